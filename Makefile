@@ -1,0 +1,44 @@
+# `make train` and `make test` set up everything they need; `make help` lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install train test lint format dashboard clean
+
+help:  ## list the targets
+	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  \1\t/' | expand -t 14
+
+# The stamp lies inside the environment: a half-made environment is finished at the next call.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Gesso needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Could not create $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing TensorFlow, Keras, Hydra and the rest into $(VENV) (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/installed  ## create .venv and install
+
+train: $(VENV)/installed  ## train the default experiment on built-in data; ARGS="..." are overrides
+	@$(BIN)/python train.py $(ARGS)
+
+test: $(VENV)/installed  ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/installed  ## check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(VENV)/installed  ## mend style
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+dashboard: $(VENV)/installed  ## open TensorBoard on outputs/
+	@$(BIN)/tensorboard --logdir outputs $(ARGS)
+
+clean:  ## remove the environment and caches, never outputs/
+	rm -rf $(VENV) .pytest_cache .ruff_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,99 @@
+"""Makes pictures with a trained generator: `python generate.py run=<run directory> num=64 seed=1`."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from models import latent
+from training import pictures
+from training.app import main
+from training.errors import GessoError
+
+log = logging.getLogger(__name__)
+
+
+@main("generate")
+def generate(config: DictConfig) -> None:
+    check(config)
+    path = find_generator(config)
+    output = Path(config.output)
+
+    from training import hardware
+
+    hardware.import_quietly()
+    generator = load(path)
+    chunks = provenance(path, config.seed)
+    latent_dim = generator.input_shape[-1]
+
+    def draw(latents: np.ndarray) -> np.ndarray:
+        """uint8 `[num, height, width, channels]`, a batch at a time."""
+        starts = tqdm(range(0, len(latents), config.batch_size), unit="batch", disable=None)
+        batches = [np.asarray(generator(latents[i : i + config.batch_size], training=False)) for i in starts]
+        return pictures.to_uint8(np.concatenate(batches))
+
+    if config.interpolate:
+        corners = latent.sample(config.seed, min(config.num, 8), latent_dim, config.truncation)
+        legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
+        walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
+        frames = draw(walk)
+        pictures.save_png(output / "strip.png", pictures.grid(frames, columns=config.frames), chunks)
+        pictures.save_gif(output / "walk.gif", frames, chunks)
+    else:
+        images = draw(latent.sample(config.seed, config.num, latent_dim, config.truncation))
+        for i, image in enumerate(images):
+            pictures.save_png(output / f"{i:04d}.png", image, chunks | {"Index": str(i)})
+        pictures.save_png(output / "grid.png", pictures.grid(images), chunks)
+    log.info("Pictures: %s", output)
+
+
+def check(config: DictConfig) -> None:
+    """Raises `GessoError` for values that make no pictures."""
+    for key in ("num", "frames", "batch_size"):
+        if config[key] < 1:
+            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
+    if config.interpolate and config.num < 2:
+        raise GessoError("interpolate=true walks between latents: num= must be at least 2.")
+    if config.seed < 0:
+        raise GessoError(f"seed={config.seed}: it must not be negative.")
+    if config.truncation is not None and not config.truncation > 0:
+        raise GessoError(f"truncation={config.truncation}: it must be positive.")
+
+
+def find_generator(config: DictConfig) -> Path:
+    """The file that `run=` or `generator=` names. Raises `GessoError` if there is none."""
+    if (config.run is None) == (config.generator is None):
+        raise GessoError("Give one of run=<run directory> and generator=<file.keras>.")
+    path = Path(config.run) / "generator.keras" if config.run is not None else Path(config.generator)
+    if not path.is_file():
+        hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and config.run else ""
+        raise GessoError(f"There is no {path}.{hint}")
+    return path
+
+
+def load(path: Path):
+    """The generator in a `.keras` file: latent `[batch, latent_dim]` -> images. Raises `GessoError`."""
+    import keras
+
+    try:
+        generator = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GessoError(f"{path} is not a generator that Keras can read: {error}") from error
+    if len(generator.inputs) != 1 or len(generator.input_shape) != 2:
+        raise GessoError(f"{path} takes {generator.input_shape}, not one latent [batch, latent_dim].")
+    return generator
+
+
+def provenance(path: Path, seed: int) -> dict[str, str]:
+    """PNG text chunks: of the run that the generator lies in, if it lies in one."""
+    stored = path.parent / ".hydra"
+    if not (stored / "config.yaml").is_file():
+        return pictures.provenance(path.name, None, seed)
+    choices = OmegaConf.load(stored / "hydra.yaml").hydra.runtime.choices
+    return pictures.provenance(choices.model, OmegaConf.load(stored / "config.yaml"), seed)
+
+
+if __name__ == "__main__":
+    generate()

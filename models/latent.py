@@ -1,0 +1,36 @@
+"""Latents: the noise that a generator turns into pictures."""
+
+import numpy as np
+
+
+def sample(seed: int, num: int, latent_dim: int, truncation: float | None = None) -> np.ndarray:
+    """Standard normal latents, float32 `[num, latent_dim]`; row i depends on `(seed, i)` alone.
+
+    With `truncation`, values beyond ±`truncation` are drawn again (Brock et al. 2018, arXiv:1809.11096, section
+    3.1): less variety, fewer failures. Raises `ValueError` unless `truncation` is positive.
+    """
+    if truncation is not None and not truncation > 0:
+        raise ValueError(f"truncation must be positive, not {truncation}")
+    return np.stack([_row(np.random.default_rng([seed, i]), latent_dim, truncation) for i in range(num)])
+
+
+def _row(rng: np.random.Generator, latent_dim: int, truncation: float | None) -> np.ndarray:
+    z = rng.standard_normal(latent_dim)
+    if truncation is not None:
+        while (beyond := np.abs(z) > truncation).any():
+            z[beyond] = rng.standard_normal(beyond.sum())
+    return z.astype(np.float32)
+
+
+def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
+    """Spherical interpolation (White 2016, arXiv:1609.04468) from `start` to `end`, both `[latent_dim]`.
+
+    Returns float32 `[steps, latent_dim]`, both ends included. In many dimensions normal latents lie near a
+    sphere; a straight line would leave it and pass through latents that the generator never saw.
+    """
+    cosine = np.dot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    t = np.linspace(0.0, 1.0, steps)[:, None]
+    if np.sin(angle) < 1e-6:  # parallel: the sphere's path is the line
+        return ((1 - t) * start + t * end).astype(np.float32)
+    return ((np.sin((1 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)).astype(np.float32)

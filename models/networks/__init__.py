@@ -1,0 +1,1 @@
+"""Networks: functions that return plain `keras.Model`s."""

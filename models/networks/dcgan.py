@@ -1,0 +1,86 @@
+"""DCGAN: deep convolutional generator and discriminator (Radford, Metz & Chintala 2015, arXiv:1511.06434).
+
+Strided convolutions in place of pooling, batch normalisation, ReLU in the generator, leaky ReLU in the
+discriminator. At 64 px with `width=64` both networks have the layers and parameter counts of the authors' code:
+3,576,704 in the generator, 2,765,568 in the discriminator. Other sizes add or drop blocks next to the 4x4 end.
+"""
+
+import math
+
+import keras
+from keras import layers
+
+# The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
+CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
+SCALE_INIT = {"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 0.02}}
+
+
+def generator(image_shape: tuple[int, int, int], latent_dim: int = 100, width: int = 64) -> keras.Model:
+    """Pictures from noise: latent `[batch, latent_dim]` -> image `[batch, size, size, channels]` in [-1, 1].
+
+    A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
+    hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times.
+    Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px.
+    """
+    size, channels = _checked(image_shape)
+    widths = _widths(size, width)[::-1]  # from the 4x4 seed outwards
+
+    latent = keras.Input((latent_dim,), name="latent")
+    # A transposed convolution of a 1x1 picture is a matrix product, and faster as one.
+    x = layers.Dense(4 * 4 * widths[0], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(latent)
+    x = layers.Reshape((4, 4, widths[0]), name="seed_4")(x)
+    x = _norm("seed_norm")(x)
+    x = layers.ReLU(name="seed_relu")(x)
+    for i, filters in enumerate(widths[1:]):
+        name = f"up_{8 << i}"
+        x = layers.Conv2DTranspose(
+            filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
+        )(x)
+        x = _norm(f"{name}_norm")(x)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    x = layers.Conv2DTranspose(
+        channels, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=f"up_{size}"
+    )(x)
+    image = layers.Activation("tanh", dtype="float32", name="image")(x)
+    return keras.Model(latent, image, name="generator")
+
+
+def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.Model:
+    """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] -> logits `[batch]`.
+
+    The generator's mirror: strided convolutions halve the picture to 4x4 while `width` doubles with each; no
+    normalisation on the first. Raises `ValueError` unless `image_shape` is square with a power of two >= 16.
+    """
+    size, _ = _checked(image_shape)
+    image = keras.Input(image_shape, name="image")
+    x = image
+    for i, filters in enumerate(_widths(size, width)):
+        name = f"down_{size >> (i + 1)}"
+        x = layers.Conv2D(
+            filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
+        )(x)
+        if i > 0:
+            x = _norm(f"{name}_norm")(x)
+        x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
+    x = layers.Flatten(name="flatten")(x)
+    # The reference's 4x4 convolution without padding sees all of a 4x4 picture: a matrix product again.
+    x = layers.Dense(1, use_bias=False, kernel_initializer=CONV_INIT, name="judge")(x)
+    logits = layers.Reshape((), dtype="float32", name="logits")(x)
+    return keras.Model(image, logits, name="discriminator")
+
+
+def _checked(image_shape: tuple[int, int, int]) -> tuple[int, int]:
+    height, width, channels = image_shape
+    if height != width or height < 16 or height & (height - 1):
+        raise ValueError(f"DCGAN makes square pictures of 16, 32, 64, ... px, not {height}x{width}.")
+    return height, channels
+
+
+def _widths(size: int, width: int) -> list[int]:
+    """Channels at size/2, size/4, ..., 4 px. Capped at 16 * width, so that 256 px stays trainable."""
+    return [width * min(2**i, 16) for i in range(int(math.log2(size)) - 2)]
+
+
+def _norm(name: str) -> layers.Layer:
+    # PyTorch's momentum of 0.1 is 0.9 here; its epsilon is 1e-5.
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=SCALE_INIT, name=name)

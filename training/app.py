@@ -1,0 +1,124 @@
+"""What every script does around its task: compose, turn errors into words, set exit codes, split sweeps."""
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from training.config import check_types, explain, resume_arguments
+from training.errors import GessoError
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Decorates a script's task: `@main("train") def train(config): ...`.
+
+    Composes `conf/<config_name>.yaml` with the command line by Hydra and runs the task. Exit code 0 on success,
+    1 with one message for what the user can mend, 130 on Ctrl-C. Each job of a sweep (`-m`) is a process of its
+    own, so that it gives exactly what the same command gives alone.
+    """
+
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        def run() -> None:
+            tracebacks = os.environ.get("HYDRA_FULL_ERROR")
+
+            def job(config: DictConfig) -> Any:
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    return _in_fresh_process()
+                with _errors_in_words(tracebacks):
+                    check_types(config, config_name, HydraConfig.get().runtime.choices)
+                    return task(config)
+
+            with _errors_in_words(tracebacks, config_name):
+                sys.argv[1:] = resume_arguments(sys.argv[1:])
+                os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
+                OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
+                hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
+
+        return run
+
+    return decorate
+
+
+class _errors_in_words:
+    """Turns what the user can mend into one message and exit code 1; with `tracebacks`, lets it through."""
+
+    def __init__(self, tracebacks: str | None, config_name: str | None = None):
+        self.tracebacks = tracebacks
+        self.config_name = config_name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            print("\nInterrupted.", file=sys.stderr)
+            sys.exit(130)
+        if not isinstance(error, Exception) or self.tracebacks == "1":
+            return
+        message = self._message(error)
+        if message is None:
+            return
+        if self.config_name is None:
+            log.error("Error: %s", message)  # inside the task: also in the run's log file
+        else:
+            print(f"Error: {message}", file=sys.stderr)
+        sys.exit(1)
+
+    def _message(self, error: Exception) -> str | None:
+        if isinstance(error, GessoError):
+            return str(error)
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            return _explained(error, self.config_name)
+        if isinstance(error, OSError):
+            return f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's; not imported for its name alone
+            return "Out of memory. Try a smaller batch_size, image_size or model width."
+        return None
+
+
+def _explained(error: Exception, config_name: str | None) -> str:
+    if config_name is None:
+        return str(error)
+    hydra.core.global_hydra.GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return explain(error, config_name)
+
+
+def _in_fresh_process() -> None:
+    """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
+
+    A process that trained once is not fresh: TensorFlow keeps memory, names and random state.
+    """
+    config = HydraConfig.get()
+    folder = config.runtime.output_dir.replace("\\", "\\\\").replace('"', '\\"')
+    command = [sys.executable, sys.argv[0], *config.overrides.task, f'hydra.run.dir="{folder}"']
+    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    child = subprocess.Popen(command, env=environment)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        child.wait()  # it got the signal too, and is saving
+        raise
+    if code == 130:
+        raise KeyboardInterrupt
+    if code:
+        raise GessoError(f"The job {' '.join(config.overrides.task)} of the sweep failed (exit code {code}).")
+
+
+def _slug(text: str) -> str:
+    """A job's overrides as a folder name that needs no quoting in a shell or in Hydra."""
+    return re.sub(r"[^\w.+-]", "-", text.replace(",", "_"))[:120]

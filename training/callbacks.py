@@ -1,0 +1,226 @@
+"""What happens beside the training steps: scalars, samples, checkpoints, progress, and a good end.
+
+All count in steps, by the system's own `step` variable, whatever Keras calls an epoch.
+"""
+
+import json
+import logging
+import math
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from training import checkpoint, pictures
+from training.errors import GessoError
+from training.files import atomic
+
+log = logging.getLogger(__name__)
+
+
+class StepCallback(keras.callbacks.Callback):
+    """Knows the step; calls `at(step)` after every `every` of them, and after the last."""
+
+    def __init__(self, every: int, last: int):
+        super().__init__()
+        self.every = every
+        self.last = last
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.step = int(self.model.step.numpy())
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.step += 1
+        if self.step % self.every == 0 or self.step == self.last:
+            self.at(self.step)
+
+    def at(self, step: int) -> None:
+        raise NotImplementedError
+
+
+class Scalars(StepCallback):
+    """Means since the last row, to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity."""
+
+    def __init__(self, folder: Path, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
+        super().__init__(every, last)
+        self.path = folder / "metrics.jsonl"
+        self.writer = writer
+        self.batch_size = batch_size
+        self.latest: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        _cut_rows(self.path, self.step)
+        self.file = open(self.path, "a", encoding="utf-8")
+        self.since = (time.perf_counter(), self.step)
+        self._keep_window()
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        # Keras has just reset the means; our windows end at rows, not at epochs.
+        for variable, value in zip(self.model.metrics_variables, self.window, strict=True):
+            variable.assign(value)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._keep_window()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
+        if bad:
+            raise GessoError(
+                f"{', '.join(bad)} became NaN or infinite by step {self.step + 1}; stopped. The checkpoints so "
+                "far are kept. A lower learning rate, or precision=float32, may help."
+            )
+        super().on_train_batch_end(batch, logs)
+
+    def at(self, step: int) -> None:
+        now, (then, before) = time.perf_counter(), self.since
+        self.latest = {metric.name: float(metric.result()) for metric in self.model.metrics}
+        for name, optimizer in self.model.optimizers.items():
+            self.latest[f"{name}_learning_rate"] = float(optimizer.learning_rate)
+        self.latest["images_per_second"] = (step - before) * self.batch_size / (now - then)
+        self.since = (now, step)
+        for metric in self.model.metrics:
+            metric.reset_state()
+        self.file.write(json.dumps({"step": step, "images": step * self.batch_size, **self.latest}) + "\n")
+        self.file.flush()
+        with self.writer.as_default():
+            for name, value in self.latest.items():
+                tf.summary.scalar(_tag(name), value, step=step)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.file.close()
+
+    def _keep_window(self) -> None:
+        self.window = [keras.ops.convert_to_numpy(v) for v in self.model.metrics_variables]
+
+
+class Samples(StepCallback):
+    """A grid of pictures that `draw()` makes, to `samples/` and TensorBoard."""
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: tf.summary.SummaryWriter,
+        draw: Callable[[], np.ndarray],
+        chunks: dict[str, str],
+        every: int,
+        last: int,
+    ):
+        super().__init__(every, last)
+        self.folder = folder / "samples"
+        self.writer = writer
+        self.draw = draw
+        self.chunks = chunks
+
+    def at(self, step: int) -> None:
+        sheet = pictures.grid(pictures.to_uint8(self.draw()))
+        pictures.save_png(self.folder / f"step_{step:08d}.png", sheet, self.chunks)
+        with self.writer.as_default():
+            tf.summary.image("samples", sheet[None], step=step)
+
+
+class Checkpoints(StepCallback):
+    """Writes `checkpoints/` and the exported networks (`generator.keras`)."""
+
+    def __init__(self, folder: Path, exports: dict[str, keras.Model], keep: int, every: int, last: int):
+        super().__init__(every, last)
+        self.folder = folder
+        self.exports = exports
+        self.keep = keep
+
+    def at(self, step: int) -> None:
+        checkpoint.save(self.folder / "checkpoints", self.model, self.keep)
+        for name, network in self.exports.items():
+            with atomic(self.folder / f"{name}.keras") as temporary:
+                network.save(temporary)
+
+
+class Ending(StepCallback):
+    """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
+
+    A second Ctrl-C ends it at once. `signal` is the signal's number, if there was one.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, last: int):
+        super().__init__(every=1, last=last)
+        self.checkpoints = checkpoints
+        self.signal: int | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def _received(self, number: int, frame: Any) -> None:
+        self.signal = number
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def at(self, step: int) -> None:
+        if self.signal is not None and step < self.last:
+            log.info("Stopping at step %d: saving a checkpoint.", step)
+            self.checkpoints.at(step)
+        self.model.stop_training = self.signal is not None or step == self.last
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+
+class Progress(StepCallback):
+    """A bar with steps, losses, images/s and time left; without a terminal, a line in the log now and then."""
+
+    def __init__(self, scalars: Scalars, last: int, seconds: float = 20.0):
+        super().__init__(every=1, last=last)
+        self.scalars = scalars
+        self.seconds = seconds  # between lines
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        self.bar = tqdm(total=self.last, initial=self.step, unit="step", dynamic_ncols=True, disable=None)
+        self.start = self.said = (time.perf_counter(), self.step)
+
+    def at(self, step: int) -> None:
+        self.bar.update(1)
+        now = time.perf_counter()
+        values = {name: f"{value:.3g}" for name, value in self.scalars.latest.items() if _shown(name)}
+        if not self.bar.disable:
+            self.bar.set_postfix(values, refresh=False)
+        elif now - self.said[0] > self.seconds or step == self.last:
+            left = (self.last - step) * (now - self.start[0]) / (step - self.start[1])
+            shown = ", ".join(f"{name} {value}" for name, value in values.items())
+            log.info("step %d of %d: %s, %d:%02d left", step, self.last, shown, left // 60, left % 60)
+            self.said = (now, step)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.bar.close()
+
+
+def _shown(name: str) -> bool:
+    return name.endswith("_loss") or name == "images_per_second"
+
+
+def _tag(name: str) -> str:
+    """Groups the scalars in TensorBoard: `losses/generator_loss`, ..."""
+    groups = {"_loss": "losses", "_score": "scores", "_norm": "gradients", "_rate": "learning_rates"}
+    return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
+
+
+def _cut_rows(path: Path, step: int) -> None:
+    """Drops rows that the checkpoint does not know, such as those between it and a kill."""
+    if not path.exists():
+        return
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:  # the kill came while it was written
+            continue
+        if row["step"] <= step:
+            rows.append(line)
+    with atomic(path) as temporary:
+        temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

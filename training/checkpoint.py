@@ -1,0 +1,87 @@
+"""Checkpoints: all that a bit-exact resume needs, in one file that proves itself undamaged."""
+
+import json
+import logging
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from training.errors import GessoError
+from training.files import atomic
+
+log = logging.getLogger(__name__)
+
+
+def variables(model: keras.Model) -> list[keras.Variable]:
+    """Every variable of a trainable system: weights, averages, seeds, step, optimizers, running metrics."""
+    optimizers = [variable for optimizer in model.optimizers.values() for variable in optimizer.variables]
+    return [*model.variables, *optimizers, *model.metrics_variables]
+
+
+def save(folder: Path, model: keras.Model, keep: int) -> Path:
+    """Writes `folder/step_<step>.npz` and removes all but the `keep` newest. Raises `GessoError` on a full disk.
+
+    An uncompressed zip of arrays: each member carries a CRC-32, so that damage is seen when it is read.
+    """
+    step = int(model.step.numpy())
+    arrays = {
+        f"{i:04d} {variable.path}": keras.ops.convert_to_numpy(variable)
+        for i, variable in enumerate(variables(model))
+    }
+    meta = json.dumps({"step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name})
+    path = folder / f"step_{step:08d}.npz"
+    with atomic(path) as temporary:
+        np.savez(temporary, meta=np.array(meta), **arrays)
+    for old in checkpoints(folder)[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first."""
+    return sorted(path for path in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{8,}\.npz", path.name))
+
+
+def restore(folder: Path, model: keras.Model) -> int:
+    """Loads the newest undamaged checkpoint into the compiled `model`; returns its step, 0 if there is none.
+
+    A damaged one is passed over with a warning. Raises `GessoError` if one was written by other networks, or if
+    all are damaged.
+    """
+    paths = checkpoints(folder)
+    for path in reversed(paths):
+        try:
+            arrays, meta = _read(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            log.warning("%s is damaged (%s); trying the one before.", path, error)
+            continue
+        _assign(path, arrays, variables(model))
+        policy = keras.config.dtype_policy().name
+        if meta["precision"] != policy:
+            log.warning("This run was in %s so far and goes on in %s.", meta["precision"], policy)
+        return int(meta["step"])
+    if paths:
+        raise GessoError(f"All {len(paths)} checkpoints in {folder} are damaged; start a new run.")
+    return 0
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return arrays, json.loads(str(arrays.pop("meta")))
+
+
+def _assign(path: Path, arrays: dict[str, np.ndarray], targets: list[keras.Variable]) -> None:
+    stored = [(name.split(" ", 1)[1], array) for name, array in sorted(arrays.items())]
+    described = [f"{variable.path} {tuple(variable.shape)}" for variable in targets]
+    there = [f"{name} {array.shape}" for name, array in stored]
+    if described != there:
+        first = next((pair for pair in zip(there, described, strict=False) if pair[0] != pair[1]), None)
+        detail = f"{first[0]} there, {first[1]} here" if first else f"{len(there)} arrays, not {len(described)}"
+        raise GessoError(f"{path} was written by other networks than these: {detail}.")
+    for variable, (_, array) in zip(targets, stored, strict=True):
+        variable.assign(array)

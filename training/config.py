@@ -1,0 +1,159 @@
+"""Checks a composed configuration before anything slow starts, and continues one when a run is resumed."""
+
+import difflib
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.errors import ConfigCompositionException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+
+from training.errors import GessoError
+from training.files import atomic
+
+log = logging.getLogger(__name__)
+
+# What a resumed run may not change: its checkpoints hold variables of these networks.
+ARCHITECTURE = ("model.system", "image_size", "dataset._target_")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+
+def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`("model.width", 64)`, ... for every value of a configuration that is neither a mapping nor a group."""
+    container = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
+    for key, value in container.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) -> None:
+    """Compares the type of every value with the one that the YAML files give it.
+
+    The files are the schema: `steps: 2000` says that steps is a whole number. Raises `GessoError`.
+    """
+    chosen = [f"{group}={option}" for group, option in groups.items() if group in config]
+    defaults = dict(leaves(compose(config_name, chosen)))
+    for key, value in leaves(config):
+        default = defaults.get(key)
+        if default is None or isinstance(default, str) and default.startswith("${") or value == default:
+            continue
+        if isinstance(value, str) and value.startswith("${"):
+            continue
+        if not _fits(value, default):
+            raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(default)}, such as {default}.")
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, str):
+        return value is not None and not isinstance(value, list | dict)
+    return isinstance(value, type(default))
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list"}
+    return "empty" if value is None else names.get(type(value), "a group of keys")
+
+
+def check_train(config: DictConfig) -> None:
+    """Refuses, in words, values and combinations that cannot be trained. Raises `GessoError`."""
+    for key in ("steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"):
+        if config[key] < 1:
+            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
+    if config.seed < 0 or config.seed >= 2**31:
+        raise GessoError(f"seed={config.seed}: it must be between 0 and {2**31 - 1}.")
+    if config.precision not in PRECISIONS:
+        raise GessoError(f"precision={config.precision}: {_nearest(config.precision, PRECISIONS)}")
+    sizes = config.model.image_sizes
+    if config.image_size not in sizes:
+        raise GessoError(
+            f"image_size={config.image_size}: this model makes pictures of {', '.join(map(str, sizes))} px."
+        )
+
+
+def check_data(config: DictConfig, dataset: Any) -> None:
+    """Refuses a data set smaller than one batch. Raises `GessoError`."""
+    if config.batch_size > len(dataset):
+        raise GessoError(
+            f"batch_size={config.batch_size} is larger than the data set: {dataset.name} has {len(dataset)} "
+            f"pictures. Try batch_size={max(1, len(dataset) // 4)}."
+        )
+
+
+def explain(error: Exception, config_name: str) -> str:
+    """What Hydra could not compose, in words, with the nearest name that exists."""
+    text = str(error).strip()
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={option}: there is no such option. {_nearest(option, error.options)}"
+    unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
+    if isinstance(error, ConfigCompositionException) and unknown:
+        key = unknown[1] or unknown[2]
+        config = compose(config_name, return_hydra_config=False)
+        names = [*config, *(name for name, _ in leaves(config))]
+        return f"{key}: there is no such key. {_nearest(key, names, show_all=False)}"
+    return text or str(error.__cause__)
+
+
+def _nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
+    names = sorted(set(names))
+    last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
+    found = difflib.get_close_matches(name, names, 1, 0.6) or [
+        last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, 1, 0.6)
+    ]
+    meant = f"Did you mean {found[0]}? " if found else ""
+    return meant + (f"There are: {', '.join(names)}." if show_all else "--help lists all keys.")
+
+
+def resume_arguments(arguments: list[str]) -> list[str]:
+    """The command line of `resume=<run dir>`: the run's own overrides, then those given now, in its folder.
+
+    Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
+    """
+    given = [argument for argument in arguments if argument.startswith("resume=")]
+    folder = given[-1].removeprefix("resume=").strip("'\"") if given else ""
+    if folder in ("", "null"):
+        return arguments
+    run = Path(folder)
+    if not (run / ".hydra" / "config.yaml").is_file():
+        raise GessoError(f"resume={folder}: not a run directory, it has no .hydra/config.yaml.")
+    stored = OmegaConf.to_container(OmegaConf.load(run / ".hydra" / "overrides.yaml"))
+    quoted = str(run).replace("\\", "\\\\").replace('"', '\\"')
+    return [
+        *stored,
+        *(argument for argument in arguments if argument not in given),
+        f'resume="{quoted}"',
+        f'hydra.run.dir="{quoted}"',
+        "hydra.output_subdir=null",  # what lies in .hydra/ is the run's, until we have checked the new one
+    ]
+
+
+def resumed(config: DictConfig, config_name: str) -> DictConfig:
+    """The stored configuration of `config.resume`, changed where this command line changes it.
+
+    The stored one counts even if the files in conf/ have changed since. It is written back, so that the next
+    resume goes on from it. Raises `GessoError` where the change would not fit the checkpoints.
+    """
+    folder = Path(config.resume) / ".hydra"
+    stored = OmegaConf.load(folder / "config.yaml")
+    before = dict(leaves(compose(config_name, list(OmegaConf.load(folder / "overrides.yaml")))))
+    changes = {k: v for k, v in leaves(config) if k != "resume" and (k not in before or before[k] != v)}
+    for key, value in changes.items():
+        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in (*ARCHITECTURE, "model.width")):
+            raise GessoError(
+                f"{key}={value} would change the networks of {config.resume} (there: "
+                f"{OmegaConf.select(stored, key)}), and its checkpoints would not fit. Start a new run instead."
+            )
+        log.info("%s: %s -> %s", key, OmegaConf.select(stored, key), value)
+        OmegaConf.update(stored, key, value, force_add=True)
+    with atomic(folder / "config.yaml") as path:
+        path.write_text(OmegaConf.to_yaml(stored))
+    return OmegaConf.merge(stored, {"resume": config.resume})

@@ -1,0 +1,75 @@
+"""Suits TensorFlow to the machine: precision, threads, and quiet."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
+
+
+def import_quietly() -> None:
+    """Imports TensorFlow without its chatter about oneDNN, CUDA and absl; an import error still shows all.
+
+    TensorFlow 2.21 prints these before it looks at `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile("w+") as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            chatter.seek(0)
+            with os.fdopen(os.dup(kept), "w") as terminal:
+                shutil.copyfileobj(chatter, terminal)
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def set_up(config: DictConfig) -> str:
+    """Sets seeds, threads and the Keras precision policy; returns the policy's name."""
+    import_quietly()
+    import keras
+    import tensorflow as tf
+
+    if config.trainer.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(config.trainer.threads)
+    keras.utils.set_random_seed(config.seed)
+    policy = best_precision() if config.precision == "auto" else config.precision
+    keras.config.set_dtype_policy(policy)
+    gpus = tf.config.list_physical_devices("GPU")
+    log.info("Device: %s, precision: %s", gpus[0].name if gpus else f"CPU ({os.cpu_count()} cores)", policy)
+    return policy
+
+
+def best_precision() -> str:
+    """The precision that this machine multiplies fastest in without harm: a Keras policy name.
+
+    bfloat16 keeps float32's range, so that losses need no scaling; where the processor lacks it, a CPU stays in
+    float32 (emulation is slower) and a GPU takes float16.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+    return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:  # not Linux
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
