@@ -10,6 +10,9 @@ import math
 import keras
 from keras import layers
 
+from models.networks.convolution import Conv2D, Conv2DTranspose
+from models.networks.normalization import BatchNormalization
+
 # The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
 CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
 SCALE_INIT = {"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 0.02}}
@@ -33,12 +36,12 @@ def generator(image_shape: tuple[int, int, int], latent_dim: int = 100, width: i
     x = layers.ReLU(name="seed_relu")(x)
     for i, filters in enumerate(widths[1:]):
         name = f"up_{8 << i}"
-        x = layers.Conv2DTranspose(
+        x = Conv2DTranspose(
             filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
         )(x)
         x = _norm(f"{name}_norm")(x)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    x = layers.Conv2DTranspose(
+    x = Conv2DTranspose(
         channels, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=f"up_{size}"
     )(x)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
@@ -56,7 +59,7 @@ def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.M
     x = image
     for i, filters in enumerate(_widths(size, width)):
         name = f"down_{size >> (i + 1)}"
-        x = layers.Conv2D(
+        x = Conv2D(
             filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
         )(x)
         if i > 0:
@@ -83,4 +86,4 @@ def _widths(size: int, width: int) -> list[int]:
 
 def _norm(name: str) -> layers.Layer:
     # PyTorch's momentum of 0.1 is 0.9 here; its epsilon is 1e-5.
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=SCALE_INIT, name=name)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=SCALE_INIT, name=name)

@@ -1,0 +1,184 @@
+"""The built-in data set: small pictures in ten labelled styles, painted by code (`data.styles`), none alike.
+
+python train.py dataset=paintings
+"""
+
+import difflib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from data.cache import cached
+from data.pipeline import Dataset
+from data.styles import PAINTERS
+from training.errors import GessoError
+
+STYLES: tuple[str, ...] = tuple(PAINTERS)
+VERSION = 1  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
+SMALLEST, LARGEST = 16, 4096  # sides in pixels
+FEW = 200  # as many are painted before a process of its own has started
+
+_FILE = "images.npy"
+
+
+def paint(seed: int, index: int, size: int) -> np.ndarray:
+    """Picture `index` of the endless exhibition `seed`, uint8 [size, size, 3].
+
+    A pure function. The style is `STYLES[index % len(STYLES)]`; `size` (from 16) is only the resolution, the
+    picture is the same at every size.
+    Raises `ValueError` for other sizes and for negative numbers.
+    """
+    if not SMALLEST <= size <= LARGEST:
+        raise ValueError(f"size={size}: a picture's side is from {SMALLEST} to {LARGEST} pixels.")
+    # Painted larger and averaged down, for smooth edges: 3 times up to 256 pixels, 2 times above, and never
+    # on a canvas of less than 192 pixels, where thin strokes would fall between the pixels.
+    factor = max(-(-192 // size), 3 if size <= 256 else 2)
+    rng = np.random.default_rng([seed, index])
+    canvas = PAINTERS[STYLES[index % len(STYLES)]](rng, size * factor)
+    pixels = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+
+
+def load(
+    image_size: int,
+    cache_dir: str | Path,
+    num_images: int = 8000,
+    seed: int = 0,
+    styles: Sequence[str] | None = None,
+    flip: bool = False,
+) -> Dataset:
+    """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
+
+    `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
+    (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures.
+    Raises `GessoError` for an unknown style and for numbers that make no sense.
+    """
+    names = _check_styles(styles)
+    if not SMALLEST <= image_size <= LARGEST:
+        raise GessoError(f"image_size={image_size}: paintings are from {SMALLEST} to {LARGEST} pixels wide.")
+    if num_images < 1:
+        raise GessoError(f"dataset.num_images={num_images}: at least 1 picture is needed.")
+    if seed < 0:
+        raise GessoError(f"dataset.seed={seed}: the paintings' seed is 0 or more.")
+    key = {"version": VERSION, "size": image_size, "num": num_images, "seed": seed, "styles": names}
+    folder = cached(
+        "paintings",
+        key,
+        lambda folder: _paint_all(folder / _FILE, image_size, num_images, seed, names),
+        cache_dir,
+    )
+    return Dataset(
+        name="paintings",
+        images=np.load(folder / _FILE, mmap_mode="r", allow_pickle=False),
+        labels=np.arange(num_images, dtype=np.int32) % np.int32(len(names)),
+        class_names=tuple(names),
+        image_shape=(image_size, image_size, 3),
+        flip=flip,
+    )
+
+
+def _check_styles(styles: Sequence[str] | None) -> list[str]:
+    names = (
+        list(STYLES) if styles is None else [styles] if isinstance(styles, str) else [str(s) for s in styles]
+    )
+    if not names:
+        raise GessoError(f"dataset.styles is empty. Name some of: {', '.join(STYLES)}; or null for all.")
+    for name in names:
+        if name not in STYLES:
+            near = difflib.get_close_matches(name, STYLES, 1, 0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise GessoError(
+                f"dataset.styles: there is no style '{name}'.{hint} There are: {', '.join(STYLES)}."
+            )
+    return list(dict.fromkeys(names))
+
+
+def _index(number: int, names: Sequence[str]) -> int:
+    """Which picture of the exhibition is picture `number` of a data set of these styles."""
+    turn, style = divmod(number, len(names))
+    return turn * len(STYLES) + STYLES.index(names[style])
+
+
+def _paint_all(file: Path, size: int, num: int, seed: int, names: Sequence[str]) -> None:
+    """Paints into a new .npy file, in processes of their own if it is worth their start."""
+    images = np.lib.format.open_memmap(file, "w+", np.uint8, (num, size, size, 3))
+    if hasattr(os, "posix_fallocate"):  # else a full disk would kill us at some store to the memory map
+        with open(file, "r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    cores = _cores()
+    with tqdm(total=num, desc="Painting", unit="picture", disable=None) as bar:
+        if num > FEW and cores > 1 and sys.executable:
+            _paint_in_processes(file.resolve(), min(cores, -(-num // FEW)), seed, names, bar)
+            return
+        for number in range(num):
+            images[number] = paint(seed, _index(number, names), size)
+            bar.update()
+    images.flush()
+
+
+def _cores() -> int:
+    """How many processors we may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _paint_in_processes(file: Path, count: int, seed: int, names: Sequence[str], bar: tqdm) -> None:
+    """Runs `count` times `python -m data.paintings`; they send a byte for every picture down one pipe.
+
+    Not `multiprocessing`: a fork of a process that has started TensorFlow may hang, and a spawn imports the
+    caller's main module, TensorFlow with it, or fails where there is none (a notebook, standard input).
+    """
+    root = str(Path(__file__).resolve().parents[1])
+    environment = {**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    receive, send = os.pipe()
+    painters: list[subprocess.Popen] = []
+    try:
+        for part in range(count):
+            command = [
+                sys.executable,
+                "-m",
+                "data.paintings",
+                str(file),
+                *map(str, (seed, part, count)),
+                *names,
+            ]
+            # In a session of their own, so that Ctrl-C reaches only us; we stop them below.
+            painters.append(
+                subprocess.Popen(command, stdout=send, cwd=root, env=environment, start_new_session=True)
+            )
+        os.close(send)
+        send = -1
+        while done := os.read(receive, 4096):  # nothing more to read: all have ended
+            bar.update(len(done))
+        codes = [painter.wait() for painter in painters]
+        if any(codes):
+            raise RuntimeError(f"The painting processes ended with exit codes {codes}; see above for why.")
+    finally:
+        for painter in painters:
+            painter.kill()
+            painter.wait()
+        for end in (receive, send):
+            if end >= 0:
+                os.close(end)
+
+
+def _paint_part(file: str, seed: str, part: str, count: str, *names: str) -> None:
+    """What a process does: part `part` of `count` of the pictures in `file`."""
+    images = np.lib.format.open_memmap(file, "r+")
+    num, size = images.shape[:2]
+    for number in range(int(part) * num // int(count), (int(part) + 1) * num // int(count)):
+        images[number] = paint(int(seed), _index(number, names), size)
+        try:
+            os.write(1, b".")
+        except BrokenPipeError:  # nobody listens: whoever wanted the pictures is gone
+            return
+    images.flush()
+
+
+if __name__ == "__main__":
+    _paint_part(*sys.argv[1:])

@@ -1,0 +1,84 @@
+"""Convolutions that learn faster in bfloat16 on a CPU than Keras's own; otherwise the same layers.
+
+oneDNN computes a strided convolution's kernel gradient in bfloat16 at a quarter of the speed of its other passes
+where pictures are small and channels many (measured for DCGAN's 8x8x256 -> 4x4x512: 46 ms against 11). As four
+matrix products over the picture folded to half its size it takes 14 ms. Only that gradient is replaced.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class Conv2D(layers.Conv2D):
+    """`keras.layers.Conv2D`, with a faster kernel gradient for 4x4 kernels of stride 2 in bfloat16 on a CPU."""
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if not _slow_here(self, inputs):
+            return super().convolution_op(inputs, kernel)
+        return _halve(inputs, kernel)
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class Conv2DTranspose(layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose`, likewise."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        if not _slow_here(self, inputs) or self.use_bias or self.activation is not keras.activations.linear:
+            return super().call(inputs)
+        return _double(inputs, tf.convert_to_tensor(self.kernel))
+
+
+def _slow_here(layer: layers.Layer, inputs: tf.Tensor) -> bool:
+    return (
+        layer.kernel_size == (4, 4)
+        and layer.strides == (2, 2)
+        and layer.padding == "same"
+        and layer.compute_dtype == "bfloat16"
+        and isinstance(inputs, tf.Tensor)
+        and not tf.config.list_physical_devices("GPU")
+    )
+
+
+@tf.custom_gradient
+def _halve(images: tf.Tensor, kernel: tf.Tensor):
+    """4x4 convolution of stride 2: `[b, 2h, 2w, c]`, `[4, 4, c, d]` -> `[b, h, w, d]`."""
+
+    def gradient(upstream: tf.Tensor):
+        return (
+            tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 2, "SAME"),
+            _kernel_gradient(images, upstream),
+        )
+
+    return tf.nn.conv2d(images, kernel, 2, "SAME"), gradient
+
+
+@tf.custom_gradient
+def _double(images: tf.Tensor, kernel: tf.Tensor):
+    """Its transpose: `[b, h, w, d]`, `[4, 4, c, d]` -> `[b, 2h, 2w, c]`."""
+    batch, height, width, _ = tf.unstack(tf.shape(images))
+    shape = [batch, 2 * height, 2 * width, kernel.shape[2]]
+
+    def gradient(upstream: tf.Tensor):
+        return tf.nn.conv2d(upstream, kernel, 2, "SAME"), _kernel_gradient(upstream, images)
+
+    return tf.nn.conv2d_transpose(images, kernel, shape, 2, "SAME"), gradient
+
+
+def _kernel_gradient(large: tf.Tensor, small: tf.Tensor) -> tf.Tensor:
+    """Sum over pictures and places of large x small: `[b, 2h, 2w, c]`, `[b, h, w, d]` -> `[4, 4, c, d]`.
+
+    Folding 2x2 pixels into channels makes the strided 4x4 window a plain 2x2 one: four matrix products.
+    """
+    c, d = large.shape[3], small.shape[3]
+    height, width = tf.shape(small)[1], tf.shape(small)[2]
+    folded = tf.nn.space_to_depth(tf.pad(large, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)
+    small = tf.reshape(small, [-1, d])
+    taps = [
+        tf.matmul(tf.reshape(folded[:, i : i + height, j : j + width], [-1, 4 * c]), small, transpose_a=True)
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
+    kernel = tf.reshape(tf.stack(taps), [2, 2, 2, 2, c, d])  # window row, column; row, column in the fold
+    return tf.reshape(tf.transpose(kernel, [0, 2, 1, 3, 4, 5]), [4, 4, c, d])
