@@ -1,6 +1,7 @@
 """Trains the composed experiment: `python train.py model=dcgan dataset=wikiart`; `--help` lists the keys."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def train(config: DictConfig) -> None:
     if config.resume:
         config = resumed(config, "train")
     check_train(config)
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(os.path.relpath(HydraConfig.get().runtime.output_dir))
     name = HydraConfig.get().runtime.choices.model
 
     dataset = build(config.dataset)

@@ -119,6 +119,10 @@ def _in_fresh_process() -> None:
         raise GessoError(f"The job {' '.join(config.overrides.task)} of the sweep failed (exit code {code}).")
 
 
-def _slug(text: str) -> str:
-    """A job's overrides as a folder name that needs no quoting in a shell or in Hydra."""
-    return re.sub(r"[^\w.+-]", "-", text.replace(",", "_"))[:120]
+def _slug(overrides: str) -> str:
+    """What sets a job of a sweep apart, as a folder name that needs no quoting in a shell or in Hydra.
+
+    Overrides that stand on the command line as they are are the same for all jobs.
+    """
+    swept = [override for override in overrides.split(",") if override not in sys.argv]
+    return re.sub(r"[^\w.+-]", "-", "_".join(swept))[:120]

@@ -56,7 +56,7 @@ class Scalars(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        _cut_rows(self.path, self.step)
+        _cut_rows(self.path, self.step, self.every)
         self.file = open(self.path, "a", encoding="utf-8")
         self.since = (time.perf_counter(), self.step)
         self._keep_window()
@@ -85,8 +85,8 @@ class Scalars(StepCallback):
             self.latest[f"{name}_learning_rate"] = float(optimizer.learning_rate)
         self.latest["images_per_second"] = (step - before) * self.batch_size / (now - then)
         self.since = (now, step)
-        for metric in self.model.metrics:
-            metric.reset_state()
+        if step % self.every == 0:  # a short last window stays open, for a run that is resumed with more steps
+            self.model.reset_metrics()
         self.file.write(json.dumps({"step": step, "images": step * self.batch_size, **self.latest}) + "\n")
         self.file.flush()
         with self.writer.as_default():
@@ -193,7 +193,7 @@ class Progress(StepCallback):
         elif now - self.said[0] > self.seconds or step == self.last:
             left = (self.last - step) * (now - self.start[0]) / (step - self.start[1])
             shown = ", ".join(f"{name} {value}" for name, value in values.items())
-            log.info("step %d of %d: %s, %d:%02d left", step, self.last, shown, left // 60, left % 60)
+            log.info("step %d of %d: %s, %s left", step, self.last, shown, tqdm.format_interval(left))
             self.said = (now, step)
 
     def on_train_end(self, logs: dict | None = None) -> None:
@@ -210,8 +210,8 @@ def _tag(name: str) -> str:
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
 
 
-def _cut_rows(path: Path, step: int) -> None:
-    """Drops rows that the checkpoint does not know, such as those between it and a kill."""
+def _cut_rows(path: Path, step: int, every: int) -> None:
+    """Drops rows that a straight run would not have: those between the checkpoint and a kill, a short last one."""
     if not path.exists():
         return
     rows = []
@@ -220,7 +220,7 @@ def _cut_rows(path: Path, step: int) -> None:
             row = json.loads(line)
         except json.JSONDecodeError:  # the kill came while it was written
             continue
-        if row["step"] <= step:
+        if row["step"] <= step and row["step"] % every == 0:
             rows.append(line)
     with atomic(path) as temporary:
         temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

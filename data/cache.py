@@ -1,0 +1,94 @@
+"""Folders that are built once and found again: decoded, resized or painted pictures.
+
+A cache folder's name is a hash of all that its content depends on, so it never goes stale: what is changed
+gets another name. Any of them may be deleted at any time; it is then built again.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from training.errors import GessoError
+
+log = logging.getLogger(__name__)
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOLCK, errno.ENOSYS}
+
+
+def cached(
+    kind: str, key: Mapping[str, object], build: Callable[[Path], None], cache_dir: str | Path
+) -> Path:
+    """The folder `<cache_dir>/<kind>-<hash of key>`; `build(folder)` fills it if it is not there.
+
+    `key` is anything JSON can hold, and must name all that the content depends on (a version number too).
+    Of several processes that want the same folder one builds and the others wait. A folder either is complete
+    or does not exist: `build` works in a temporary folder beside it, that is renamed at the end and removed
+    on any failure; one that a killed process left behind is removed by the next to build.
+
+    Raises `GessoError` where the cache folder cannot be written or the disk is full.
+    """
+    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
+    folder = Path(cache_dir).expanduser() / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{folder}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("Another process is building %s; waiting for it", folder)
+            lock.acquire()
+        try:
+            if not folder.is_dir():  # another may have built it while we waited
+                _build(folder, build)
+        finally:
+            lock.release()
+    except (OSError, NotImplementedError) as error:
+        raise _explain(error, folder.parent) from error
+    return folder
+
+
+def _build(folder: Path, build: Callable[[Path], None]) -> None:
+    temporary = folder.with_name(folder.name + ".tmp")  # ours alone: we hold the lock
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        build(temporary)
+        for file in temporary.rglob("*"):
+            _sync(file)
+        _sync(temporary)
+        temporary.rename(folder)
+    except BaseException:  # Ctrl-C too
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    """To the disk, so that a power cut after the rename cannot leave a complete-looking folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _explain(error: Exception, folder: Path) -> Exception:
+    remedy = "Name another place with cache_dir=<folder> or the environment variable GESSO_CACHE."
+    number = getattr(error, "errno", None)
+    if number in FULL:
+        return GessoError(f"No room left on the disk for the picture cache {folder} ({error}). {remedy}")
+    if number in REFUSED or isinstance(error, NotImplementedError):
+        return GessoError(f"Cannot write the picture cache {folder} ({error}). {remedy}")
+    return error

@@ -1,0 +1,158 @@
+"""Any folder of pictures. Subfolders, if there are any, are the classes.
+
+    python train.py dataset=image_folder dataset.root=<folder>
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.cache import cached
+from data.decode import CROPS, decode_folder
+from data.pipeline import Dataset
+from data.store import Store
+from training.errors import GessoError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+VERSION = 1  # of what `decode_folder` makes; a new one makes all caches anew
+LAYOUT = "Expected: pictures (" + " ".join(SUFFIXES) + "), directly or in one subfolder a class."
+
+
+class Picture(NamedTuple):
+    """A file: path relative to the root, with slashes; size in bytes; time of change in nanoseconds."""
+
+    path: str
+    size: int
+    changed: int
+
+
+def load(
+    root: str | None,
+    image_size: int,
+    cache_dir: str,
+    crop: str = "centre",
+    flip: bool = True,
+    limit: int | None = None,
+) -> Dataset:
+    """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
+
+    No labels where pictures lie directly in `root`. `crop` is "centre" or "random" (see `data.decode`);
+    `limit` takes that many pictures, evenly spread. Raises `GessoError` if there is nothing to read.
+    """
+    if root is None:
+        raise GessoError(f"dataset=image_folder needs to know the folder: dataset.root=<folder>. {LAYOUT}")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}")
+    pictures = find_pictures(folder)
+    if not pictures:
+        raise GessoError(f"No pictures in {folder.absolute()} or below (dataset.root). {LAYOUT}")
+    classes = [picture.path.split("/")[0] if "/" in picture.path else None for picture in pictures]
+    if None in classes:
+        classes = None
+    name = folder.resolve().name
+    return from_files(name, folder, pictures, classes, image_size, cache_dir, crop, flip, limit)
+
+
+def find_pictures(root: Path) -> list[Picture]:
+    """All picture files under `root`, by suffix, in an order that is the same on every file system.
+
+    Hidden files and folders are left out, and what macOS packs beside (`__MACOSX`). Links are followed.
+    """
+    found, seen, folders = [], set(), [""]
+    while folders:
+        prefix = folders.pop()
+        try:
+            status = os.stat(root / prefix)
+            entries = list(os.scandir(root / prefix))
+        except OSError as error:
+            raise GessoError(f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}.") from error
+        if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            path = prefix + entry.name
+            if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+                info = entry.stat()
+                found.append(Picture(path, info.st_size, info.st_mtime_ns))
+            elif entry.is_dir():
+                folders.append(path + "/")
+    return sorted(found, key=lambda picture: picture.path.split("/"))
+
+
+def from_files(
+    name: str,
+    root: Path,
+    pictures: Sequence[Picture],
+    classes: Sequence[str] | None,
+    image_size: int,
+    cache_dir: str,
+    crop: str,
+    flip: bool,
+    limit: int | None,
+) -> Dataset:
+    """The data set of these `pictures`, decoded once into the cache; `classes` names the class of each.
+
+    Class numbers follow the alphabet and have no gaps: a class of which nothing could be read is left out.
+    """
+    check(image_size, limit, crop)
+    chosen = spread(len(pictures), limit)
+    pictures = [pictures[i] for i in chosen]
+    key = {"version": VERSION, "size": image_size, "crop": crop, "pictures": pictures}
+    build = _builder(root, [picture.path for picture in pictures], image_size, crop)
+    folder = cached("pictures", key, build, cache_dir)
+    images = Store(folder, image_size, channels=3)
+    if images.skipped:
+        _report(images.skipped, len(pictures), folder)
+    if len(images) == 0:
+        raise GessoError(
+            f"None of the {len(pictures)} picture files in {root.absolute()} can be read; "
+            f"the first: {images.skipped[0]}"
+        )
+    labels = class_names = None
+    if classes is not None:
+        kept = [classes[chosen[i]] for i in images.sources]
+        class_names = tuple(sorted(set(kept)))
+        numbers = {class_name: number for number, class_name in enumerate(class_names)}
+        labels = np.array([numbers[class_name] for class_name in kept], np.int32)
+    return Dataset(
+        name, images, labels, class_names, (image_size, image_size, 3), flip, skipped=images.skipped
+    )
+
+
+def check(image_size: int, limit: int | None, crop: str = "centre") -> None:
+    """Raises `GessoError` for values that no data set can have."""
+    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
+        raise GessoError(f"image_size={image_size}: must be a whole number of pixels, 1 or more.")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise GessoError(f"dataset.limit={limit}: must be null or a number of pictures, 1 or more.")
+    if crop not in CROPS:
+        raise GessoError(f"dataset.crop={crop}: must be one of {', '.join(CROPS)}.")
+
+
+def spread(count: int, limit: int | None) -> np.ndarray:
+    """int64 [min(count, limit)]: numbers from 0 to count - 1, evenly spread (all where `limit` is None)."""
+    kept = count if limit is None else min(count, limit)
+    return np.arange(kept) * count // max(kept, 1)
+
+
+def _builder(root: Path, names: list[str], size: int, crop: str) -> Callable[[Path], None]:
+    return lambda folder: decode_folder(root, names, size, crop, folder)
+
+
+def _report(skipped: Sequence[str], of: int, folder: Path) -> None:
+    shown = "".join(f"\n  {line}" for line in skipped[:10])
+    rest = f"\n  and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+    log.warning(
+        "Skipped %d of %d files that cannot be read (all in %s; delete that folder to try again):%s%s",
+        len(skipped), of, folder / "skipped.json", shown, rest,
+    )  # fmt: skip

@@ -1,0 +1,104 @@
+"""MNIST, handwritten digits (LeCun et al. 1998).
+
+    python train.py dataset=mnist image_size=32
+    python train.py dataset=mnist dataset.root=<folder that holds mnist.npz>
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data.cache import cached
+from data.image_folder import check, spread
+from data.pipeline import Dataset
+from training.errors import GessoError
+
+VERSION = 1
+SPLITS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
+
+
+def load(
+    image_size: int,
+    cache_dir: str,
+    root: str | None = None,
+    split: str = "train",
+    flip: bool = False,
+    limit: int | None = None,
+) -> Dataset:
+    """The digits, white on black, one channel, classes "0" to "9".
+
+    Padded from 28 to 32 px, then resized if `image_size` is another. `<root>/mnist.npz` if `root` is given,
+    else the copy that Keras keeps in ~/.keras, downloaded if it is not there. `split`: train (60,000), test
+    (10,000) or all. Raises `GessoError` where the file cannot be had or read.
+    """
+    check(image_size, limit)
+    if split not in SPLITS:
+        raise GessoError(f"dataset.split={split}: must be one of {', '.join(SPLITS)}.")
+    path = _find(root)
+    digits, labels = _read(path, split)
+    chosen = spread(len(digits), limit)
+    digits, labels = digits[chosen], labels[chosen]
+    if image_size == 32:
+        images = _padded(digits)
+    else:
+        info = path.stat()
+        key = {
+            "version": VERSION, "size": image_size, "split": split, "limit": limit,
+            "file": [info.st_size, info.st_mtime_ns],
+        }  # fmt: skip
+        folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    names = tuple(str(digit) for digit in range(10))
+    return Dataset("mnist", images, labels.astype(np.int32), names, (image_size, image_size, 1), flip)
+
+
+def _find(root: str | None) -> Path:
+    if root is not None:
+        path = Path(root).expanduser() / "mnist.npz"
+        if not path.is_file():
+            raise GessoError(f"There is no {path.absolute()}. dataset.root=<folder that holds mnist.npz>")
+        return path
+    path = Path.home() / ".keras" / "datasets" / "mnist.npz"
+    if not path.is_file():
+        from training import hardware
+
+        hardware.import_quietly()
+        import keras
+
+        try:
+            keras.datasets.mnist.load_data()
+        except Exception as error:  # Keras wraps what goes wrong on the network in a bare `Exception`
+            raise GessoError(
+                f"MNIST is not in {path} and could not be downloaded ({error}). Put mnist.npz into a folder and "
+                "give dataset.root=<folder>."
+            ) from error
+    return path
+
+
+def _read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 [n, 28, 28] and their digits [n]."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            digits = np.concatenate([file[f"x_{part}"] for part in SPLITS[split]])
+            labels = np.concatenate([file[f"y_{part}"] for part in SPLITS[split]])
+    except Exception as error:  # damaged zips raise half a dozen kinds
+        raise GessoError(
+            f"{path.absolute()} is not MNIST as Keras keeps it, or is damaged ({error}). Delete it, or give "
+            "another: dataset.root=<folder>."
+        ) from error
+    if digits.ndim != 3 or digits.shape[1:] != (28, 28) or len(digits) != len(labels):
+        raise GessoError(f"{path.absolute()} holds arrays {digits.shape}, not digits of 28x28 px.")
+    return digits, labels
+
+
+def _padded(digits: np.ndarray) -> np.ndarray:
+    return np.pad(digits, ((0, 0), (2, 2), (2, 2)))[..., None]
+
+
+def _write_resized(folder: Path, digits: np.ndarray, size: int) -> None:
+    shape = (len(digits), size, size, 1)
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    for row, digit in zip(images, _padded(digits), strict=True):
+        row[:, :, 0] = Image.fromarray(digit[:, :, 0]).resize((size, size), Image.Resampling.LANCZOS)
+    images.flush()

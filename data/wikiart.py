@@ -1,0 +1,137 @@
+"""The WikiArt release of the ArtGAN project (Tan et al. 2019, arXiv:1708.09533): 81,444 paintings, 27 styles.
+
+    python train.py dataset=wikiart dataset.root=<folder of style folders> dataset.label=style
+"""
+
+import csv
+import logging
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+from data.image_folder import Picture, find_pictures, from_files
+from data.pipeline import Dataset
+from training.errors import GessoError
+
+log = logging.getLogger(__name__)
+
+LABELS = ("style", "genre", "artist")
+LAYOUT = "Expected: one folder a style, wikiart/<Style>/<artist>_<title>.jpg, such as Impressionism/, Baroque/."
+SOURCE = (
+    "To get it: the ArtGAN project (github.com/cs-chan/ArtGAN, WikiArt Dataset) links to wikiart.zip, 25.4 GB, "
+    "for non-commercial research; unpack it and give dataset.root=<folder>."
+)
+SAME = {"Art_Nouveau_Modern": "Art_Nouveau"}  # the folder's name, and the class list's
+
+
+def load(
+    root: str,
+    image_size: int,
+    cache_dir: str,
+    label: str = "style",
+    csv: str | None = None,
+    crop: str = "centre",
+    flip: bool = True,
+    limit: int | None = None,
+) -> Dataset:
+    """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
+
+    Labels come from the release's CSV files, in the folder `csv` or near `root`. Without them, and for files that
+    they do not list, the style is the folder's name; pictures without a genre or artist label are left out.
+    Raises `GessoError` where pictures or the label files are missing.
+    """
+    if label not in LABELS:
+        raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): no such folder. {LAYOUT} {SOURCE}")
+    pictures = find_pictures(folder)
+    if not any("/" in picture.path for picture in pictures):
+        what = "it has no pictures" if not pictures else "its pictures are not in folders"
+        raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): {what}. {LAYOUT} {SOURCE}")
+    pictures = [picture for picture in pictures if "/" in picture.path]
+    pictures, classes = _labelled(pictures, label, _places(folder, csv))
+    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit)
+
+
+def _places(root: Path, folder: str | None) -> list[Path]:
+    if folder is not None:
+        return [Path(folder).expanduser()]
+    root = root.absolute()
+    return [root, root / "wikiart_csv", root.parent, root.parent / "wikiart_csv"]
+
+
+def _labelled(pictures: list[Picture], label: str, places: list[Path]) -> tuple[list[Picture], list[str]]:
+    """The pictures that have this label, and the label of each."""
+    place = next((p for p in places if _file(p, f"{label}_train")), None)
+    known = read_labels(place, label) if place else {}
+    if label == "style":
+        folders = [picture.path.split("/")[0] for picture in pictures]
+        styles = [SAME.get(folder, folder) for folder in folders]
+        return pictures, [known.get(plain(p.path), s) for p, s in zip(pictures, styles, strict=True)]
+    if place is None:
+        raise GessoError(
+            f"dataset.label={label} needs {label}_train, {label}_val and {label}_class of the release's "
+            f"wikiart_csv; looked in {', '.join(map(str, places))}. Give their folder: dataset.csv=<folder>, or "
+            "take dataset.label=style."
+        )
+    kept = [picture for picture in pictures if plain(picture.path) in known]
+    log.info("%d of %d pictures have a label %s", len(kept), len(pictures), label)
+    if not kept:
+        raise GessoError(
+            f"None of the {len(pictures)} pictures is named in {place}/{label}_train or _val: they name the full "
+            f"release's files, such as {next(iter(known), '-')}. Take dataset.label=style."
+        )
+    return kept, [known[plain(picture.path)] for picture in kept]
+
+
+def read_labels(folder: Path, label: str) -> dict[str, str]:
+    """`plain(path)` -> class name, from `<label>_train`, `_val` and `_class` in `folder`.
+
+    The release's files differ: with and without extension, with two commas, and with a line of prose on top.
+    Raises `GessoError` if one is missing or not of that form.
+    """
+    names = {}
+    for row in _rows(folder, f"{label}_class", delimiter=" "):
+        if row and row[0].isdigit():
+            names[int(row[0])] = "_".join(row[1:])
+    labels: dict[str, str] = {}
+    for part in ("train", "val"):
+        for row in _rows(folder, f"{label}_{part}"):
+            if len(row) < 2 or not row[-1].strip().isdigit():  # the prose, the blank line
+                continue
+            number = int(row[-1])
+            if number not in names:
+                raise GessoError(f"{folder}/{label}_{part} has class {number}, which {label}_class does not name.")
+            labels[plain(row[0])] = names[number]
+    return labels
+
+
+def _rows(folder: Path, stem: str, delimiter: str = ",") -> list[list[str]]:
+    path = _file(folder, stem)
+    if path is None:
+        raise GessoError(f"There is no {stem}, {stem}.csv or {stem}.txt in {folder}.")
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        return list(csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE))
+
+
+def _file(folder: Path, stem: str) -> Path | None:
+    return next((p for end in ("", ".csv", ".txt") if (p := folder / (stem + end)).is_file()), None)
+
+
+def plain(path: str) -> str:
+    """A path by which the same file is found whatever became of its accents.
+
+    Names of the release have been through a wrong encoding and then lower case (`joaquã\\xadn-sorolla` for
+    `joaquín-sorolla`), and through different Unicode normal forms; here they are compared without accents.
+    """
+    path = os.fsencode(path).decode("utf-8", errors="replace")  # names on disk may not be UTF-8 at all
+    path = re.sub(r"[\u00c2\u00c3\u00e2\u00e3][\u0080-\u00bf]", _repaired, path)
+    decomposed = unicodedata.normalize("NFKD", path)
+    return "".join(c for c in decomposed if c.isascii() and c.isprintable()).casefold()
+
+
+def _repaired(match: re.Match[str]) -> str:
+    """The letter whose two UTF-8 bytes were read as two letters of Latin-1, the first then put in lower case."""
+    return bytes([ord(match[0][0]) & ~0x20, ord(match[0][1])]).decode("utf-8")

@@ -1,0 +1,44 @@
+"""Fixtures that all tests share."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def private_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Tests neither see nor fill the user's cache of pictures."""
+    before = os.environ.get("GESSO_CACHE")
+    os.environ["GESSO_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield Path(os.environ["GESSO_CACHE"])
+    if before is None:
+        del os.environ["GESSO_CACHE"]
+    else:
+        os.environ["GESSO_CACHE"] = before
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Real data (`GESSO_TEST_DATA`, by default ../shared/data beside the checkout); skips where there is none."""
+    folder = Path(os.environ.get("GESSO_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data in {folder}; GESSO_TEST_DATA names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def script():
+    """Runs one of the scripts as a user would: `script("train.py", "steps=5", ...)` -> CompletedProcess."""
+
+    def run(name: str, *arguments: object, cwd: Path = ROOT, timeout: float = 180, **environment: str):
+        command = [sys.executable, str(ROOT / name), *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=timeout
+        )
+
+    return run

@@ -1,0 +1,67 @@
+import keras
+import numpy as np
+import pytest
+
+from models.networks import dcgan
+
+
+def trainable(network: keras.Model) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+def kernels(network: keras.Model) -> list[tuple[int, ...]]:
+    return [tuple(v.shape) for v in network.trainable_variables if v.name == "kernel"]
+
+
+def test_parameter_counts_of_the_reference_implementation():
+    # pytorch/examples/dcgan with nz=100, ngf=ndf=64, nc=3
+    assert trainable(dcgan.generator((64, 64, 3))) == 3_576_704
+    assert trainable(dcgan.discriminator((64, 64, 3))) == 2_765_568
+
+
+def test_layer_table_of_the_reference_implementation():
+    # Transposed kernels are [height, width, out, in]; the 1x1 and 4x4 ends are matrices here.
+    assert kernels(dcgan.generator((64, 64, 3))) == [
+        (100, 4 * 4 * 512), (4, 4, 256, 512), (4, 4, 128, 256), (4, 4, 64, 128), (4, 4, 3, 64),
+    ]  # fmt: skip
+    assert kernels(dcgan.discriminator((64, 64, 3))) == [
+        (4, 4, 3, 64), (4, 4, 64, 128), (4, 4, 128, 256), (4, 4, 256, 512), (4 * 4 * 512, 1),
+    ]  # fmt: skip
+
+
+def test_initial_weights_are_the_papers():
+    network = dcgan.discriminator((64, 64, 3))
+    values = np.concatenate([v.numpy().ravel() for v in network.trainable_variables if v.name == "kernel"])
+    assert values.std() == pytest.approx(0.02, rel=0.01)
+    gammas = np.concatenate([v.numpy() for v in network.trainable_variables if v.name == "gamma"])
+    assert gammas.mean() == pytest.approx(1, abs=0.01) and gammas.std() == pytest.approx(0.02, rel=0.15)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 128, 256])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_size(size, channels):
+    shape = (size, size, channels)
+    images = dcgan.generator(shape, latent_dim=7, width=2)(np.random.normal(size=(3, 7)).astype("float32"))
+    assert images.shape == (3, *shape) and images.dtype == "float32"
+    assert float(abs(images.numpy()).max()) <= 1
+    logits = dcgan.discriminator(shape, width=2)(images)
+    assert logits.shape == (3,) and logits.dtype == "float32"
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 3), (8, 8, 3), (64, 32, 3)])
+def test_refuses_sizes_that_it_cannot_make(shape):
+    with pytest.raises(ValueError, match="square pictures"):
+        dcgan.generator(shape)
+    with pytest.raises(ValueError, match="square pictures"):
+        dcgan.discriminator(shape)
+
+
+def test_strided_layers_pad_as_pytorch_does():
+    # Padding of 1 on every side: an impulse in the corner reaches the kernel's inner rows only.
+    network = dcgan.discriminator((16, 16, 1), width=1)
+    layer = network.get_layer("down_8")
+    kernel = np.arange(16, dtype="float32").reshape(4, 4, 1, 1)
+    layer.set_weights([kernel])
+    image = np.zeros((1, 16, 16, 1), "float32")
+    image[0, 0, 0] = 1
+    assert layer(image).numpy()[0, 0, 0, 0] == kernel[1, 1, 0, 0]
