@@ -77,6 +77,9 @@ def load(path: Path):
     """The generator in a `.keras` file: latent `[batch, latent_dim]` -> images. Raises `GessoError`."""
     import keras
 
+    import models.networks.convolution
+    import models.networks.normalization  # noqa: F401  (classes that a file may name)
+
     try:
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:

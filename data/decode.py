@@ -122,7 +122,7 @@ def _to_bytes_range(pixels: np.ndarray, mode: str) -> np.ndarray:
 def decode_folder(
     root: Path, names: Sequence[str], size: int, crop: str, folder: Path, channels: int = 3
 ) -> None:
-    """Decodes the files `root / name` on all cores, and writes those that can be read to `folder` (see `store`).
+    """Decodes the files `root / name` on all cores, and writes those that can be read to `folder` (`store`).
 
     The others are noted there as "name: reason". Memory does not grow with the number of files.
     Raises `OSError` before any work if the disk clearly has no room.

@@ -1,6 +1,6 @@
 """Any folder of pictures. Subfolders, if there are any, are the classes.
 
-    python train.py dataset=image_folder dataset.root=<folder>
+python train.py dataset=image_folder dataset.root=<folder>
 """
 
 import logging
@@ -50,7 +50,9 @@ def load(
     folder = Path(root).expanduser()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}")
+        raise GessoError(
+            f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}"
+        )
     pictures = find_pictures(folder)
     if not pictures:
         raise GessoError(f"No pictures in {folder.absolute()} or below (dataset.root). {LAYOUT}")
@@ -73,7 +75,9 @@ def find_pictures(root: Path) -> list[Picture]:
             status = os.stat(root / prefix)
             entries = list(os.scandir(root / prefix))
         except OSError as error:
-            raise GessoError(f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}.") from error
+            raise GessoError(
+                f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}."
+            ) from error
         if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
             continue
         seen.add((status.st_dev, status.st_ino))

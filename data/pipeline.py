@@ -1,6 +1,7 @@
 """The training stream: any step of it can be had directly, so a resumed run sees what it would have seen."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,11 +38,11 @@ class Dataset:
         return len(self.images)
 
     def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
-        """Endless batches: {"image": float32 [batch, height, width, channels] in [-1, 1], "label": int32 [batch]}.
+        """Endless batches, with as "image" float32 [batch, height, width, channels] in [-1, 1].
 
-        "label" only where there are classes. Each epoch is a permutation of all pictures, and batches run on
-        across epochs, so all have `batch_size` pictures. What a step gives depends on `seed` and the number of
-        the step alone: `start_step=k` starts with what step k of a stream from 0 gives, bit for bit.
+        And as "label" int32 [batch], only where there are classes. Each epoch is a permutation of all pictures, and batches run on
+        across epochs, so all have `batch_size` pictures. What a step gives depends on `seed` and the number
+        of the step alone: `start_step=k` starts with what step k of a stream from 0 gives, bit for bit.
 
         Raises `GessoError` if a batch is larger than the data set.
         """
@@ -53,50 +54,84 @@ class Dataset:
                 f"batch_size={batch_size}, but the data set '{self.name}' has {n} pictures: "
                 f"a batch must be from 1 to {n}."
             )
+        first, heights, widths = (tf.constant(column, tf.int64) for column in self._layout())
         labels = None if self.labels is None else tf.constant(self.labels, tf.int32)
+        side = tf.range(self.image_shape[0], dtype=tf.int64)
 
-        def batch(step: "tf.Tensor") -> dict[str, "tf.Tensor"]:
+        def batch(step: "tf.Tensor", pixels: "tf.Tensor") -> dict[str, "tf.Tensor"]:
             position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
             index = _shuffle(position % n, n, seed, position // n, ORDER)
-            image = self._gather(index, seed, position)
+            width = tf.gather(widths, index)
+            top = _somewhere(tf.gather(heights, index) - len(side), seed, position, DOWN)
+            left = _somewhere(width - len(side), seed, position, RIGHT)
+            columns = left[:, None] + side
             if self.flip:
                 mirrored = _uniform(seed, position, FLIP) < 0.5
-                image = tf.where(mirrored[:, None, None, None], image[:, :, ::-1], image)
+                columns = tf.where(mirrored[:, None], columns[:, ::-1], columns)
+            rows = tf.gather(first, index)[:, None] + (top[:, None] + side) * width[:, None]
+            image = tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
             element = {"image": tf.cast(image, tf.float32) / 127.5 - 1.0}
             if labels is not None:
                 element["label"] = tf.gather(labels, index)
             return element
 
+        # The pixels go in beside the steps: TensorFlow copies large constants that a function captures.
+        steps = tf.data.Dataset.counter(start_step)
+        pixels = tf.data.Dataset.from_tensors(self._pixels()).repeat()
         # Fixed numbers, not AUTOTUNE, which would fill a share of all memory with batches.
-        stream = tf.data.Dataset.counter(start_step).map(batch, num_parallel_calls=4, deterministic=True)
+        stream = tf.data.Dataset.zip(steps, pixels).map(batch, num_parallel_calls=4, deterministic=True)
         options = tf.data.Options()
         options.autotune.enabled = False
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return stream.prefetch(4).with_options(options)
 
-    def _gather(self, index: "tf.Tensor", seed: int, position: "tf.Tensor") -> "tf.Tensor":
-        """uint8 [batch, height, width, channels]; the squares of larger pictures are cut at random."""
+    def _pixels(self) -> "tf.Tensor":
+        """All pixels, one picture after the other: uint8 [pixels, channels].
+
+        A file is mapped, not read, so that this takes no memory but the system's page cache. And mapped by
+        TensorFlow: with a `tf.numpy_function` that reads, a Python that exits while an iterator is alive
+        hangs for ever, as TensorFlow's threads wait for Python's lock.
+        """
         import tensorflow as tf
 
-        if isinstance(self.images, Store) and not self.images.same_size:
-            where = [_uniform(seed, position, DOWN), _uniform(seed, position, RIGHT)]
-            image = tf.numpy_function(self.images.crop, [index, *where], tf.uint8, stateful=False)
-        else:
-            image = tf.numpy_function(self.images.__getitem__, [index], tf.uint8, stateful=False)
-        return tf.ensure_shape(image, [*index.shape, *self.image_shape])
+        file = self._file()
+        with tf.device("CPU:0"):
+            if file is None:
+                return tf.constant(self.images.reshape(-1, self.image_shape[2]))
+            path, start = file
+            content = tf.raw_ops.ImmutableConst(
+                dtype=tf.uint8, shape=[path.stat().st_size], memory_region_name=str(path)
+            )
+            # Neither copies: what stands before the pixels is a multiple of 64 bytes long.
+            return tf.reshape(content[start:], [-1, self.image_shape[2]])
+
+    def _file(self) -> tuple[Path, int] | None:
+        """The file that holds the pixels, and where in it they start; None if they are in memory."""
+        if isinstance(self.images, Store):
+            return self.images.path, 0
+        if isinstance(self.images, np.memmap) and self.images.flags.c_contiguous:
+            path, start = Path(self.images.filename).resolve(), self.images.offset
+            if path.stat().st_size == start + self.images.nbytes:  # all of the file, not a part
+                return path, start
+        return None
+
+    def _layout(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """int64 [n] each: number of the first pixel, height, width of each picture."""
+        if isinstance(self.images, Store):
+            return self.images.offsets // self.image_shape[2], self.images.heights, self.images.widths
+        n, height, width = self.images.shape[:3]
+        return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
 
     def examples(self, num: int, seed: int = 0) -> np.ndarray:
-        """float32 [num, height, width, channels] in [-1, 1]: distinct pictures drawn at random, their centres.
+        """float32 [num, height, width, channels] in [-1, 1]: distinct pictures drawn at random.
 
-        Fewer than `num` where the data set has fewer.
+        Their centres, where they are larger. Fewer than `num` where the data set has fewer.
         """
         chosen = np.random.default_rng(seed).permutation(len(self))[:num]
         return self.images[chosen].astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
-def _shuffle(
-    index: "tf.Tensor", n: int, seed: int, stream: "tf.Tensor", purpose: int
-) -> "tf.Tensor":
+def _shuffle(index: "tf.Tensor", n: int, seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":
     """Where a permutation of 0..n-1 sends `index`: int64 [batch] to int64 [batch], O(1) each.
 
     `stream` int64 [batch] numbers the permutations of a seed and purpose. Not by
@@ -111,6 +146,14 @@ def _shuffle(
     return tf.raw_ops.RandomIndexShuffle(
         index=index, seed=tf.stack(seeds, axis=1), max_index=tf.constant(n - 1, tf.int64), rounds=16
     )
+
+
+def _somewhere(room: "tf.Tensor", seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":
+    """int64 [batch] from 0 to `room`, each as likely."""
+    import tensorflow as tf
+
+    share = _uniform(seed, position, purpose)
+    return tf.cast(share * tf.cast(room + 1, tf.float64), tf.int64)
 
 
 def _uniform(seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":

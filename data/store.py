@@ -1,17 +1,17 @@
-"""Decoded pictures on disk: one flat file of bytes, read a batch at a time.
+"""Decoded pictures on disk: one flat file of bytes, of which a batch at a time is read.
 
-Neither loaded nor memory-mapped: each batch is read with `preadv`, so the process stays as small with a
-million pictures as with a thousand, and the system's page cache keeps what is in use in memory.
+Nothing of it is kept in the process, so that is as small with a million pictures as with a thousand; what is
+in use stays in the system's page cache.
 """
 
 import json
-import os
-import weakref
 from array import array
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+
+from training.errors import GessoError
 
 
 def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Iterable[str] = ()) -> int:
@@ -26,51 +26,45 @@ def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Ite
             index.extend((source, offset, *picture.shape[:2]))
             file.write(np.ascontiguousarray(picture).data)
             offset += picture.nbytes
-    np.save(folder / "index.npy", np.frombuffer(index, np.int64).reshape(-1, 4), allow_pickle=False)
+    np.save(folder / "index.npy", np.array(index, np.int64).reshape(-1, 4), allow_pickle=False)
     (folder / "skipped.json").write_text(json.dumps(list(skipped), indent=0))
     return len(index) // 4
 
 
 class Store:
-    """What `write` wrote, as if it were an array uint8 [n, size, size, channels].
+    """What `write` wrote; to read from it is like reading from an array uint8 [n, size, size, channels].
 
-    `store[indices]` reads the square centres of these pictures (of pictures that are `size` x `size`, all of
-    it); `crop` reads squares elsewhere. `sources` int64 [n] are the source numbers, `skipped` the notes.
+    `sources` int64 [n] are the source numbers, `skipped` the notes; `offsets`, `heights`, `widths` int64 [n]
+    say where in the file `path` each picture starts and its size, which is `size` or more.
+    Raises `GessoError` if the folder is damaged.
     """
 
     def __init__(self, folder: Path, size: int, channels: int):
-        index = np.load(folder / "index.npy", allow_pickle=False)
-        self.sources, self._offsets, self._heights, self._widths = np.ascontiguousarray(index.T)
-        self.skipped: tuple[str, ...] = tuple(json.loads((folder / "skipped.json").read_text()))
+        try:
+            index = np.load(folder / "index.npy", allow_pickle=False)
+            self.sources, self.offsets, self.heights, self.widths = np.ascontiguousarray(index.T)
+            self.skipped: tuple[str, ...] = tuple(json.loads((folder / "skipped.json").read_text()))
+            self.path = (folder / "images.bytes").resolve()
+            whole = self.path.stat().st_size == int((self.heights * self.widths).sum()) * channels
+        except (OSError, ValueError) as error:
+            raise GessoError(
+                f"The picture cache {folder} is damaged: {error}. Delete that folder."
+            ) from error
+        if not whole:
+            raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
         self.shape = (len(index), size, size, channels)
-        self.same_size = bool((self._heights == size).all() and (self._widths == size).all())
-        self._path = folder / "images.bytes"
-        self._file = os.open(self._path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
-        """uint8 [len(indices), size, size, channels], the centres."""
-        middle = np.full(len(indices), 0.5)
-        return self.crop(indices, middle, middle)
-
-    def crop(self, indices: np.ndarray, down: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Squares at `down`, `right`: float [len(indices)] in [0, 1), from the upper left to the lower right.
-
-        Returns uint8 [len(indices), size, size, channels].
-        """
+        """uint8 [len(indices), size, size, channels], the square centres of these pictures."""
         _, size, _, channels = self.shape
         batch = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        for square, i, v, u in zip(batch, indices, down, right, strict=True):
-            width = int(self._widths[i])
-            top = int(v * (int(self._heights[i]) - size + 1))
-            left = int(u * (width - size + 1))
-            rows = square if width == size else np.empty((size, width, channels), np.uint8)
-            start = int(self._offsets[i]) + top * width * channels
-            if os.preadv(self._file, [rows], start) != rows.nbytes:
-                raise OSError(f"{self._path} is shorter than its index says: delete {self._path.parent}")
-            if rows is not square:
-                square[:] = rows[:, left : left + size]
+        file = np.memmap(self.path, np.uint8, mode="r") if len(indices) else None
+        for square, i in zip(batch, indices, strict=True):
+            start, height, width = int(self.offsets[i]), int(self.heights[i]), int(self.widths[i])
+            picture = file[start : start + height * width * channels].reshape(height, width, channels)
+            top, left = (height - size) // 2, (width - size) // 2
+            square[:] = picture[top : top + size, left : left + size]
         return batch

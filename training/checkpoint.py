@@ -17,9 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def variables(model: keras.Model) -> list[keras.Variable]:
-    """Every variable of a trainable system: weights, averages, seeds, step, optimizers, running metrics."""
+    """The state of a trainable system: weights, averages, seeds, step, optimizers, running metrics.
+
+    Not the learning rates: these are the configuration's, which may be changed on resume.
+    """
     optimizers = [variable for optimizer in model.optimizers.values() for variable in optimizer.variables]
-    return [*model.variables, *optimizers, *model.metrics_variables]
+    everything = [*model.variables, *optimizers, *model.metrics_variables]
+    return [variable for variable in everything if variable.name != "learning_rate"]
 
 
 def save(folder: Path, model: keras.Model, keep: int) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
-from hydra.errors import ConfigCompositionException, MissingConfigException
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from training.errors import GessoError
@@ -91,6 +91,8 @@ def check_data(config: DictConfig, dataset: Any) -> None:
 def explain(error: Exception, config_name: str) -> str:
     """What Hydra could not compose, in words, with the nearest name that exists."""
     text = str(error).strip()
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={option}: there is no such option. {_nearest(option, error.options)}"

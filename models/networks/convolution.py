@@ -15,6 +15,8 @@ from keras import layers
 class Conv2D(layers.Conv2D):
     """`keras.layers.Conv2D`, with a faster kernel gradient for 4x4 kernels of stride 2 in bfloat16 on a CPU."""
 
+    stands_for = layers.Conv2D
+
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if not _slow_here(self):
             return super().convolution_op(inputs, kernel)
@@ -24,6 +26,8 @@ class Conv2D(layers.Conv2D):
 @keras.saving.register_keras_serializable(package="gesso")
 class Conv2DTranspose(layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose`, likewise."""
+
+    stands_for = layers.Conv2DTranspose
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         if not _slow_here(self) or self.use_bias or self.activation is not keras.activations.linear:

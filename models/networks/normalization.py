@@ -14,6 +14,8 @@ class BatchNormalization(layers.BatchNormalization):
     Its moving variance is the unbiased estimate, as PyTorch's is. Any other use goes the way of Keras's layer.
     """
 
+    stands_for = layers.BatchNormalization
+
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         plain = len(inputs.shape) == 4 and self.axis in (-1, 3) and self.scale and self.center
         if not (training and self.trainable and plain) or self.synchronized or mask is not None:

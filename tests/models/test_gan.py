@@ -1,5 +1,8 @@
-import numpy as np
+import subprocess
+import sys
+
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -116,3 +119,19 @@ def test_mixed_float16_scales_the_loss_and_reports_true_norms():
         finally:
             keras.config.set_dtype_policy("float32")
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
+
+
+def test_export_loads_without_our_classes(tmp_path):
+    model = make()
+    model.train_step(reals())
+    model.exports["generator"].save(tmp_path / "generator.keras")
+    code = (
+        "import sys, keras, numpy as np\n"
+        "g = keras.models.load_model(sys.argv[1])\n"
+        "np.save(sys.argv[2], g(np.ones((2, 5), 'float32')))\n"
+        "assert not any(name.startswith('models') for name in sys.modules)\n"
+    )
+    arguments = [str(tmp_path / "generator.keras"), str(tmp_path / "images.npy")]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=tmp_path)
+    expected = model.ema(np.ones((2, 5), "float32"))
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)

@@ -1,0 +1,64 @@
+"""`generate.py` as a user runs it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.networks import dcgan
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory) -> Path:
+    """A generator's own file; untrained, which is all that its use needs."""
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("generator") / "g.keras"
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(path)
+    return path
+
+
+def pictures(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(Image.open(path)) for path in sorted(folder.glob("[0-9]*.png"))]
+
+
+def test_pictures_and_grid(generator, script, tmp_path):
+    done = script("generate.py", f"generator={generator}", "num=5", "seed=3", f"output={tmp_path}", "batch_size=2")
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in tmp_path.glob("*.png")) == [f"{i:04d}.png" for i in range(5)] + ["grid.png"]
+    with Image.open(tmp_path / "0002.png") as image:
+        assert image.size == (32, 32)
+        assert (image.text["Seed"], image.text["Index"]) == ("3", "2")
+        assert image.text["Source"] == "Made by a neural network"
+    again = tmp_path / "again"
+    script("generate.py", f"generator={generator}", "num=2", "seed=3", f"output={again}")
+    for one, other in zip(pictures(again), pictures(tmp_path)[:2], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_interpolation(generator, script, tmp_path):
+    done = script("generate.py", f"generator={generator}", "num=3", "interpolate=true", "frames=4", f"output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "walk.gif") as film:
+        assert film.n_frames == 12
+    assert Image.open(tmp_path / "strip.png").size == (4 * 34 + 2, 3 * 34 + 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "one of run="),
+        (["run=/nowhere"], "There is no /nowhere/generator.keras"),
+        (["generator=README.md"], "not a generator"),
+        (["generator={generator}", "truncation=-1"], "positive"),
+        (["generator={generator}", "num=0"], "at least 1"),
+        (["generator={generator}", "sead=1"], "Did you mean seed?"),
+        (["generator={generator}", "output=/dev/null/x"], "/dev/null/x"),
+    ],
+)
+def test_errors_in_words(generator, script, tmp_path, arguments, words):
+    arguments = [argument.format(generator=generator) for argument in arguments]
+    done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}")
+    assert done.returncode == 1
+    assert words in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,217 @@
+"""`train.py` as a user runs it: whole command lines, their files, messages and exit codes."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from training.checkpoint import checkpoints
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = (
+    "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40",
+    "log_every=4", "sample_every=20", "checkpoint_every=10",
+)  # fmt: skip
+
+
+def rows(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_time(run: Path) -> list[dict]:
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(run)]
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    a, b = (np.load(checkpoints(run / "checkpoints")[-1], allow_pickle=False) for run in (one, other))
+    assert a.files == b.files
+    for name in a.files:
+        np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, script) -> Path:
+    """A run of 50 steps, undisturbed."""
+    run = tmp_path_factory.mktemp("straight") / "run"
+    done = script("train.py", *TINY, "steps=50", f"hydra.run.dir={run}")
+    assert done.returncode == 0, done.stderr
+    assert "Pictures:" in done.stderr and "make dashboard" in done.stderr
+    return run
+
+
+def test_run_directory(straight):
+    there = {str(path.relative_to(straight)) for path in straight.rglob("*") if path.is_file()}
+    assert {
+        ".hydra/config.yaml", "train.log", "metrics.jsonl", "generator.keras", "samples/reals.png",
+        "samples/step_00000020.png", "samples/step_00000040.png", "samples/step_00000050.png",
+        "checkpoints/step_00000040.npz", "checkpoints/step_00000050.npz",
+    } < there  # fmt: skip
+    assert not [name for name in there if "/." in name.replace(".hydra", "hydra")], "temporary files left"
+    assert len([name for name in there if name.startswith("checkpoints/")]) == 2
+
+
+def test_metrics(straight):
+    logged = rows(straight)
+    assert [row["step"] for row in logged] == [*range(4, 50, 4), 50]
+    assert logged[-1]["images"] == 400
+    names = ("loss", "gradient_norm", "learning_rate")
+    assert {f"{net}_{name}" for net in ("generator", "discriminator") for name in names} < logged[0].keys()
+    assert all(0 < row["real_score"] < 1 and row["images_per_second"] > 0 for row in logged)
+
+
+def test_tensorboard(straight):
+    events = EventAccumulator(str(straight / "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert {
+        "losses/generator_loss", "scores/real_score", "scores/fake_score", "gradients/generator_gradient_norm",
+        "learning_rates/generator_learning_rate", "speed/images_per_second", "samples", "reals", "config",
+    } < tags  # fmt: skip
+    logged = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("losses/generator_loss")}
+    assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)})
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_samples_carry_provenance(straight):
+    with Image.open(straight / "samples" / "step_00000050.png") as image:
+        assert image.size == (8 * 34 + 2, 8 * 34 + 2)
+        assert image.text["Model"] == "dcgan" and image.text["Source"] == "Made by a neural network"
+
+
+def test_same_command_same_result(straight, tmp_path, script):
+    """Also as a job of a sweep: each is what the same command gives alone."""
+    done = script("train.py", "-m", *TINY, "steps=50", "seed=1,2", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert_same_state(straight, tmp_path / "0_seed-1")
+    assert without_time(straight) == without_time(tmp_path / "0_seed-1")
+    assert without_time(straight) != without_time(tmp_path / "1_seed-2")
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_the_straight_run(straight, tmp_path):
+    """SIGKILL at random moments, and one Ctrl-C; then all state and all losses, bit for bit."""
+    run, rng = tmp_path / "run", random.Random()
+    command = [sys.executable, str(ROOT / "train.py"), *TINY, "steps=50", f"hydra.run.dir={run}"]
+    moments, finished = [], False
+    for attempt in range(30):
+        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, str(ROOT / "train.py"), f"resume={run}"]
+        before = len(checkpoints(run / "checkpoints")) and checkpoints(run / "checkpoints")[-1].name
+        if len(moments) < 4:
+            while child.poll() is None:  # to the middle of things: training, writing, exporting
+                found = checkpoints(run / "checkpoints")
+                if found and found[-1].name != before:
+                    break
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.3))
+            child.send_signal(signal.SIGINT if attempt == 2 else signal.SIGKILL)
+        _, errors = child.communicate(timeout=120)
+        moments.append((attempt, before, child.returncode))
+        if attempt == 2 and child.returncode != 0:
+            assert child.returncode == 130 and "resume=" in errors
+        if child.returncode == 0:
+            finished = True
+            break
+        assert child.returncode in (-9, 130), errors
+    assert finished and len(moments) > 2, moments
+    assert_same_state(straight, run)
+    assert without_time(straight) == without_time(run), moments
+
+
+@pytest.mark.slow
+def test_steps_may_be_raised(straight, tmp_path, script):
+    run = tmp_path / "run"
+    assert script("train.py", *TINY, "steps=26", f"hydra.run.dir={run}").returncode == 0
+    done = script("train.py", f"resume={run}", "steps=50")
+    assert done.returncode == 0, done.stderr
+    assert "steps: 26 -> 50" in done.stderr
+    assert_same_state(straight, run)
+    assert without_time(straight) == without_time(run)
+    again = script("train.py", f"resume={run}")
+    assert again.returncode == 0 and "Nothing to do" in again.stderr
+
+
+def test_changed_architecture_is_refused(straight, script):
+    done = script("train.py", f"resume={straight}", "model.width=8")
+    assert done.returncode == 1
+    assert "would change the networks" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_nan_stops_and_keeps_the_last_good_checkpoint(straight, tmp_path, script):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(straight, run)
+    done = script("train.py", f"resume={run}", "steps=90", "model.generator_optimizer.learning_rate=1e38")
+    assert done.returncode == 1, done.stderr
+    assert "NaN or infinite" in done.stderr and "Traceback" not in done.stderr
+    assert checkpoints(run / "checkpoints")[-1].name == "step_00000050.npz"
+    assert_same_state(straight, run)
+
+
+@pytest.mark.slow
+def test_full_disk_is_one_message_and_leaves_nothing_half_written(tmp_path):
+    run = tmp_path / "run"
+    arguments = " ".join([*TINY, "model.width=24", "steps=20", f"hydra.run.dir={run}"])
+    command = f"ulimit -f 2000; exec {sys.executable} train.py {arguments}"  # no file beyond 2 MB
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"Could not write .*step_00000010\.npz: File too large", done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((run / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["stpes=5"], "Did you mean steps?"),
+        (["model.widht=5"], "Did you mean model.width?"),
+        (["modle=dcgan"], "Did you mean model?"),
+        (["model=dcgna"], "Did you mean dcgan?"),
+        (["dataset=painting"], "Did you mean paintings?"),
+        (["steps=many"], "must be a whole number"),
+        (["image_size=100"], "32, 64, 128, 256"),
+        (["batch_size=64", "dataset.num_images=20"], "larger than the data set"),
+        (["hydra.run.dir=/dev/null/x"], "/dev/null/x"),
+        (["dataset=image_folder"], "dataset.root="),
+        (["steps=[1,2"], "steps"),
+        (["resume=/nowhere"], "not a run directory"),
+    ],
+)
+def test_errors_in_words(script, tmp_path, arguments, words):
+    folder = [] if "hydra.run.dir" in arguments[0] else [f"hydra.run.dir={tmp_path}/run"]
+    done = script("train.py", *arguments, *folder)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr and len(done.stderr.strip().splitlines()) <= 3
+
+
+def test_traceback_on_request(script, tmp_path):
+    done = script("train.py", "image_size=100", f"hydra.run.dir={tmp_path}", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
+def test_answers_without_tensorflow(arguments):
+    command = [sys.executable, "-X", "importtime", "train.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "image_size" in done.stdout
+    imported = {line.rsplit("|", 1)[1].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "hydra" in imported and not {"tensorflow", "keras"} & imported
+
+
+def test_a_failing_job_does_not_stop_a_sweep(script, tmp_path):
+    done = script("train.py", "-m", *TINY, "steps=2", "dataset.num_images=4,48", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1 and "exit code 1" in done.stderr
+    assert (tmp_path / "1_dataset.num_images-48" / "generator.keras").is_file()

@@ -1,0 +1,101 @@
+import keras
+import numpy as np
+import pytest
+
+from losses import adversarial
+from models.gan import GAN
+from models.networks import dcgan
+from training import checkpoint
+from training.errors import GessoError
+
+
+def make(width=2, seed=0) -> GAN:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    model = GAN(
+        lambda **a: dcgan.generator(**a, width=width),
+        lambda **a: dcgan.discriminator(**a, width=width),
+        image_shape=(16, 16, 1),
+        latent_dim=4,
+    )
+    model.compile(
+        keras.optimizers.Adam(),
+        keras.optimizers.Adam(),
+        adversarial.non_saturating_generator_loss,
+        adversarial.non_saturating_discriminator_loss,
+    )
+    return model
+
+
+def train(model: GAN, steps: int) -> None:
+    for _ in range(steps):
+        model.train_step({"image": keras.random.uniform((4, 16, 16, 1), seed=1)})
+
+
+def state(model: GAN) -> list[np.ndarray]:
+    return [variable.numpy() for variable in checkpoint.variables(model)]
+
+
+def test_covers_weights_averages_optimizers_step_and_running_means():
+    model = make()
+    paths = [variable.path for variable in checkpoint.variables(model)]
+    assert len(paths) == len(
+        {id(v) for v in checkpoint.variables(model)}
+    ), "a variable twice would hide another"
+    weights = len(model.generator.variables)
+    assert len(paths) == (
+        2 * weights + len(model.discriminator.variables) + 1  # the step
+        + sum(len(optimizer.variables) - 1 for optimizer in model.optimizers.values())  # not the learning rate
+        + 2 * len(model.metrics)
+    )  # fmt: skip
+    assert sum("momentum" in path for path in paths) >= len(model.generator.trainable_variables)
+
+
+def test_restore_brings_back_every_bit(tmp_path):
+    model = make()
+    train(model, 2)
+    checkpoint.save(tmp_path, model, keep=2)
+    saved = state(model)
+    other = make(seed=5)
+    assert checkpoint.restore(tmp_path, other) == 2
+    for one, two in zip(saved, state(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_keeps_the_newest(tmp_path):
+    model = make()
+    for _ in range(4):
+        train(model, 1)
+        checkpoint.save(tmp_path, model, keep=2)
+    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step_00000003.npz", "step_00000004.npz"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
+def test_damaged_newest_falls_back(tmp_path, damage, caplog):
+    model = make()
+    train(model, 1)
+    checkpoint.save(tmp_path, model, keep=3)
+    good = state(model)
+    train(model, 1)
+    newest = checkpoint.save(tmp_path, model, keep=3)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit
+    newest.write_bytes({"truncated": content[:-1000], "flipped": content, "empty": b""}[damage])
+    other = make(seed=3)
+    assert checkpoint.restore(tmp_path, other) == 1
+    assert "is damaged" in caplog.text and newest.name in caplog.text
+    for one, two in zip(good, state(other), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_all_damaged_is_an_error_and_none_is_the_start(tmp_path):
+    assert checkpoint.restore(tmp_path, make()) == 0
+    checkpoint.save(tmp_path, make(), keep=1).write_bytes(b"PK")
+    with pytest.raises(GessoError, match="damaged"):
+        checkpoint.restore(tmp_path, make())
+
+
+def test_other_networks_are_refused_in_words(tmp_path):
+    checkpoint.save(tmp_path, make(width=2), keep=1)
+    with pytest.raises(GessoError, match=r"other networks.*there.*here"):
+        checkpoint.restore(tmp_path, make(width=3))

@@ -1,0 +1,119 @@
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from training.app import ROOT, _slug
+from training.config import check_train, check_types, leaves, resume_arguments, resumed
+from training.errors import GessoError
+from training.instantiate import build
+
+
+@pytest.fixture
+def composed():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("train", list(overrides))
+
+
+GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "trainer": "default"}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("steps=abc", "steps=abc is text; it must be a whole number"),
+        ("steps=1.5", "steps=1.5 is a number; it must be a whole number"),
+        ("steps=true", "steps=True is true or false"),
+        ("steps=null", "steps=None is empty"),
+        ("steps=[1,2]", "is a list"),
+        ("model.width=wide", "model.width=wide"),
+        ("dataset.flip=3", "it must be true or false"),
+        ("model.generator_optimizer.learning_rate=fast", "it must be a number"),
+    ],
+)
+def test_wrong_types(composed, override, words):
+    with pytest.raises(GessoError) as error:
+        check_types(composed(override), "train", GROUPS)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override", ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "cache_dir=/x"]
+)
+def test_right_types(composed, override):
+    check_types(composed(override), "train", GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("image_size=48", "32, 64, 128, 256"),
+        ("precision=mixed_bfloat", "Did you mean mixed_bfloat16?"),
+        ("batch_size=0", "at least 1"),
+        ("seed=-1", "between 0 and"),
+    ],
+)
+def test_values_that_cannot_be_trained(composed, override, words):
+    with pytest.raises(GessoError) as error:
+        check_train(composed(override))
+    assert words in str(error.value)
+
+
+def test_the_defaults_are_fine(composed):
+    check_types(composed(), "train", GROUPS)
+    check_train(composed())
+
+
+def test_leaves():
+    assert dict(leaves({"a": {"b": 1, "c": {"d": None}}, "e": [1]})) == {"a.b": 1, "a.c.d": None, "e": [1]}
+
+
+@pytest.mark.parametrize("target", ["os.system", "builtins.eval", "subprocess.run", "modelsx.y"])
+def test_foreign_targets_are_refused(target):
+    with pytest.raises(GessoError, match="refused"):
+        build(OmegaConf.create({"_target_": "models.gan.GAN", "generator": {"_target_": target}}))
+
+
+def test_wrong_arguments_are_said_in_words():
+    config = OmegaConf.create({"_target_": "models.networks.dcgan.generator", "widht": 3})
+    with pytest.raises(GessoError, match="widht"):
+        build(config, image_shape=(16, 16, 3))
+
+
+def test_slug_needs_no_quoting(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "model=dcgan", "seed=1,2"])
+    assert _slug("model=dcgan,seed=1,dataset.root=../my data") == "seed-1_dataset.root-..-my-data"
+
+
+@pytest.fixture
+def run(tmp_path, composed):
+    """A run directory, as Hydra leaves it, of `steps=10 model.width=8`."""
+    folder = tmp_path / "a=b, c"
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save(composed("steps=10", "model.width=8"), folder / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.create(["steps=10", "model.width=8"]), folder / ".hydra" / "overrides.yaml")
+    return folder
+
+
+def test_resume_starts_from_the_runs_own_overrides(run):
+    arguments = resume_arguments([f"resume={run}", "steps=20"])
+    assert arguments[:3] == ["steps=10", "model.width=8", "steps=20"]
+    assert f'hydra.run.dir="{run}"' in arguments
+    assert resume_arguments(["steps=3"]) == ["steps=3"]
+    with pytest.raises(GessoError, match="not a run directory"):
+        resume_arguments([f"resume={run.parent}"])
+
+
+def test_resume_changes_what_the_command_line_changes(run, composed):
+    stored = OmegaConf.load(run / ".hydra" / "config.yaml")
+    stored.log_every = 33  # as if conf/ had another default when the run began
+    OmegaConf.save(stored, run / ".hydra" / "config.yaml")
+    config = resumed(composed("steps=10", "model.width=8", "steps=20", f'resume="{run}"'), "train")
+    assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
+    kept = OmegaConf.load(run / ".hydra" / "config.yaml")
+    assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
+
+
+@pytest.mark.parametrize("change", ["model.width=16", "image_size=32", "model.system.latent_dim=7"])
+def test_resume_refuses_another_architecture(run, composed, change):
+    with pytest.raises(GessoError, match="would change the networks"):
+        resumed(composed("steps=10", "model.width=8", change, f'resume="{run}"'), "train")
