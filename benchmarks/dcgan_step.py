@@ -13,6 +13,7 @@ faster taken. Gesso's step does the same, and besides keeps the running average 
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def torch_step(size: int, width: int, batch: int, precision: str, channels_last:
         g += [nn.BatchNorm2d(wide), nn.ReLU(True), nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False)]
     g += [nn.BatchNorm2d(width), nn.ReLU(True), nn.ConvTranspose2d(width, 3, 4, 2, 1, bias=False), nn.Tanh()]
     d: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
-    for narrow, wide in zip(widths, widths[1:], strict=False):
+    for narrow, wide in itertools.pairwise(widths):
         d += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
     d += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Flatten(0)]
     generator, discriminator = nn.Sequential(*g), nn.Sequential(*d)
@@ -81,7 +82,9 @@ def torch_step(size: int, width: int, batch: int, precision: str, channels_last:
             fakes = generator(torch.randn(batch, 100, 1, 1))
             d_adam.zero_grad(set_to_none=True)
             real_logits, fake_logits = discriminator(images), discriminator(fakes.detach())
-            d_loss = functional.softplus(-real_logits.float()).mean() + functional.softplus(fake_logits.float()).mean()
+            d_loss = (
+                functional.softplus(-real_logits.float()).mean() + functional.softplus(fake_logits.float()).mean()
+            )
         d_loss.backward()
         d_adam.step()
         discriminator.requires_grad_(False)  # the generator's update needs no gradients of these weights

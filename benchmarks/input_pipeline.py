@@ -54,7 +54,7 @@ def load(folder: str, size: int, cache: str):
     hardware.import_quietly()
     from data import image_folder
 
-    a = resident(); x = image_folder.load(folder, size, cache); print(a, resident()); return x
+    return image_folder.load(folder, size, cache)
 
 
 def first_pass(options: argparse.Namespace) -> dict[str, float]:

@@ -38,9 +38,9 @@ class Dataset:
         return len(self.images)
 
     def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
-        """Endless batches, with as "image" float32 [batch, height, width, channels] in [-1, 1].
+        """Endless batches: "image" float32 [batch, height, width, channels] in [-1, 1], "label" int32 [batch].
 
-        And as "label" int32 [batch], only where there are classes. Each epoch is a permutation of all pictures, and batches run on
+        "label" only where there are classes. Each epoch is a permutation of all pictures, and batches run on
         across epochs, so all have `batch_size` pictures. What a step gives depends on `seed` and the number
         of the step alone: `start_step=k` starts with what step k of a stream from 0 gives, bit for bit.
 
@@ -75,42 +75,40 @@ class Dataset:
                 element["label"] = tf.gather(labels, index)
             return element
 
-        # The pixels go in beside the steps: TensorFlow copies large constants that a function captures.
+        # The pixels go in beside the steps, and `tf.data` must not optimise: it would copy them all.
         steps = tf.data.Dataset.counter(start_step)
         pixels = tf.data.Dataset.from_tensors(self._pixels()).repeat()
-        # Fixed numbers, not AUTOTUNE, which would fill a share of all memory with batches.
         stream = tf.data.Dataset.zip(steps, pixels).map(batch, num_parallel_calls=4, deterministic=True)
         options = tf.data.Options()
-        options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
+        options.autotune.enabled = False  # would fill a share of all memory with batches
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return stream.prefetch(4).with_options(options)
 
     def _pixels(self) -> "tf.Tensor":
         """All pixels, one picture after the other: uint8 [pixels, channels].
 
-        A file is mapped, not read, so that this takes no memory but the system's page cache. And mapped by
-        TensorFlow: with a `tf.numpy_function` that reads, a Python that exits while an iterator is alive
-        hangs for ever, as TensorFlow's threads wait for Python's lock.
+        Where they are in a file it is mapped, so that they take no memory but the system's page cache, which
+        it takes back when it needs it. Not read by a `tf.numpy_function`: when Python exits while an iterator
+        is alive, TensorFlow's threads wait for Python's lock, and the process hangs for ever.
         """
         import tensorflow as tf
 
-        file = self._file()
+        channels, file = self.image_shape[2], self._file()
         with tf.device("CPU:0"):
             if file is None:
-                return tf.constant(self.images.reshape(-1, self.image_shape[2]))
+                return tf.constant(np.reshape(self.images, (-1, channels)))
             path, start = file
-            content = tf.raw_ops.ImmutableConst(
-                dtype=tf.uint8, shape=[path.stat().st_size], memory_region_name=str(path)
-            )
-            # Neither copies: what stands before the pixels is a multiple of 64 bytes long.
-            return tf.reshape(content[start:], [-1, self.image_shape[2]])
+            # Copy on write, as DLPack, which hands the map to TensorFlow as it is, wants arrays to be writable.
+            mapped = np.memmap(path, np.uint8, mode="c", offset=start).reshape(-1, channels)
+            return tf.experimental.dlpack.from_dlpack(mapped.__dlpack__())
 
     def _file(self) -> tuple[Path, int] | None:
         """The file that holds the pixels, and where in it they start; None if they are in memory."""
         if isinstance(self.images, Store):
             return self.images.path, 0
         if isinstance(self.images, np.memmap) and self.images.flags.c_contiguous:
-            path, start = Path(self.images.filename).resolve(), self.images.offset
+            path, start = Path(self.images.filename), self.images.offset
             if path.stat().st_size == start + self.images.nbytes:  # all of the file, not a part
                 return path, start
         return None

@@ -40,7 +40,7 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     defaults = dict(leaves(compose(config_name, chosen)))
     for key, value in leaves(config):
         default = defaults.get(key)
-        if default is None or isinstance(default, str) and default.startswith("${") or value == default:
+        if default is None or (isinstance(default, str) and default.startswith("${")) or value == default:
             continue
         if isinstance(value, str) and value.startswith("${"):
             continue

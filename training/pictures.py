@@ -60,16 +60,12 @@ def save_png(path: str | Path, image: np.ndarray, chunks: Mapping[str, str]) -> 
         _pillow(image).save(temporary, pnginfo=info)
 
 
-def save_gif(
-    path: str | Path, frames: np.ndarray, chunks: Mapping[str, str], milliseconds: int = 50
-) -> None:
+def save_gif(path: str | Path, frames: np.ndarray, chunks: Mapping[str, str], milliseconds: int = 50) -> None:
     """Writes uint8 `[frames, height, width, 1 or 3]` as an endless animation, provenance as its comment."""
     first, *others = [_pillow(frame) for frame in frames]
     comment = "; ".join(f"{key}: {value}" for key, value in chunks.items())
     with atomic(path) as temporary:
-        first.save(
-            temporary, save_all=True, append_images=others, duration=milliseconds, loop=0, comment=comment
-        )
+        first.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0, comment=comment)
 
 
 def _pillow(image: np.ndarray) -> Image.Image:

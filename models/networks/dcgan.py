@@ -59,9 +59,9 @@ def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.M
     x = image
     for i, filters in enumerate(_widths(size, width)):
         name = f"down_{size >> (i + 1)}"
-        x = Conv2D(
-            filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
-        )(x)
+        x = Conv2D(filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name)(
+            x
+        )
         if i > 0:
             x = _norm(f"{name}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)

@@ -55,7 +55,9 @@ def test_step_is_that_of_two_separate_updates():
     means = ours.train_step(data)
     assert float(means["generator_loss"]) == pytest.approx(float(loss), rel=1e-5)
     for network in ("generator", "discriminator"):
-        pairs = zip(getattr(ours, network).trainable_variables, getattr(theirs, network).trainable_variables, strict=True)
+        pairs = zip(
+            getattr(ours, network).trainable_variables, getattr(theirs, network).trainable_variables, strict=True
+        )
         for mine, other in pairs:
             np.testing.assert_allclose(mine, other, atol=2e-5)
 

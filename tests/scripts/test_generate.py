@@ -38,7 +38,9 @@ def test_pictures_and_grid(generator, script, tmp_path):
 
 
 def test_interpolation(generator, script, tmp_path):
-    done = script("generate.py", f"generator={generator}", "num=3", "interpolate=true", "frames=4", f"output={tmp_path}")
+    done = script(
+        "generate.py", f"generator={generator}", "num=3", "interpolate=true", "frames=4", f"output={tmp_path}"
+    )
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "walk.gif") as film:
         assert film.n_frames == 12

@@ -39,9 +39,7 @@ def state(model: GAN) -> list[np.ndarray]:
 def test_covers_weights_averages_optimizers_step_and_running_means():
     model = make()
     paths = [variable.path for variable in checkpoint.variables(model)]
-    assert len(paths) == len(
-        {id(v) for v in checkpoint.variables(model)}
-    ), "a variable twice would hide another"
+    assert len(paths) == len({id(v) for v in checkpoint.variables(model)}), "a variable twice would hide another"
     weights = len(model.generator.variables)
     assert len(paths) == (
         2 * weights + len(model.discriminator.variables) + 1  # the step

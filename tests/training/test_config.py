@@ -117,3 +117,12 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
 def test_resume_refuses_another_architecture(run, composed, change):
     with pytest.raises(GessoError, match="would change the networks"):
         resumed(composed("steps=10", "model.width=8", change, f'resume="{run}"'), "train")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_can_be_trained(composed, name):
+    config = composed(f"experiment={name}")
+    check_train(config)
+    assert f"experiment={name}" in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()
+    assert composed(f"experiment={name}", "steps=7").steps == 7  # the command line has the last word
+    assert config.steps != composed().steps  # an experiment's keys count more than the defaults

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from training.errors import GessoError
@@ -24,7 +26,7 @@ def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
 def test_full_disk_is_said_in_words(tmp_path):
     path = tmp_path / "file.bin"
     with pytest.raises(GessoError, match=r"Could not write .*file\.bin: No space left"), atomic(path):
-        open("/dev/full", "w").write("x" * 100_000)
+        Path("/dev/full").write_text("x" * 100_000)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,212 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data import store
+from data.pipeline import Dataset
+from data.store import Store
+from training.errors import GessoError
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = 8
+
+
+def coordinates(number: int, height: int = SIZE, width: int = SIZE) -> np.ndarray:
+    """uint8 [height, width, 3]: each pixel says which picture, row and column it is of."""
+    down, right = np.indices((height, width))
+    return np.stack([np.full_like(down, number), down, right], axis=-1).astype(np.uint8)
+
+
+def in_memory(n: int = 50, flip: bool = False, labels: bool = True) -> Dataset:
+    images = np.stack([coordinates(i) for i in range(n)])
+    numbers = np.arange(n, dtype=np.int32) % 5 if labels else None
+    return Dataset("test", images, numbers, tuple("abcde") if labels else None, (SIZE, SIZE, 3), flip)
+
+
+def on_disk(folder: Path, n: int = 50, flip: bool = False, random: bool = False) -> Dataset:
+    """`random`: larger pictures of several shapes, of which squares are cut."""
+    folder.mkdir()
+    shapes = [(9, 9), (9, 18), (13, 9)] if random else [(SIZE, SIZE)]
+    store.write(folder, ((i, coordinates(i, *shapes[i % len(shapes)])) for i in range(n)))
+    labels = np.arange(n, dtype=np.int32) % 5
+    return Dataset("test", Store(folder, SIZE, 3), labels, tuple("abcde"), (SIZE, SIZE, 3), flip)
+
+
+def take(
+    dataset: Dataset, steps: int, batch: int = 16, seed: int = 1, start: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images as bytes [steps * batch, ...], and labels."""
+    batches = list(dataset.stream(batch, seed, start).take(steps).as_numpy_iterator())
+    images = np.concatenate([b["image"] for b in batches])
+    assert images.dtype == np.float32 and images.min() >= -1 and images.max() <= 1
+    return np.rint((images + 1) * 127.5).astype(np.uint8), np.concatenate([b["label"] for b in batches])
+
+
+@pytest.fixture(params=["memory", "disk", "disk, random crops"])
+def dataset(request, tmp_path) -> Dataset:
+    if request.param == "memory":
+        return in_memory(flip=True)
+    return on_disk(tmp_path / "store", flip=True, random="random" in request.param)
+
+
+def test_what_a_batch_is():
+    batch = next(iter(in_memory().stream(16, 1)))
+    assert sorted(batch) == ["image", "label"]
+    assert batch["image"].shape == (16, SIZE, SIZE, 3) and batch["image"].dtype == "float32"
+    assert batch["label"].shape == (16,) and batch["label"].dtype == "int32"
+    spec = in_memory().stream(16, 1).element_spec["image"]
+    assert spec.shape == (16, SIZE, SIZE, 3)  # known before the first batch, for XLA
+    assert sorted(next(iter(in_memory(labels=False).stream(16, 1)))) == ["image"]
+
+
+def test_black_is_minus_one_and_white_one():
+    images = np.repeat(np.uint8([0, 255])[:, None], SIZE * SIZE * 3, axis=1).reshape(2, SIZE, SIZE, 3)
+    batch = next(iter(Dataset("test", images, None, None, (SIZE, SIZE, 3), False).stream(2, 1)))["image"].numpy()
+    assert sorted(batch[:, 0, 0, 0].tolist()) == [-1.0, 1.0]
+
+
+def test_every_epoch_is_a_permutation(dataset):
+    images, _ = take(dataset, 25, batch=10)
+    epochs = images[:, 0, 0, 0].reshape(5, 50)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.repeat(np.arange(50)[None], 5, axis=0))
+    assert len({tuple(epoch) for epoch in epochs}) == 5 and (epochs != np.arange(50)).any(axis=1).all()
+
+
+def test_batches_run_on_across_epochs(dataset):
+    images, _ = take(dataset, 50, batch=16)  # 50 does not divide by 16
+    numbers = images[:, 0, 0, 0].reshape(16, 50)
+    np.testing.assert_array_equal(np.sort(numbers, axis=1), np.repeat(np.arange(50)[None], 16, axis=0))
+
+
+def test_the_orders_of_epochs_do_not_correlate():
+    images = np.arange(4000).astype(np.uint16).view(np.uint8).reshape(4000, 1, 1, 2)
+    stream = Dataset("test", images, None, None, (1, 1, 2), False).stream(1000, 3)
+    batches = [b["image"] for b in stream.take(12).as_numpy_iterator()]
+    pixels = np.rint((np.concatenate(batches) + 1) * 127.5).astype(np.uint8)
+    epochs = pixels.reshape(-1, 2).view(np.uint16).reshape(3, 4000).astype(float)
+    with_index = np.corrcoef(np.vstack([epochs, np.arange(4000)]))
+    assert np.abs(with_index - np.eye(4)).max() < 0.08  # chance: 0.016 is one standard deviation
+
+
+@pytest.mark.parametrize("start", [1, 4, 37])
+def test_a_start_step_gives_what_a_straight_run_gives(dataset, start):
+    straight, labels = take(dataset, start + 3)
+    images, later_labels = take(dataset, 3, start=start)
+    np.testing.assert_array_equal(images, straight[start * 16 :])
+    np.testing.assert_array_equal(later_labels, labels[start * 16 :])
+
+
+def test_bit_for_bit_before_rounding_too(dataset):
+    straight = [b["image"] for b in dataset.stream(16, 1).take(6).as_numpy_iterator()]
+    resumed = [b["image"] for b in dataset.stream(16, 1, 5).take(1).as_numpy_iterator()]
+    assert straight[5].tobytes() == resumed[0].tobytes()
+
+
+def test_very_late_steps_can_be_had(dataset):
+    images, _ = take(dataset, 25, batch=10, start=5 * 10**9)
+    assert np.bincount(images[:, 0, 0, 0], minlength=50).tolist() == [5] * 50
+
+
+def test_seeds_differ_and_repeat(dataset):
+    for seed in (0, 2, 2**32 + 1, 2**63 - 1):  # 1 is the other; the high bits count too
+        assert not np.array_equal(take(dataset, 2)[0], take(dataset, 2, seed=seed)[0])
+    np.testing.assert_array_equal(take(dataset, 2)[0], take(dataset, 2)[0])
+
+
+def test_labels_belong_to_their_pictures(dataset):
+    images, labels = take(dataset, 10)
+    np.testing.assert_array_equal(labels, images[:, 0, 0, 0] % 5)
+
+
+def test_memory_and_disk_give_the_same(tmp_path):
+    one, other = take(in_memory(flip=True), 8), take(on_disk(tmp_path / "store", flip=True), 8)
+    np.testing.assert_array_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_a_mapped_file_gives_the_same_as_memory(tmp_path):
+    memory = in_memory()
+    np.save(tmp_path / "images.npy", memory.images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    for images, expected in ((mapped, memory.images), (mapped[10:30], memory.images[10:30])):
+        ours = Dataset("test", images, memory.labels[: len(images)], tuple("abcde"), (SIZE, SIZE, 3), False)
+        theirs = Dataset("test", expected, memory.labels[: len(images)], tuple("abcde"), (SIZE, SIZE, 3), False)
+        np.testing.assert_array_equal(take(ours, 4)[0], take(theirs, 4)[0])
+
+
+def test_half_are_mirrored_and_as_often_in_every_epoch():
+    images, _ = take(in_memory(flip=True), 100, batch=50)
+    mirrored = images[:, 0, 0, 2] == SIZE - 1
+    assert 0.45 < mirrored.mean() < 0.55  # 5,000: 0.007 is one standard deviation
+    for image, turned in zip(images[:200], mirrored[:200], strict=True):
+        upright = image[:, ::-1] if turned else image
+        np.testing.assert_array_equal(upright, coordinates(image[0, 0, 0]))
+    per_picture = np.bincount(images[:, 0, 0, 0], weights=mirrored)
+    assert per_picture.min() > 20 and per_picture.max() < 80  # of 100 each: not always the same ones
+
+
+def test_without_flip_none_is_mirrored(tmp_path):
+    for dataset in (in_memory(), on_disk(tmp_path / "store", random=True)):
+        images, _ = take(dataset, 10)
+        assert (np.diff(images[..., 2].astype(int), axis=2) == 1).all()
+
+
+def test_random_crops_lie_inside_and_reach_every_place(tmp_path):
+    images, _ = take(on_disk(tmp_path / "store", random=True), 200, batch=50)
+    numbers, tops, lefts = images[:, 0, 0, 0], images[:, 0, 0, 1], images[:, 0, 0, 2]
+    for shape, (down, right) in enumerate([(2, 2), (2, 11), (6, 2)]):
+        mine = numbers % 3 == shape
+        places = np.bincount(tops[mine].astype(int) * right + lefts[mine], minlength=down * right)
+        assert len(places) == down * right
+        assert places.min() > 0.7 * places.mean() and places.max() < 1.3 * places.mean()
+    np.testing.assert_array_equal(
+        images[..., 1:].astype(int) - images[:, :1, :1, 1:],
+        np.broadcast_to(coordinates(0)[..., 1:], images[..., 1:].shape),
+    )
+    assert (images[..., 0] == images[:, :1, :1, 0]).all()
+
+
+def test_a_batch_must_fit():
+    for size in (51, 0, -1):
+        with pytest.raises(GessoError, match=f"batch_size={size}, but .* 50 pictures"):
+            in_memory().stream(size, 1)
+    images, _ = take(in_memory(), 2, batch=50)
+    assert np.bincount(images[:, 0, 0, 0]).tolist() == [2] * 50
+
+
+def test_one_picture_is_enough():
+    assert take(in_memory(1), 3, batch=1)[0].shape == (3, SIZE, SIZE, 3)
+
+
+def test_examples_are_distinct_and_the_centres(dataset):
+    pictures = dataset.examples(20, seed=4)
+    assert pictures.shape == (20, SIZE, SIZE, 3) and pictures.dtype == np.float32
+    whole = np.rint((pictures + 1) * 127.5).astype(np.uint8)
+    assert len(set(whole[:, 0, 0, 0])) == 20
+    np.testing.assert_array_equal(pictures, dataset.examples(20, seed=4))
+    assert not np.array_equal(pictures, dataset.examples(20, seed=5))
+    assert len(dataset.examples(64)) == 50
+    if isinstance(dataset.images, Store):
+        for image in whole:
+            number = int(image[0, 0, 0])
+            middle = [(int(side[number]) - SIZE) // 2 for side in (dataset.images.heights, dataset.images.widths)]
+            assert image[0, 0, 1:].tolist() == middle
+
+
+def test_python_ends_while_a_stream_is_alive(tmp_path):
+    """Streams that call Python hang there, as TensorFlow's threads wait for Python's lock."""
+    dataset = on_disk(tmp_path / "store", random=True)
+    code = (
+        "import sys; from pathlib import Path; from data.pipeline import Dataset; from data.store import Store\n"
+        f"images = Store(Path(sys.argv[1]), {SIZE}, 3)\n"
+        f"iterator = iter(Dataset('test', images, None, None, ({SIZE}, {SIZE}, 3), True).stream(16, 1))\n"
+        "next(iterator); print(len(images))"
+    )
+    command = [sys.executable, "-c", code, str(dataset.images.path.parent)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.strip() == "50", done.stderr
