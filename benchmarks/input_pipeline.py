@@ -8,11 +8,12 @@
   file, timed from the first batch, so without the start of its workers
 - cached: training batches from that cache, shuffled and half of them mirrored; torch has no such cache and decodes
   in every epoch, so its number is that of its pass
-- memory: by how many megabytes the process grows while it streams an epoch (of at least --seconds), after a warm-up:
-  with the folder's pictures and with four times as many (the folder linked four times)
+- memory: of the process that streams, and by how much that grows in an epoch (of at least --seconds) after a
+  warm-up: with the folder's pictures and with four times as many (the folder linked four times). Without the pages
+  of the mapped cache file, which are the system's page cache: it takes them back when it needs them
 
-Each runs in its own process, in turns; the best round of each counts, so that a busy moment of the machine harms all
-alike. CPU seconds per 1,000 images tell more than images/s where other programs compete for the cores.
+Each runs in its own process, in turns; the best round of each counts, so that a busy moment of the machine harms
+all alike. CPU seconds per 1,000 images tell more than images/s where other programs compete for the cores.
 """
 
 import argparse
@@ -41,9 +42,7 @@ def resident() -> float:
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:  # no Linux: the peak is the next best
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-            2**20 if sys.platform == "darwin" else 2**10
-        )
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return int(status.split("RssAnon:")[1].split()[0]) / 2**10
 
 
@@ -91,9 +90,7 @@ def torch_pass(options: argparse.Namespace) -> dict[str, float]:
     import torch
     from PIL import Image
 
-    paths = [
-        path for path in sorted(Path(options.folder).rglob("*")) if path.suffix.lower() in (".jpg", ".png")
-    ]
+    paths = [path for path in sorted(Path(options.folder).rglob("*")) if path.suffix.lower() in (".jpg", ".png")]
     size = options.size
 
     class Pictures(torch.utils.data.Dataset):
@@ -109,6 +106,7 @@ def torch_pass(options: argparse.Namespace) -> dict[str, float]:
             image = image.crop((left, top, left + size, top + size))
             return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
 
+    started = cpu_seconds()
     loader = torch.utils.data.DataLoader(Pictures(), options.batch, num_workers=2, drop_last=True)
     batches = iter(loader)
     first = len(next(batches))  # the workers run
@@ -116,7 +114,8 @@ def torch_pass(options: argparse.Namespace) -> dict[str, float]:
     images = sum(len(batch) for batch in batches)
     wall = time.perf_counter() - wall
     del batches, loader  # ends the workers: only then does the system tell what they used
-    return {"rate": images / wall, "cpu": 1000 * cpu_seconds() / (images + first), "images": len(paths)}
+    cpu = 1000 * (cpu_seconds() - started) / (images + first)
+    return {"rate": images / wall, "cpu": cpu, "images": len(paths)}
 
 
 def measure(variant: str, options: argparse.Namespace, folder: Path, cache: Path) -> dict[str, float] | None:
@@ -141,18 +140,12 @@ def better(one: dict[str, float] | None, other: dict[str, float] | None) -> dict
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = ROOT.parent / "shared" / "data" / "wikiart_128"
-    parser.add_argument(
-        "folder", nargs="?", type=Path, default=default, help=f"of pictures (default: {default})"
-    )
+    parser.add_argument("folder", nargs="?", type=Path, default=default, help=f"of pictures (default: {default})")
     for name, number in (("size", 64), ("batch", 64), ("rounds", 2)):
         parser.add_argument(f"--{name}", type=int, default=number, help=f"default: {number}")
-    parser.add_argument(
-        "--seconds", type=float, default=4, help="of measuring the cached stream (default: 4)"
-    )
+    parser.add_argument("--seconds", type=float, default=4, help="of measuring the cached stream (default: 4)")
     parser.add_argument("--variant", choices=VARIANTS, help="one alone, in this process")
     parser.add_argument("--cache", type=Path, help="cache folder, only with --variant")
     options = parser.parse_args()
@@ -189,9 +182,7 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def report(options, first, stream, many, torch, has_torch: bool) -> None:
-    print(
-        f"{options.folder.resolve()} to {options.size} px, batches of {options.batch}; best of {options.rounds}"
-    )
+    print(f"{options.folder.resolve()} to {options.size} px, batches of {options.batch}; best of {options.rounds}")
     print(f"  {'':24} {'images/s':>9} {'CPU s / 1,000':>14} {'images':>9}")
     for name, result in (
         ("gesso, first pass", first), ("gesso, cached", stream), ("gesso, cached, 4 times", many), ("torch", torch)
@@ -209,7 +200,8 @@ def report(options, first, stream, many, torch, has_torch: bool) -> None:
     if stream and many:
         print(
             f"  memory of the stream: {stream['memory']:.0f} MB, grown by {stream['growth']:.1f} MB with "
-            f"{stream['images']:,} images; {many['memory']:.0f} MB, by {many['growth']:.1f} MB, with {many['images']:,}"
+            f"{stream['images']:,} images; {many['memory']:.0f} MB, by {many['growth']:.1f} MB, "
+            f"with {many['images']:,}"
         )
 
 

@@ -129,7 +129,8 @@ def plain(path: str) -> str:
     path = os.fsencode(path).decode("utf-8", errors="replace")  # names on disk may not be UTF-8 at all
     path = re.sub(r"[\u00c2\u00c3\u00e2\u00e3][\u0080-\u00bf]", _repaired, path)
     decomposed = unicodedata.normalize("NFKD", path)
-    return "".join(c for c in decomposed if c.isascii() and c.isprintable()).casefold()
+    ascii_only = "".join(c for c in decomposed if c.isascii() and c.isprintable()).casefold()
+    return ascii_only.replace("art_nouveau_modern/", "art_nouveau/")
 
 
 def _repaired(match: re.Match[str]) -> str:

@@ -33,9 +33,11 @@ def describe(
 
 def hyperparameters(config: DictConfig) -> dict[str, bool | int | float | str]:
     """The values of a configuration that may bear on the result, flat, as the HParams dashboard takes them."""
-    values = leaves(OmegaConf.to_container(config, resolve=True))
     return {
         key: value if isinstance(value, bool | int | float | str) else str(value)
-        for key, value in values
-        if not key.startswith(_BESIDE) and not key.endswith("_partial_") and value is not None
+        for key, value in leaves(config)
+        if not key.startswith(_BESIDE)
+        and not key.endswith("_partial_")
+        and value is not None
+        and not str(value).startswith("${")  # stands elsewhere already
     }

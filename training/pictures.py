@@ -1,6 +1,7 @@
 """Pictures on disk: grids, strips and animations, each with its provenance."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -47,8 +48,9 @@ def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, st
 
 
 def config_hash(config: DictConfig) -> str:
-    """Names a composed configuration: the first 16 hexadecimal digits of its SHA-256."""
-    return hashlib.sha256(OmegaConf.to_yaml(config, sort_keys=True).encode()).hexdigest()[:16]
+    """Names a composed configuration, resumed or not: the first 16 hexadecimal digits of its SHA-256."""
+    values = {key: value for key, value in OmegaConf.to_container(config).items() if key != "resume"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def save_png(path: str | Path, image: np.ndarray, chunks: Mapping[str, str]) -> None:
