@@ -81,7 +81,8 @@ def test_the_label_files_know_better_than_folders(root, tmp_path):
 @pytest.mark.parametrize("place", ["in", "in/csv", "beside", "beside/csv", "elsewhere"])
 def test_where_label_files_are_found(root, tmp_path, place):
     folders = {
-        "in": root, "in/csv": root / "wikiart_csv", "beside": root.parent, "beside/csv": root.parent / "wikiart_csv",
+        "in": root,
+        "in/csv": root / "wikiart_csv", "beside": root.parent, "beside/csv": root.parent / "wikiart_csv",
         "elsewhere": tmp_path / "elsewhere",
     }  # fmt: skip
     write(folders[place], "style", [("Baroque/rembrandt_self-portrait.jpg", 2)])
