@@ -113,7 +113,7 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
 
 
-@pytest.mark.parametrize("change", ["model.width=16", "image_size=32", "model.system.latent_dim=7"])
+@pytest.mark.parametrize("change", ["model.width=16", "image_size=64", "model.system.latent_dim=7"])
 def test_resume_refuses_another_architecture(run, composed, change):
     with pytest.raises(GessoError, match="would change the networks"):
         resumed(composed("steps=10", "model.width=8", change, f'resume="{run}"'), "train")
