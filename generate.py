@@ -25,6 +25,8 @@ def generate(config: DictConfig) -> None:
 
     hardware.import_quietly()
     generator = load(path)
+    if config.label is not None:
+        raise GessoError(f"label={config.label}: {path} makes pictures from noise alone, without labels.")
     chunks = provenance(path, config.seed)
     latent_dim = generator.input_shape[-1]
 

@@ -55,6 +55,7 @@ def test_interpolation(generator, script, tmp_path):
         (["generator=README.md"], "not a generator"),
         (["generator={generator}", "truncation=-1"], "positive"),
         (["generator={generator}", "num=0"], "at least 1"),
+        (["generator={generator}", "label=3"], "without labels"),
         (["generator={generator}", "sead=1"], "Did you mean seed?"),
         (["generator={generator}", "output=/dev/null/x"], "/dev/null/x"),
     ],
