@@ -23,9 +23,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOLCK, errno.ENOSYS}
 
 
-def cached(
-    kind: str, key: Mapping[str, object], build: Callable[[Path], None], cache_dir: str | Path
-) -> Path:
+def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], cache_dir: str | Path) -> Path:
     """The folder `<cache_dir>/<kind>-<hash of key>`; `build(folder)` fills it if it is not there.
 
     `key` is anything JSON can hold, and must name all that the content depends on (a version number too).

@@ -64,9 +64,7 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
     box_w, box_h = (kept, short) if width >= height else (short, kept)
     target = (long_side, side) if width >= height else (side, long_side)
     left, top = (width - box_w) // 2, (height - box_h) // 2  # whole pixels: no blur where nothing shrinks
-    image = image.resize(
-        target, Image.Resampling.BICUBIC, (left, top, left + box_w, top + box_h), reducing_gap=3.0
-    )
+    image = image.resize(target, Image.Resampling.BICUBIC, (left, top, left + box_w, top + box_h), reducing_gap=3.0)
     if turn in TURNS:
         image = image.transpose(TURNS[turn])
     if image.mode == "F":
@@ -119,9 +117,7 @@ def _to_bytes_range(pixels: np.ndarray, mode: str) -> np.ndarray:
     return (pixels - low) * (255.0 / max(high - low, 1e-12))
 
 
-def decode_folder(
-    root: Path, names: Sequence[str], size: int, crop: str, folder: Path, channels: int = 3
-) -> None:
+def decode_folder(root: Path, names: Sequence[str], size: int, crop: str, folder: Path, channels: int = 3) -> None:
     """Decodes the files `root / name` on all cores, and writes those that can be read to `folder` (`store`).
 
     The others are noted there as "name: reason". Memory does not grow with the number of files.

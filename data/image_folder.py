@@ -50,9 +50,7 @@ def load(
     folder = Path(root).expanduser()
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise GessoError(
-            f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}"
-        )
+        raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}")
     pictures = find_pictures(folder)
     if not pictures:
         raise GessoError(f"No pictures in {folder.absolute()} or below (dataset.root). {LAYOUT}")
@@ -75,9 +73,7 @@ def find_pictures(root: Path) -> list[Picture]:
             status = os.stat(root / prefix)
             entries = list(os.scandir(root / prefix))
         except OSError as error:
-            raise GessoError(
-                f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}."
-            ) from error
+            raise GessoError(f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}.") from error
         if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -128,9 +124,7 @@ def from_files(
         class_names = tuple(sorted(set(kept)))
         numbers = {class_name: number for number, class_name in enumerate(class_names)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
-    return Dataset(
-        name, images, labels, class_names, (image_size, image_size, 3), flip, skipped=images.skipped
-    )
+    return Dataset(name, images, labels, class_names, (image_size, image_size, 3), flip, skipped=images.skipped)
 
 
 def check(image_size: int, limit: int | None, crop: str = "centre") -> None:

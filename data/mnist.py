@@ -1,7 +1,7 @@
 """MNIST, handwritten digits (LeCun et al. 1998).
 
-    python train.py dataset=mnist image_size=32
-    python train.py dataset=mnist dataset.root=<folder that holds mnist.npz>
+python train.py dataset=mnist image_size=32
+python train.py dataset=mnist dataset.root=<folder that holds mnist.npz>
 """
 
 from pathlib import Path

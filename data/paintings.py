@@ -84,18 +84,14 @@ def load(
 
 
 def _check_styles(styles: Sequence[str] | None) -> list[str]:
-    names = (
-        list(STYLES) if styles is None else [styles] if isinstance(styles, str) else [str(s) for s in styles]
-    )
+    names = list(STYLES) if styles is None else [styles] if isinstance(styles, str) else [str(s) for s in styles]
     if not names:
         raise GessoError(f"dataset.styles is empty. Name some of: {', '.join(STYLES)}; or null for all.")
     for name in names:
         if name not in STYLES:
             near = difflib.get_close_matches(name, STYLES, 1, 0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise GessoError(
-                f"dataset.styles: there is no style '{name}'.{hint} There are: {', '.join(STYLES)}."
-            )
+            raise GessoError(f"dataset.styles: there is no style '{name}'.{hint} There are: {', '.join(STYLES)}.")
     return list(dict.fromkeys(names))
 
 

@@ -47,9 +47,7 @@ class Store:
             self.path = (folder / "images.bytes").resolve()
             whole = self.path.stat().st_size == int((self.heights * self.widths).sum()) * channels
         except (OSError, ValueError) as error:
-            raise GessoError(
-                f"The picture cache {folder} is damaged: {error}. Delete that folder."
-            ) from error
+            raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
         if not whole:
             raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
         self.shape = (len(index), size, size, channels)

@@ -1,6 +1,6 @@
 """The WikiArt release of the ArtGAN project (Tan et al. 2019, arXiv:1708.09533): 81,444 paintings, 27 styles.
 
-    python train.py dataset=wikiart dataset.root=<folder of style folders> dataset.label=style
+python train.py dataset=wikiart dataset.root=<folder of style folders> dataset.label=style
 """
 
 import csv

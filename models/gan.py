@@ -57,13 +57,12 @@ class GAN(keras.Model):
         generator_loss: Loss,
         discriminator_loss: Loss,
         jit_compile: str | bool = "auto",
-        steps_per_execution: int = 1,
     ) -> None:
         """Sets the objective and the optimizers.
 
         `discriminator_loss(real_logits, fake_logits)` and `generator_loss(fake_logits)` are means over a batch.
         """
-        super().compile(optimizer=None, jit_compile=jit_compile, steps_per_execution=steps_per_execution)
+        super().compile(optimizer=None, jit_compile=jit_compile)
         if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `self.optimizer`
             generator_optimizer = keras.optimizers.LossScaleOptimizer(generator_optimizer)
             discriminator_optimizer = keras.optimizers.LossScaleOptimizer(discriminator_optimizer)

@@ -41,7 +41,7 @@ class StepCallback(keras.callbacks.Callback):
             self.at(self.step)
 
     def at(self, step: int) -> None:
-        raise NotImplementedError
+        """What happens at `step`; for subclasses."""
 
 
 class Scalars(StepCallback):

@@ -49,12 +49,12 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
 
 
 def _fits(value: Any, default: Any) -> bool:
+    if isinstance(default, str):  # `jit_compile: auto` may also be true or false
+        return value is not None and not isinstance(value, list | dict)
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, float):
         return isinstance(value, int | float)
-    if isinstance(default, str):
-        return value is not None and not isinstance(value, list | dict)
     return isinstance(value, type(default))
 
 

@@ -86,9 +86,7 @@ def _characters(rng: np.random.Generator, brush: Brush) -> None:
     size = min(0.74, 0.86 / rows)
     for i in range(rows):
         for j in range(columns):
-            centre = 0.5 + np.array(
-                (0.4 * (j - (columns - 1) / 2), 0.87 / max(rows, 2) * (i - (rows - 1) / 2))
-            )
+            centre = 0.5 + np.array((0.4 * (j - (columns - 1) / 2), 0.87 / max(rows, 2) * (i - (rows - 1) / 2)))
             _character(rng, brush, centre, size)
 
 

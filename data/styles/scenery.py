@@ -17,9 +17,7 @@ class Scenery:
     `water`, `sails`, `trees` are the chances of these.
     """
 
-    def __init__(
-        self, rng: np.random.Generator, palette: np.ndarray, *, water: float, sails: float, trees: float
-    ):
+    def __init__(self, rng: np.random.Generator, palette: np.ndarray, *, water: float, sails: float, trees: float):
         self.top, self.low, self.light, self.far, self.near, self.ground, self.second = to_oklab(palette)
         self.horizon = rng.uniform(0.46, 0.7)
         self.sun = np.array([rng.uniform(0.15, 0.85), rng.uniform(0.12, self.horizon - 0.12)])

@@ -36,9 +36,10 @@ def test_wrong_types(composed, override, words):
     assert words in str(error.value)
 
 
-@pytest.mark.parametrize(
-    "override", ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "cache_dir=/x"]
-)
+RIGHT = ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true"]
+
+
+@pytest.mark.parametrize("override", RIGHT)
 def test_right_types(composed, override):
     check_types(composed(override), "train", GROUPS)
 
