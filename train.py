@@ -1,7 +1,6 @@
 """Trains the composed experiment: `python train.py model=dcgan dataset=wikiart`; `--help` lists the keys."""
 
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -20,7 +19,9 @@ def train(config: DictConfig) -> None:
     if config.resume:
         config = resumed(config, "train")
     check_train(config)
-    folder = Path(os.path.relpath(HydraConfig.get().runtime.output_dir))
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
     name = HydraConfig.get().runtime.choices.model
 
     dataset = build(config.dataset)
