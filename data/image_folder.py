@@ -5,7 +5,7 @@ python train.py dataset=image_folder dataset.root=<folder>
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,11 +39,13 @@ def load(
     crop: str = "centre",
     flip: bool = True,
     limit: int | None = None,
+    balance: bool = False,
 ) -> Dataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
     No labels where pictures lie directly in `root`. `crop` is "centre" or "random" (see `data.decode`);
-    `limit` takes that many pictures, evenly spread. Raises `GessoError` if there is nothing to read.
+    `limit` takes that many pictures, evenly spread; `balance` as in `Dataset`. Raises `GessoError` if there is
+    nothing to read.
     """
     if root is None:
         raise GessoError(f"dataset=image_folder needs to know the folder: dataset.root=<folder>. {LAYOUT}")
@@ -58,7 +60,7 @@ def load(
     if None in classes:
         classes = None
     name = folder.resolve().name
-    return from_files(name, folder, pictures, classes, image_size, cache_dir, crop, flip, limit)
+    return from_files(name, folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance)
 
 
 def find_pictures(root: Path) -> list[Picture]:
@@ -99,6 +101,7 @@ def from_files(
     crop: str,
     flip: bool,
     limit: int | None,
+    balance: bool,
 ) -> Dataset:
     """The data set of these `pictures`, decoded once into the cache; `classes` names the class of each.
 
@@ -108,8 +111,8 @@ def from_files(
     chosen = spread(len(pictures), limit)
     pictures = [pictures[i] for i in chosen]
     key = {"version": VERSION, "size": image_size, "crop": crop, "pictures": pictures}
-    build = _builder(root, [picture.path for picture in pictures], image_size, crop)
-    folder = cached("pictures", key, build, cache_dir)
+    names = [picture.path for picture in pictures]
+    folder = cached("pictures", key, lambda folder: decode_folder(root, names, image_size, crop, folder), cache_dir)
     images = Store(folder, image_size, channels=3)
     if images.skipped:
         _report(images.skipped, len(pictures), folder)
@@ -124,7 +127,8 @@ def from_files(
         class_names = tuple(sorted(set(kept)))
         numbers = {class_name: number for number, class_name in enumerate(class_names)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
-    return Dataset(name, images, labels, class_names, (image_size, image_size, 3), flip, skipped=images.skipped)
+    shape = (image_size, image_size, 3)
+    return Dataset(name, images, labels, class_names, shape, flip, balance, images.skipped)
 
 
 def check(image_size: int, limit: int | None, crop: str = "centre") -> None:
@@ -141,10 +145,6 @@ def spread(count: int, limit: int | None) -> np.ndarray:
     """int64 [min(count, limit)]: numbers from 0 to count - 1, evenly spread (all where `limit` is None)."""
     kept = count if limit is None else min(count, limit)
     return np.arange(kept) * count // max(kept, 1)
-
-
-def _builder(root: Path, names: list[str], size: int, crop: str) -> Callable[[Path], None]:
-    return lambda folder: decode_folder(root, names, size, crop, folder)
 
 
 def _report(skipped: Sequence[str], of: int, folder: Path) -> None:

@@ -25,12 +25,14 @@ def load(
     split: str = "train",
     flip: bool = False,
     limit: int | None = None,
+    balance: bool = False,
 ) -> Dataset:
     """The digits, white on black, one channel, classes "0" to "9".
 
     Padded from 28 to 32 px, then resized if `image_size` is another. `<root>/mnist.npz` if `root` is given,
     else the copy that Keras keeps in ~/.keras, downloaded if it is not there. `split`: train (60,000), test
-    (10,000) or all. Raises `GessoError` where the file cannot be had or read.
+    (10,000) or all. `flip` and `balance` as in `Dataset`. Raises `GessoError` where the file cannot be had or
+    read.
     """
     check(image_size, limit)
     if split not in SPLITS:
@@ -50,7 +52,7 @@ def load(
         folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
-    return Dataset("mnist", images, labels.astype(np.int32), names, (image_size, image_size, 1), flip)
+    return Dataset("mnist", images, labels.astype(np.int32), names, (image_size, image_size, 1), flip, balance)
 
 
 def _find(root: str | None) -> Path:

@@ -52,11 +52,13 @@ def load(
     seed: int = 0,
     styles: Sequence[str] | None = None,
     flip: bool = False,
+    balance: bool = False,
 ) -> Dataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
     `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
-    (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures.
+    (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures;
+    `flip` and `balance` as in `Dataset`.
     Raises `GessoError` for an unknown style and for numbers that make no sense.
     """
     names = _check_styles(styles)
@@ -80,6 +82,7 @@ def load(
         class_names=tuple(names),
         image_shape=(image_size, image_size, 3),
         flip=flip,
+        balance=balance,
     )
 
 

@@ -23,7 +23,10 @@ class Dataset:
 
     `images` is uint8 [n, height, width, channels], in memory or on disk (`Store`); `labels` int32 [n] are
     numbers of `class_names`, both None where there are no classes. `flip`: half of the pictures are mirrored
-    when streamed. `skipped`: "relative path: reason" of the files that could not be read.
+    when streamed. `balance`: the classes are streamed in turn, each as often however many pictures it has.
+    `skipped`: "relative path: reason" of the files that could not be read.
+
+    Raises `GessoError` if it is to be balanced and has no classes.
     """
 
     name: str
@@ -32,7 +35,15 @@ class Dataset:
     class_names: tuple[str, ...] | None
     image_shape: tuple[int, int, int]
     flip: bool
+    balance: bool = False
     skipped: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.balance and self.labels is None:
+            raise GessoError(
+                f"dataset.balance=true, but the data set '{self.name}' has no classes that could come equally "
+                "often. Give dataset.balance=false, or pictures in one subfolder a class."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -41,8 +52,10 @@ class Dataset:
         """Endless batches: "image" float32 [batch, height, width, channels] in [-1, 1], "label" int32 [batch].
 
         "label" only where there are classes. Each epoch is a permutation of all pictures, and batches run on
-        across epochs, so all have `batch_size` pictures. What a step gives depends on `seed` and the number
-        of the step alone: `start_step=k` starts with what step k of a stream from 0 gives, bit for bit.
+        across epochs, so all have `batch_size` pictures. With `balance`, the classes take turns, and each has
+        epochs of its own: any stretch of the stream shows all classes equally often, give or take two. What a
+        step gives depends on `seed` and the number of the step alone: `start_step=k` starts with what step k
+        of a stream from 0 gives, bit for bit.
 
         Raises `GessoError` if a batch is larger than the data set.
         """
@@ -56,11 +69,21 @@ class Dataset:
             )
         first, heights, widths = (tf.constant(column, tf.int64) for column in self._layout())
         labels = None if self.labels is None else tf.constant(self.labels, tf.int32)
+        groups = self._groups()
+        members = tf.constant(np.concatenate(groups), tf.int64)
+        counts = tf.constant([len(group) for group in groups], tf.int64)
+        begins = tf.cumsum(counts, exclusive=True)
         side = tf.range(self.image_shape[0], dtype=tf.int64)
 
         def batch(step: "tf.Tensor", pixels: "tf.Tensor") -> dict[str, "tf.Tensor"]:
             position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
-            index = _shuffle(position % n, n, seed, position // n, ORDER)
+            turn = position // len(groups)
+            # Each turn starts one group later: else the first part of every batch may be of the same classes.
+            group = (position + turn + turn // len(groups)) % len(groups)
+            count = tf.gather(counts, group)
+            epoch = turn // count * len(groups) + group  # a number for each epoch of each group
+            place = _shuffle(turn % count, count, seed, epoch, ORDER)
+            index = tf.gather(members, tf.gather(begins, group) + place)
             width = tf.gather(widths, index)
             top = _somewhere(tf.gather(heights, index) - len(side), seed, position, DOWN)
             left = _somewhere(width - len(side), seed, position, RIGHT)
@@ -84,6 +107,15 @@ class Dataset:
         options.autotune.enabled = False  # would fill a share of all memory with batches
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return stream.prefetch(4).with_options(options)
+
+    def _groups(self) -> list[np.ndarray]:
+        """Numbers of the pictures that are shuffled with each other: those of a class, or all.
+
+        Classes without pictures have no group: they could not take their turn.
+        """
+        if not self.balance:
+            return [np.arange(len(self))]
+        return [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
 
     def _pixels(self) -> "tf.Tensor":
         """All pixels, one picture after the other: uint8 [pixels, channels].
@@ -129,21 +161,19 @@ class Dataset:
         return self.images[chosen].astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
-def _shuffle(index: "tf.Tensor", n: int, seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":
+def _shuffle(index: "tf.Tensor", n: "tf.Tensor", seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":
     """Where a permutation of 0..n-1 sends `index`: int64 [batch] to int64 [batch], O(1) each.
 
-    `stream` int64 [batch] numbers the permutations of a seed and purpose. Not by
-    `tf.random.experimental.index_shuffle`: it takes no seed per element, and its 4 rounds are too few (on
-    60,000 pictures, the orders of successive epochs correlate by 0.8; with 16 rounds, by 0.00).
+    `n` int64 is [batch] or one for all; `stream` int64 [batch] numbers the permutations of a seed and purpose.
+    Not by `tf.random.experimental.index_shuffle`: it takes no seed per element, and its 4 rounds are too few
+    (on 60,000 pictures, the orders of successive epochs correlate by 0.8; with 16 rounds, by 0.00).
     """
     import tensorflow as tf
 
     words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
     seeds = [tf.fill(tf.shape(index), tf.constant(word, tf.uint32)) for word in words]
     seeds.append(tf.cast(stream * 4 + purpose, tf.uint32))
-    return tf.raw_ops.RandomIndexShuffle(
-        index=index, seed=tf.stack(seeds, axis=1), max_index=tf.constant(n - 1, tf.int64), rounds=16
-    )
+    return tf.raw_ops.RandomIndexShuffle(index=index, seed=tf.stack(seeds, axis=1), max_index=n - 1, rounds=16)
 
 
 def _somewhere(room: "tf.Tensor", seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":
@@ -158,5 +188,5 @@ def _uniform(seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":
     """float64 [batch] in [0, 1), a function of its arguments alone."""
     import tensorflow as tf
 
-    number = _shuffle(position % 2**BITS, 2**BITS, seed, position // 2**BITS, purpose)
+    number = _shuffle(position % 2**BITS, tf.constant(2**BITS, tf.int64), seed, position // 2**BITS, purpose)
     return tf.cast(number, tf.float64) / 2**BITS

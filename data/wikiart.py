@@ -34,11 +34,13 @@ def load(
     crop: str = "centre",
     flip: bool = True,
     limit: int | None = None,
+    balance: bool = False,
 ) -> Dataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
     Labels come from the release's CSV files, in the folder `csv` or near `root`. Without them, and for files that
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out.
+    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `Dataset`.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
@@ -52,7 +54,7 @@ def load(
         raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): {what}. {LAYOUT} {SOURCE}")
     pictures = [picture for picture in pictures if "/" in picture.path]
     pictures, classes = _labelled(pictures, label, _places(folder, csv))
-    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit)
+    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance)
 
 
 def _places(root: Path, folder: str | None) -> list[Path]:
@@ -130,7 +132,9 @@ def plain(path: str) -> str:
     path = re.sub(r"[\u00c2\u00c3\u00e2\u00e3][\u0080-\u00bf]", _repaired, path)
     decomposed = unicodedata.normalize("NFKD", path)
     ascii_only = "".join(c for c in decomposed if c.isascii() and c.isprintable()).casefold()
-    return ascii_only.replace("art_nouveau_modern/", "art_nouveau/")
+    for folder, style in SAME.items():
+        ascii_only = ascii_only.replace(f"{folder}/".casefold(), f"{style}/".casefold())
+    return ascii_only
 
 
 def _repaired(match: re.Match[str]) -> str:

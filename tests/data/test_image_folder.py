@@ -119,6 +119,20 @@ def test_a_class_of_which_nothing_can_be_read_leaves_no_gap(classes, tmp_path):
     assert dataset.class_names == ("blue", "red") and np.bincount(dataset.labels).tolist() == [4, 4]
 
 
+def test_skewed_classes_can_be_balanced(classes, tmp_path):
+    for name in ("0.png", "1.png", "2.png"):
+        (classes / "red" / name).unlink()
+    for balance, red in ((True, 6), (False, 2)):  # of two epochs of 9 pictures, one of them red
+        dataset = load(str(classes), 8, str(tmp_path / "cache"), balance=balance)
+        labels = np.concatenate([batch["label"] for batch in dataset.stream(9, 1).take(2)])
+        assert (labels == 2).sum() == red
+
+
+def test_balancing_needs_subfolders(classes, tmp_path):
+    with pytest.raises(GessoError, match=r"dataset\.balance=true.*'red' has no classes.*subfolder"):
+        load(str(classes / "red"), 8, str(tmp_path / "cache"), balance=True)
+
+
 def test_all_unreadable_is_an_error(classes, tmp_path):
     for file in classes.glob("*/*.png"):
         file.write_text("x")

@@ -71,6 +71,14 @@ def test_split_and_limit(made, tmp_path):
         count(limit=0)
 
 
+def test_digits_can_be_balanced(made, tmp_path):
+    dataset = load(32, str(tmp_path / "cache"), str(made), limit=16, balance=True)
+    had = np.bincount(dataset.labels, minlength=10)
+    assert had.min() < had.max()
+    labels = np.concatenate([batch["label"] for batch in dataset.stream(10, 1).take(had.astype(bool).sum())])
+    assert np.bincount(labels, minlength=10).tolist() == np.where(had > 0, 10, 0).tolist()
+
+
 def test_a_missing_file_is_explained(tmp_path):
     with pytest.raises(GessoError, match=r"no .*mnist\.npz.*dataset\.root="):
         load(32, str(tmp_path), str(tmp_path / "none"))

@@ -169,6 +169,12 @@ def test_some_of_the_styles(tmp_path):
     assert load(16, tmp_path, num_images=2, styles="cubism").class_names == ("cubism",)
 
 
+def test_styles_can_be_balanced(tmp_path):
+    data = load(16, tmp_path, num_images=5, styles=["cubism", "op_art"], balance=True)  # three and two
+    labels = np.concatenate([batch["label"] for batch in data.stream(5, 1).take(2)])
+    assert np.bincount(labels).tolist() == [5, 5]
+
+
 @pytest.mark.parametrize(
     "wrong, message",
     [

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from training.errors import GessoError
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 8
+COUNTS = (1, 3, 0, 40, 7, 40)
 
 
 def coordinates(number: int, height: int = SIZE, width: int = SIZE) -> np.ndarray:
@@ -34,6 +36,13 @@ def on_disk(folder: Path, n: int = 50, flip: bool = False, random: bool = False)
     store.write(folder, ((i, coordinates(i, *shapes[i % len(shapes)])) for i in range(n)))
     labels = np.arange(n, dtype=np.int32) % 5
     return Dataset("test", Store(folder, SIZE, 3), labels, tuple("abcde"), (SIZE, SIZE, 3), flip)
+
+
+def skewed(folder: Path | None = None) -> Dataset:
+    """Classes of 1, 3, 0, 40, 7 and 40 pictures, mixed; to be balanced. Mirrored, and cut at random if on disk."""
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(6), COUNTS)).astype(np.int32)
+    images = in_memory(sum(COUNTS)).images if folder is None else on_disk(folder, sum(COUNTS), random=True).images
+    return Dataset("test", images, labels, tuple("abcdef"), (SIZE, SIZE, 3), flip=True, balance=True)
 
 
 def take(
@@ -169,6 +178,98 @@ def test_random_crops_lie_inside_and_reach_every_place(tmp_path):
         np.broadcast_to(coordinates(0)[..., 1:], images[..., 1:].shape),
     )
     assert (images[..., 0] == images[:, :1, :1, 0]).all()
+
+
+@pytest.mark.parametrize("start", [0, 10**9])
+def test_balanced_classes_come_equally_often_in_any_stretch(start):
+    _, labels = take(skewed(), 60, batch=7, start=start)  # 5 classes have pictures: 7 is no multiple of it
+    so_far = np.vstack([np.zeros(6, int), np.cumsum(labels[:, None] == np.arange(6), axis=0)])
+    in_stretch = so_far[None, :] - so_far[:, None]  # [first, end, class]
+    in_stretch = in_stretch[np.triu_indices(len(so_far))]
+    assert (in_stretch[:, 2] == 0).all()
+    present = np.delete(in_stretch, 2, axis=1)
+    assert present.sum(axis=1).max() == 420 and np.ptp(present, axis=1).max() <= 2
+
+
+def test_balanced_parts_of_batches_get_all_classes_too():
+    """A step of several batches gives the generator the first of them: 6 of 10 pictures, of 5 classes."""
+    _, labels = take(skewed(), 50, batch=10)
+    first = labels.reshape(50, 10)[:, :6].ravel()
+    assert np.ptp(np.bincount(first, minlength=6)[[0, 1, 3, 4, 5]]) <= 2
+
+
+def test_balanced_classes_show_each_picture_once_in_an_epoch_of_theirs():
+    dataset = skewed()
+    images, labels = take(dataset, 120, batch=10)
+    numbers = images[:, 0, 0, 0]
+    np.testing.assert_array_equal(labels, dataset.labels[numbers])
+    ranks = {}
+    for label in (0, 1, 3, 4, 5):
+        mine, pictures = numbers[labels == label], np.flatnonzero(dataset.labels == label)
+        epochs = mine[: len(mine) // len(pictures) * len(pictures)].reshape(-1, len(pictures))
+        assert len(epochs) == 240 // len(pictures)
+        np.testing.assert_array_equal(np.sort(epochs, axis=1), np.repeat(pictures[None], len(epochs), axis=0))
+        ranks[label] = np.searchsorted(pictures, epochs)
+    orders = [tuple(order) for label in (3, 5) for order in ranks[label]]
+    assert len(set(orders)) == len(orders) == 12  # another in each epoch, and in classes of the same size
+    assert len({tuple(order) for order in ranks[1]}) == 6  # of three pictures, every order is had
+
+
+@pytest.mark.parametrize("start", [1, 6, 37])
+@pytest.mark.parametrize("disk", [False, True])
+def test_a_balanced_stream_resumes_bit_for_bit(tmp_path, start, disk):
+    dataset = skewed(tmp_path / "store" if disk else None)
+    straight = list(dataset.stream(16, 1).take(start + 2).as_numpy_iterator())[start:]
+    resumed = list(dataset.stream(16, 1, start).take(2).as_numpy_iterator())
+    for one, other in zip(straight, resumed, strict=True):
+        assert one["image"].tobytes() == other["image"].tobytes()
+        assert one["label"].tobytes() == other["label"].tobytes()
+
+
+def test_balanced_seeds_differ_and_repeat():
+    def order(seed: int) -> list[int]:
+        return take(skewed(), 5, batch=20, seed=seed)[0][:, 0, 0, 0].tolist()
+
+    assert order(1) == order(1)
+    for seed in (0, 2, 2**32 + 1):
+        assert np.mean(np.array(order(1)) == order(seed)) < 0.5  # 0.3 by chance: small classes
+
+
+def test_balanced_classes_of_one_size_are_epochs_of_the_whole():
+    dataset = in_memory(50)
+    dataset = Dataset("test", dataset.images, dataset.labels, dataset.class_names, (SIZE, SIZE, 3), False, True)
+    images, labels = take(dataset, 10, batch=25)
+    epochs = np.sort(images[:, 0, 0, 0].reshape(5, 50), axis=1)
+    np.testing.assert_array_equal(epochs, np.repeat(np.arange(50)[None], 5, axis=0))
+    np.testing.assert_array_equal(np.sort(labels.reshape(50, 5), axis=1), np.repeat(np.arange(5)[None], 50, axis=0))
+
+
+def test_balancing_needs_classes():
+    images = in_memory().images
+    with pytest.raises(GessoError, match=r"dataset\.balance=true, but the data set 'test' has no classes"):
+        Dataset("test", images, None, None, (SIZE, SIZE, 3), False, balance=True)
+
+
+def test_balancing_leaves_examples_as_they_are():
+    dataset = skewed()
+    plain = Dataset("test", dataset.images, dataset.labels, dataset.class_names, (SIZE, SIZE, 3), True)
+    np.testing.assert_array_equal(dataset.examples(20, 3), plain.examples(20, 3))
+
+
+@pytest.mark.parametrize(
+    ("start", "seed", "first", "memory", "disk"),
+    [
+        (0, 1, [16, 30, 10, 7, 36, 37, 45, 9], "ab5befbc1d9f455b", "0776a1038493aab2"),
+        (5 * 10**9, 2**40 + 7, [38, 2, 18, 41, 0, 6, 1, 42], "0931e58bd5d1fb86", "be65c7c936e56a97"),
+    ],
+)
+def test_the_stream_is_what_it_was(tmp_path, start, seed, first, memory, disk):
+    """Recorded before streams could be balanced. Another stream would make a resumed run another run."""
+    stored = on_disk(tmp_path / "store", flip=True, random=True)
+    for dataset, expected in ((in_memory(flip=True), memory), (stored, disk)):
+        images, labels = take(dataset, 20, seed=seed, start=start)
+        assert images[:8, 0, 0, 0].tolist() == first
+        assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()[:16] == expected
 
 
 def test_a_batch_must_fit():

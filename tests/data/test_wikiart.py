@@ -105,6 +105,8 @@ def test_plain():
     assert plain("gre\u0301goire.jpg") == plain("gr\xe9goire.jpg") == plain("gr\xe3\xa9goire.jpg")
     assert plain("Baroque/a.JPG") == plain("baroque/a.jpg")
     assert plain("a(2).jpg") != plain("a(3).jpg")
+    assert plain("Art_Nouveau_Modern/a.jpg") == plain("art_nouveau/a.jpg")  # whichever of the two is listed
+    assert plain("Baroque/art_nouveau_modern.jpg") != plain("Baroque/art_nouveau.jpg")  # of folders alone
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names there are always Unicode")
@@ -115,6 +117,12 @@ def test_names_that_are_not_utf_8_at_all(root, tmp_path):
     except OSError:
         pytest.skip("this file system takes no such names")
     assert len(load(str(root), 8, str(tmp_path / "cache"))) == 6
+
+
+def test_styles_can_be_balanced(root, tmp_path):
+    dataset = load(str(root), 8, str(tmp_path / "cache"), balance=True)
+    labels = np.concatenate([batch["label"] for batch in dataset.stream(4, 1).take(3)])
+    assert np.bincount(labels).tolist() == [3] * 4  # of 1, 1, 2 and 1 pictures
 
 
 def test_genre(root, tmp_path):
