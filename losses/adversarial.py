@@ -2,7 +2,10 @@
 
 Every objective is a pair: `..._discriminator_loss(real_logits, fake_logits)`, minimised by the discriminator, and
 `..._generator_loss(fake_logits)`, minimised by the generator. Logits are float `[batch, ...]`, any real number,
-large where the discriminator believes a picture to be real; losses are scalars, means over all logits, in nats.
+large where the discriminator believes a picture to be real; losses are scalars, means over all logits.
+
+Those with `label_smoothing` ask the discriminator to call real pictures real by only `1 - label_smoothing`, in
+[0, 1); generated ones stay 0, hence one-sided (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 """
 
 import keras
@@ -10,14 +13,15 @@ from keras import ops
 
 
 def non_saturating_discriminator_loss(
-    real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
+    real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor, label_smoothing: float = 0.0
 ) -> keras.KerasTensor:
-    """Binary cross-entropy of telling real from generated: `-log D(x) - log(1 - D(G(z)))`.
+    """Binary cross-entropy of telling real from generated: `-log D(x) - log(1 - D(G(z)))`, in nats.
 
     The discriminator of Goodfellow et al. 2014 (arXiv:1406.2661, equation 1), in the form that stays finite for
     logits of any size: `-log sigmoid(t) = softplus(-t)`. It is 2 log 2 where the discriminator cannot tell.
     """
-    return ops.mean(ops.softplus(-real_logits)) + ops.mean(ops.softplus(fake_logits))
+    real = ops.softplus(-real_logits) + label_smoothing * real_logits  # -log(1 - D) + log D is the logit
+    return ops.mean(real) + ops.mean(ops.softplus(fake_logits))
 
 
 def non_saturating_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
@@ -27,3 +31,84 @@ def non_saturating_generator_loss(fake_logits: keras.KerasTensor) -> keras.Keras
     discriminator is sure; this one is strongest there.
     """
     return ops.mean(ops.softplus(-fake_logits))
+
+
+minimax_discriminator_loss = non_saturating_discriminator_loss  # the two games differ in the generator's part alone
+
+
+def minimax_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+    """The generator's `log(1 - D(G(z)))` (Goodfellow et al. 2014, arXiv:1406.2661, equation 1).
+
+    The saturating loss, negative: the generator's gradient vanishes while the discriminator is sure of itself.
+    """
+    return -ops.mean(ops.softplus(fake_logits))
+
+
+def least_squares_discriminator_loss(
+    real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor, label_smoothing: float = 0.0
+) -> keras.KerasTensor:
+    """Half the squared distances to 1 for real and 0 for generated: `(D(x) - 1)^2 / 2 + D(G(z))^2 / 2`.
+
+    LSGAN, Mao et al. 2017 (arXiv:1611.04076, equation 9: a = 0, b = c = 1). It is 1/4 at best where the
+    discriminator cannot tell; it then says 1/2, which divides real from generated here, instead of 0.
+    """
+    target = 1.0 - label_smoothing
+    return (ops.mean(ops.square(real_logits - target)) + ops.mean(ops.square(fake_logits))) / 2
+
+
+def least_squares_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+    """The generator's `(D(G(z)) - 1)^2 / 2` (Mao et al. 2017, equation 9)."""
+    return ops.mean(ops.square(fake_logits - 1.0)) / 2
+
+
+def hinge_discriminator_loss(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Asks for a margin of one on either side: `max(0, 1 - D(x)) + max(0, 1 + D(G(z)))`.
+
+    Geometric GAN, Lim & Ye 2017 (arXiv:1705.02894); with spectral normalisation, Miyato et al. 2018
+    (arXiv:1802.05957). Pictures beyond the margin teach nothing more. It is 2 where all logits are 0.
+    """
+    return ops.mean(ops.relu(1.0 - real_logits)) + ops.mean(ops.relu(1.0 + fake_logits))
+
+
+def hinge_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+    """The generator's `-D(G(z))` (Lim & Ye 2017): its gradient never fades."""
+    return -ops.mean(fake_logits)
+
+
+def wasserstein_discriminator_loss(
+    real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
+) -> keras.KerasTensor:
+    """The critic's `D(G(z)) - D(x)` (WGAN, Arjovsky et al. 2017, arXiv:1701.07875).
+
+    For a critic that is Lipschitz continuous, minus an estimate of the distance between the two distributions,
+    times the Lipschitz constant. It has no lower bound otherwise: clip the weights, or add a gradient penalty
+    (`losses.penalties`). Logits have no zero point: adding a constant to all changes nothing.
+    """
+    return ops.mean(fake_logits) - ops.mean(real_logits)
+
+
+def wasserstein_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+    """The generator's `-D(G(z))` (Arjovsky et al. 2017)."""
+    return -ops.mean(fake_logits)
+
+
+def relativistic_discriminator_loss(
+    real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
+) -> keras.KerasTensor:
+    """Cross-entropy of telling which of a pair is real: `-log sigmoid(D(x) - D(G(z)))`, in nats.
+
+    The paired form, RSGAN, of Jolicoeur-Martineau 2018 (arXiv:1807.00734). Both logits have the same shape: the
+    i-th real picture is compared with the i-th generated one. It is log 2 where the discriminator cannot tell.
+    R3GAN (Huang et al. 2024, arXiv:2501.05441) joins it to the penalties R1 and R2 and shows that it converges.
+    """
+    return ops.mean(ops.softplus(fake_logits - real_logits))
+
+
+def relativistic_generator_loss(
+    fake_logits: keras.KerasTensor, real_logits: keras.KerasTensor
+) -> keras.KerasTensor:
+    """The generator's `-log sigmoid(D(G(z)) - D(x))`: it wins by looking more real than its partner.
+
+    The one generator loss here that takes the real pictures' logits too (Jolicoeur-Martineau 2018).
+    """
+    return ops.mean(ops.softplus(real_logits - fake_logits))

@@ -1,0 +1,97 @@
+"""Every objective and penalty of conf/, built as training builds it."""
+
+import math
+
+import pytest
+import tensorflow as tf
+from hydra import compose, initialize_config_dir
+
+from losses import penalties
+from training.app import ROOT
+from training.instantiate import build
+
+THRESHOLDS = {
+    "minimax": 0.0,
+    "non_saturating": 0.0,
+    "least_squares": 0.5,
+    "hinge": 0.0,
+    "wasserstein": None,
+    "wgan_gp": None,
+    "relativistic": None,
+}
+PENALTIES = {
+    "gradient": (penalties.gradient_penalty, 10.0, 1),
+    "dragan": (penalties.dragan, 10.0, 1),
+    "r1": (penalties.r1, 10.0, 16),
+    "r2": (penalties.r2, 10.0, 16),
+}
+
+
+@pytest.fixture
+def loss():
+    def composed(*overrides):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return compose("train", list(overrides)).loss
+
+    return composed
+
+
+def names(group):
+    return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+def test_there_is_a_case_here_for_every_file():
+    assert names("loss") == sorted(THRESHOLDS)
+    assert names("penalty") == sorted(PENALTIES)
+
+
+@pytest.mark.parametrize("name", names("loss"))
+def test_loss(loss, name):
+    config = loss(f"loss={name}")
+    assert config.threshold == THRESHOLDS[name]
+    assert config.weight_clipping == (0.01 if name == "wasserstein" else None)
+    assert list(config.penalties) == (["gradient"] if name == "wgan_gp" else [])
+    discriminator, generator = build(config.discriminator_loss), build(config.generator_loss)
+    right, wrong = tf.constant([3.0]), tf.constant([-3.0])
+    if name == "least_squares":
+        right, wrong = tf.constant([1.0]), tf.constant([0.0])
+    assert float(discriminator(right, wrong)) < float(discriminator(wrong, right))
+    other = {"real_logits": tf.zeros([1])} if name == "relativistic" else {}
+    assert float(generator(right, **other)) < float(generator(wrong, **other))
+
+
+@pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares"])
+def test_label_smoothing_from_the_command_line(loss, name):
+    real, fake = tf.constant([1.0]), tf.constant([0.0])
+    plain = build(loss(f"loss={name}").discriminator_loss)(real, fake)
+    smooth = build(loss(f"loss={name}", "loss.discriminator_loss.label_smoothing=0.2").discriminator_loss)
+    # cross-entropy: 0.2 of the logit more; least squares: half the square of 0.2, from nothing
+    expected = 0.2**2 / 2 if name == "least_squares" else 0.2
+    assert float(smooth(real, fake)) - float(plain) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", names("penalty"))
+def test_penalty(loss, name):
+    config = loss("loss=hinge", f"penalty=[{name}]").penalties
+    assert list(config) == [name]
+    penalty = build(config[name])
+    function, weight, every = PENALTIES[name]
+    assert (penalty.function.func, penalty.weight, penalty.every) == (function, weight, every)
+    # A critic with slope 2 everywhere: (2 - 1)^2 times 10, or 2^2 / 2 times 10 and 16.
+    images = tf.zeros([3, 2, 2, 1])
+    value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images, images + 1, tf.constant([0, 0]), 0)
+    assert float(value) == pytest.approx(320.0 if name in ("r1", "r2") else 10.0, rel=1e-5)
+
+
+def test_several_penalties_at_once_and_beside_that_of_the_loss(loss):
+    assert sorted(loss("loss=relativistic", "penalty=[r1,r2]").penalties) == ["r1", "r2"]
+    assert sorted(loss("loss=wgan_gp", "penalty=[r1]").penalties) == ["gradient", "r1"]
+
+
+def test_one_sided_from_the_command_line(loss):
+    key = "loss.penalties.gradient.function.one_sided"
+    for option in ("loss=wgan_gp", "penalty=[gradient]"):
+        penalty = build(loss(option, f"{key}=true").penalties.gradient)
+        images = tf.zeros([2, 2, 2, 1])
+        value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]) / 4, images, images, tf.constant([0, 0]), 0)
+        assert math.isclose(float(value), 0.0)
