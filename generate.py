@@ -1,7 +1,10 @@
 """Makes pictures with a trained generator: `python generate.py run=<run directory> num=64 seed=1`."""
 
+import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
@@ -10,6 +13,7 @@ from tqdm import tqdm
 from models import latent
 from training import pictures
 from training.app import main
+from training.config import nearest
 from training.errors import GessoError
 
 log = logging.getLogger(__name__)
@@ -25,28 +29,33 @@ def generate(config: DictConfig) -> None:
 
     hardware.import_quietly()
     generator = load(path)
-    if config.label is not None:
-        raise GessoError(f"label={config.label}: {path} makes pictures from noise alone, without labels.")
+    names = class_names(path, generator)
+    classes = [find_class(config.label, names, path)] if config.label is not None else range(len(names))
     chunks = provenance(path, config.seed)
-    latent_dim = generator.input_shape[-1]
+    latent_dim = generator.inputs[0].shape[-1]
 
-    def draw(latents: np.ndarray) -> np.ndarray:
+    def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 `[num, height, width, channels]`, a batch at a time."""
-        starts = tqdm(range(0, len(latents), config.batch_size), unit="batch", disable=None)
-        batches = [np.asarray(generator(latents[i : i + config.batch_size], training=False)) for i in starts]
+        inputs = [latents, labels] if names else [latents]
+        batches = []
+        for i in tqdm(range(0, len(latents), config.batch_size), unit="batch", disable=None):
+            batch = [part[i : i + config.batch_size] for part in inputs]
+            batches.append(np.asarray(generator(batch if names else batch[0], training=False)))
         return pictures.to_uint8(np.concatenate(batches))
 
     if config.interpolate:
         corners = latent.sample(config.seed, min(config.num, 8), latent_dim, config.truncation)
         legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
         walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
-        frames = draw(walk)
+        frames = draw(walk, np.repeat(in_turn(classes, len(corners)), config.frames))
         pictures.save_png(output / "strip.png", pictures.grid(frames, columns=config.frames), chunks)
         pictures.save_gif(output / "walk.gif", frames, chunks)
     else:
-        images = draw(latent.sample(config.seed, config.num, latent_dim, config.truncation))
+        labels = in_turn(classes, config.num)
+        images = draw(latent.sample(config.seed, config.num, latent_dim, config.truncation), labels)
         for i, image in enumerate(images):
-            pictures.save_png(output / f"{i:04d}.png", image, chunks | {"Index": str(i)})
+            own = {"Index": str(i)} | ({"Label": names[labels[i]]} if names else {})
+            pictures.save_png(output / f"{i:04d}.png", image, chunks | own)
         pictures.save_png(output / "grid.png", pictures.grid(images), chunks)
     log.info("Pictures: %s", output)
 
@@ -76,19 +85,49 @@ def find_generator(config: DictConfig) -> Path:
 
 
 def load(path: Path):
-    """The generator in a `.keras` file: latent `[batch, latent_dim]` -> images. Raises `GessoError`."""
+    """The generator in a `.keras` file: latent `[batch, latent_dim]` (and label) -> images. Raises `GessoError`."""
     import keras
 
     import models.networks.convolution
-    import models.networks.normalization  # noqa: F401  (classes that a file may name)
+    import models.networks.normalization
+    import models.networks.progressive  # noqa: F401  (classes that a file may name)
 
     try:
         generator = keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GessoError(f"{path} is not a generator that Keras can read: {error}") from error
-    if len(generator.inputs) != 1 or len(generator.input_shape) != 2:
-        raise GessoError(f"{path} takes {generator.input_shape}, not one latent [batch, latent_dim].")
+    ranks = [len(tensor.shape) for tensor in generator.inputs]
+    if ranks not in ([2], [2, 1]):
+        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
     return generator
+
+
+def class_names(path: Path, generator: Any) -> list[str]:
+    """The classes that a generator takes labels of, from `classes.json` beside it; empty if it takes none."""
+    if len(generator.inputs) == 1:
+        return []
+    file = path.parent / "classes.json"
+    if not file.is_file():
+        raise GessoError(f"{path} takes labels, but {file}, which names its classes, is missing.")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def find_class(label: str | int, names: list[str], path: Path) -> int:
+    """The number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
+    if not names:
+        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
+    plain = [name.casefold().replace(" ", "_") for name in names]
+    wanted = str(label).casefold().replace(" ", "_")
+    if wanted in plain:
+        return plain.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(names):
+        return int(wanted)
+    raise GessoError(f"label={label}: {nearest(str(label), names)}")
+
+
+def in_turn(classes: Sequence[int], num: int) -> np.ndarray:
+    """`num` labels, the classes in turn, int32; zeros where there are none."""
+    return np.resize(np.array(classes if len(classes) else [0], np.int32), num)
 
 
 def provenance(path: Path, seed: int) -> dict[str, str]:

@@ -1,32 +1,46 @@
 """Generative adversarial networks (Goodfellow et al. 2014, arXiv:1406.2661) as one trainable Keras model."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from losses.penalties import clip_weights
 from models import latent
+from models.augmentation import Augmentation
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
+
+# What a random number of a step is for: each has its own stream.
+LATENT, REALS, FAKES, JUDGED, PENALTY = range(5)
 
 
 class GAN(keras.Model):
     """A generator, its discriminator, and a running average of the generator (`ema`), which makes the samples.
 
     Built from network builders, so that one set of arguments serves all architectures:
-    `generator(image_shape=..., latent_dim=...)` and `discriminator(image_shape=...)` return `keras.Model`s.
+    `generator(image_shape=..., latent_dim=...)` and `discriminator(image_shape=...)` return `keras.Model`s, as
+    `models/networks/condition.py` describes; `num_classes`, `condition` and `prior` are passed on where they say
+    something. A network with a method `grow(step)` has it called at every step.
 
     Everything random in a step is a function of `(seed, step, replica)`, and all state is in variables: a run
     that goes on from a checkpoint cannot be told from one that never stopped.
 
     Args:
         image_shape: `(height, width, channels)` of images in [-1, 1].
-        latent_dim: length of the standard normal latent.
+        num_classes: of the data set; 0 if it has none.
+        condition: how labels enter: none, concat, projection or auxiliary.
+        prior: of the latent: normal or uniform.
+        latent_dim: length of the latent.
         ema_decay: the average's decay a step; ramped up from 0, so that it follows the first steps closely.
-        seed: of the latents drawn in training.
+        discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
+            batches at once.
+        augmentation: of all that the discriminator sees.
+        seed: of the noise drawn in training.
     """
 
     def __init__(
@@ -34,19 +48,32 @@ class GAN(keras.Model):
         generator: Callable[..., keras.Model],
         discriminator: Callable[..., keras.Model],
         image_shape: tuple[int, int, int],
+        num_classes: int = 0,
+        condition: str = "none",
+        prior: str = "normal",
         latent_dim: int = 100,
         ema_decay: float = 0.999,
+        discriminator_steps: int = 1,
+        augmentation: Augmentation | None = None,
         seed: int = 0,
     ):
         super().__init__(name="gan")
+        if discriminator_steps < 1:
+            raise ValueError(f"discriminator_steps must be at least 1, not {discriminator_steps}")
+        self.num_classes = num_classes if condition != "none" else 0
         self.latent_dim = latent_dim
         self.ema_decay = ema_decay
+        self.discriminator_steps = discriminator_steps
+        self.augmentation = augmentation or Augmentation()
         self.seed = seed
-        self.generator = generator(image_shape=image_shape, latent_dim=latent_dim)
-        self.discriminator = discriminator(image_shape=image_shape)
+        labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
+        noise = {"latent_dim": latent_dim} | ({"prior": prior} if prior != "normal" else {})
+        self.generator = generator(image_shape=image_shape, **noise, **labels)
+        self.discriminator = discriminator(image_shape=image_shape, **labels)
         self.ema = keras.models.clone_model(self.generator, clone_function=_plain)
         self.ema.set_weights(self.generator.get_weights())
         self.ema.trainable = False
+        self._generate = tf.function(self._generated, reduce_retracing=True)
         self.means: dict[str, keras.metrics.Mean] = {}
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
@@ -56,11 +83,19 @@ class GAN(keras.Model):
         discriminator_optimizer: keras.Optimizer,
         generator_loss: Loss,
         discriminator_loss: Loss,
+        penalties: Mapping[str, Loss] | None = None,
+        weight_clipping: float | None = None,
+        threshold: float | None = 0.0,
         jit_compile: str | bool = "auto",
     ) -> None:
         """Sets the objective and the optimizers.
 
-        `discriminator_loss(real_logits, fake_logits)` and `generator_loss(fake_logits)` are means over a batch.
+        Args:
+            generator_loss: of `fake_logits`, and of `real_logits` where its signature has them; a mean.
+            discriminator_loss: of `real_logits` and `fake_logits`; a mean over a batch.
+            penalties: added to the discriminator's loss, by name; `losses.penalties.Penalty`.
+            weight_clipping: bound of the discriminator's weights, kept after every update; none if not given.
+            threshold: the logit between real and generated, if the objective has one.
         """
         super().compile(optimizer=None, jit_compile=jit_compile)
         if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `self.optimizer`
@@ -68,17 +103,40 @@ class GAN(keras.Model):
             discriminator_optimizer = keras.optimizers.LossScaleOptimizer(discriminator_optimizer)
         self.generator_loss = generator_loss
         self.discriminator_loss = discriminator_loss
+        self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
+        self.penalties = dict(penalties or {})
+        self.weight_clipping = weight_clipping
+        self.threshold = threshold
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
-        self.means = {name: keras.metrics.Mean(name=name) for name in _MEANS}
+        self.means = {name: keras.metrics.Mean(name=name) for name in self._mean_names()}
         self.built = True
+
+    def _mean_names(self) -> list[str]:
+        names = [*_MEANS, *(f"{name}_penalty" for name in self.penalties)]
+        if self._judges("class_logits"):
+            names += ["discriminator_class_loss", "generator_class_loss"]
+        if self._judges("reconstruction_error"):
+            names += ["reconstruction_loss"]
+        if self.augmentation.target is not None:
+            names += ["augment_probability"]
+        return names
+
+    def _judges(self, name: str) -> bool:
+        """Whether the discriminator has an output `name`."""
+        return isinstance(self.discriminator.output, dict) and name in self.discriminator.output
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Means over the steps since they were last reset."""
         return list(self.means.values())
+
+    @property
+    def batches_per_step(self) -> int:
+        """How many batches one step takes."""
+        return self.discriminator_steps
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -90,59 +148,126 @@ class GAN(keras.Model):
         """The networks that a user takes away, by file name."""
         return {"generator": self.ema}
 
-    def preview(self, num: int) -> np.ndarray:
-        """The averaged generator's pictures of `num` latents, the same at every call.
+    def preview(self, columns: int = 8) -> np.ndarray:
+        """The averaged generator's pictures, row by row of `columns`, the same latents at every call.
 
-        Float32 `[num, height, width, channels]` in [-1, 1].
+        Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, all of the same latents;
+        else `columns` rows.
         """
-        return self._generate(latent.sample(self.seed, num, self.latent_dim)).numpy()
+        if not self.num_classes:
+            return self.draw(columns**2)
+        latents = tf.constant(latent.sample(self.seed, columns, self.latent_dim))
+        labels = tf.repeat(tf.range(self.num_classes), columns)
+        return self._generate(tf.tile(latents, [self.num_classes, 1]), labels).numpy()
 
-    @tf.function
-    def _generate(self, latents: Tensor) -> Tensor:
-        return self.ema(latents, training=False)
+    def draw(self, num: int, batch_size: int = 64) -> np.ndarray:
+        """The averaged generator's pictures of the first `num` latents, its classes in turn; as `preview`."""
+        latents = tf.constant(latent.sample(self.seed, num, self.latent_dim))
+        labels = tf.range(num) % max(self.num_classes, 1)
+        starts = range(0, num, batch_size)
+        batches = [self._generate(latents[i : i + batch_size], labels[i : i + batch_size]) for i in starts]
+        return np.concatenate(batches)
+
+    def _generated(self, latents: Tensor, labels: Tensor) -> Tensor:
+        return self.ema([latents, labels] if self.num_classes else latents, training=False)
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One discriminator update, then one generator update, on `data["image"]`.
+        """`discriminator_steps` discriminator updates, then one generator update, on `data["image"]`.
 
-        Both share one forward pass of the generator: its tape stays open, paused, while the discriminator learns
-        from the same pictures, and goes on with the discriminator's new weights.
+        The generator's update shares its forward pass with the last of the discriminator's: its tape stays open,
+        paused, while the discriminator learns from the same pictures, and goes on with the discriminator's new
+        weights. Generated pictures take the labels of the real ones, so that both have the same classes.
         """
-        latents = self._latents(tf.shape(data["image"])[0])
+        for network in (self.generator, self.discriminator):
+            _grow(network, self.step)
+        batches = self._split(data["image"])
+        labels = self._split(data["label"]) if self.num_classes else [None] * len(batches)
+        for i in range(len(batches) - 1, 0, -1):  # counted down, so that the last has number 0
+            self._train_discriminator(batches[i], self._fakes(batches[i], labels[i], i), labels[i], i)
+
+        reals, labels = batches[0], labels[0]
         with tf.GradientTape() as tape:
-            fakes = self.generator(latents, training=True)
+            fakes = self._fakes(reals, labels, 0)
             with tape.stop_recording():
-                discriminator_means = self._train_discriminator(data["image"], fakes)
-            loss = self.generator_loss(self.discriminator(fakes, training=True))
-            scaled = self._scaled(loss, self.generator_optimizer)
+                means = self._train_discriminator(reals, fakes, labels, 0)
+                other = self._judge(self._seen(reals, REALS, 0), labels) if self.relativistic else {}
+            judged = self._judge(self._seen(fakes, JUDGED, 0), labels)
+            logits = {"real_logits": other["logits"]} if self.relativistic else {}
+            loss = total = self.generator_loss(judged["logits"], **logits)
+            if "class_logits" in judged:
+                class_loss = _cross_entropy(labels, judged["class_logits"])
+                means["generator_class_loss"] = class_loss
+                total += class_loss
+            scaled = self._scaled(total, self.generator_optimizer)
         norm = _update(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
         self._average_generator()
         self.step.assign(self.step + 1)
 
-        means = {"generator_loss": loss, "generator_gradient_norm": norm, **discriminator_means}
-        for name, value in means.items():
+        for name, value in {"generator_loss": loss, "generator_gradient_norm": norm, **means}.items():
             self.means[name].update_state(value)
         return {name: mean.result() for name, mean in self.means.items()}
 
-    def _train_discriminator(self, reals: Tensor, fakes: Tensor) -> dict[str, Tensor]:
+    def _train_discriminator(
+        self, reals: Tensor, fakes: Tensor, labels: Tensor | None, i: int
+    ) -> dict[str, Tensor]:
+        reals = self._seen(reals, REALS, i)
+        fakes = self._seen(tf.stop_gradient(fakes), FAKES, i)
         with tf.GradientTape() as tape:
-            real_logits = self.discriminator(reals, training=True)
-            fake_logits = self.discriminator(tf.stop_gradient(fakes), training=True)
-            loss = self.discriminator_loss(real_logits, fake_logits)
-            scaled = self._scaled(loss, self.discriminator_optimizer)
+            real, fake = self._judge(reals, labels), self._judge(fakes, labels)
+            loss = self.discriminator_loss(real["logits"], fake["logits"])
+            terms = {
+                f"{name}_penalty": penalty(
+                    lambda images: self._judge(images, labels)["logits"], reals, fakes, self._key(PENALTY, i),
+                    tf.convert_to_tensor(self.step),
+                )
+                for name, penalty in self.penalties.items()
+            }  # fmt: skip
+            if "class_logits" in real:
+                losses = [_cross_entropy(labels, judged["class_logits"]) for judged in (real, fake)]
+                terms["discriminator_class_loss"] = sum(losses)
+            if "reconstruction_error" in real:
+                terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
+            scaled = self._scaled(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = _update(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
-        return {
+        if self.weight_clipping is not None:
+            clip_weights(self.discriminator.trainable_variables, self.weight_clipping)
+        if self.augmentation.target is not None:
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            self.augmentation.update(real["logits"] - self.threshold, tf.shape(reals)[0] * replicas)
+            terms["augment_probability"] = self.augmentation.probability.value
+        return terms | {
             "discriminator_loss": loss,
             "discriminator_gradient_norm": norm,
-            "real_score": ops.mean(ops.sigmoid(real_logits)),  # D(x)
-            "fake_score": ops.mean(ops.sigmoid(fake_logits)),  # D(G(z)), before this step's update
+            "discriminator_accuracy": _accuracy(real["logits"], fake["logits"], self.threshold),
+            "real_score": ops.mean(ops.sigmoid(real["logits"])),  # D(x)
+            "fake_score": ops.mean(ops.sigmoid(fake["logits"])),  # D(G(z)), before this step's update
         }
 
-    def _latents(self, batch: Tensor) -> Tensor:
-        """Standard normal `[batch, latent_dim]`, a function of (seed, step, replica)."""
-        key = tf.random.fold_in(tf.constant([self.seed, 0]), tf.convert_to_tensor(self.step))
+    def _fakes(self, reals: Tensor, labels: Tensor | None, i: int) -> Tensor:
+        latents = self._latents(tf.shape(reals)[0], i)
+        return self.generator(latents if labels is None else [latents, labels], training=True)
+
+    def _seen(self, images: Tensor, purpose: int, i: int) -> Tensor:
+        return self.augmentation(images, self._key(purpose, i), self.step)
+
+    def _judge(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """The discriminator's outputs by name; "logits" are always there."""
+        takes_labels = len(self.discriminator.inputs) == 2
+        outputs = self.discriminator([images, labels] if takes_labels else images, training=True)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
+
+    def _latents(self, batch: Tensor, i: int = 0) -> Tensor:
+        """Standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i)."""
+        return tf.random.stateless_normal([batch, self.latent_dim], self._key(LATENT, i))
+
+    def _key(self, purpose: int, i: int) -> Tensor:
+        """A seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
+        key = tf.random.fold_in(tf.constant([self.seed, purpose + 8 * i]), tf.convert_to_tensor(self.step))
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        key = tf.random.fold_in(key, tf.cast(replica, tf.int64))
-        return tf.random.stateless_normal([batch, self.latent_dim], key)
+        return tf.random.fold_in(key, tf.cast(replica, tf.int64))
+
+    def _split(self, batch: Tensor) -> list[Tensor]:
+        return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]
 
     def _scaled(self, loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
         """The loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
@@ -154,11 +279,13 @@ class GAN(keras.Model):
         for average, variable in zip(self.ema.variables, self.generator.variables, strict=True):
             if average.dtype.startswith("float"):  # seeds of dropout are integers
                 average.assign(average + (1 - decay) * (variable - average))
+        _grow(self.ema, self.step)
 
 
 _MEANS = (
     "generator_loss",
     "discriminator_loss",
+    "discriminator_accuracy",
     "real_score",
     "fake_score",
     "generator_gradient_norm",
@@ -171,10 +298,28 @@ def _plain(layer: keras.Layer) -> keras.Layer:
     return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
 
 
+def _grow(network: keras.Model, step: tf.Variable) -> None:
+    if hasattr(network, "grow"):
+        network.grow(tf.convert_to_tensor(step))
+
+
 def _update(
     optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
 ) -> Tensor:
     """Applies the gradients of the (scaled) loss; returns their norm, unscaled."""
-    gradients = tape.gradient(loss, [variable.value for variable in variables])
+    gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
     optimizer.apply(gradients, variables)
     return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+
+
+def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
+    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+
+
+def _accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:
+    """How often the discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
+    if threshold is None:
+        right = real_logits > fake_logits
+    else:
+        right = ops.stack([real_logits > threshold, fake_logits < threshold])
+    return ops.mean(ops.cast(right, "float32"))

@@ -70,7 +70,11 @@ class Scalars(StepCallback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         # Losses only: under float16, an infinite gradient norm is how the loss scale finds its bound.
-        bad = [name for name, value in logs.items() if name.endswith("_loss") and not math.isfinite(value)]
+        bad = [
+            name
+            for name, value in logs.items()
+            if name.endswith(("_loss", "_penalty")) and not math.isfinite(value)
+        ]
         if bad:
             raise GessoError(
                 f"{', '.join(bad)} became NaN or infinite by step {self.step + 1}; stopped. The checkpoints so "
@@ -98,7 +102,7 @@ class Scalars(StepCallback):
 
 
 class Samples(StepCallback):
-    """A grid of pictures that `draw()` makes, to `samples/` and TensorBoard."""
+    """A grid of the pictures that `draw()` makes, eight in a row, to `samples/` and TensorBoard; kept as `images`."""
 
     def __init__(
         self,
@@ -116,7 +120,8 @@ class Samples(StepCallback):
         self.chunks = chunks
 
     def at(self, step: int) -> None:
-        sheet = pictures.grid(pictures.to_uint8(self.draw()))
+        self.images = self.draw()
+        sheet = pictures.grid(pictures.to_uint8(self.images), columns=8)
         pictures.save_png(self.folder / f"step_{step:08d}.png", sheet, self.chunks)
         with self.writer.as_default():
             tf.summary.image("samples", sheet[None], step=step)
@@ -203,7 +208,15 @@ def _shown(name: str) -> bool:
 
 def _tag(name: str) -> str:
     """Groups the scalars in TensorBoard: `losses/generator_loss`, ..."""
-    groups = {"_loss": "losses", "_score": "scores", "_norm": "gradients", "_rate": "learning_rates"}
+    groups = {
+        "_loss": "losses",
+        "_penalty": "losses",
+        "_score": "scores",
+        "_accuracy": "scores",
+        "_norm": "gradients",
+        "_rate": "learning_rates",
+        "_probability": "augmentation",
+    }
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
 
 
@@ -217,7 +230,7 @@ def _cut_rows(path: Path, step: int, every: int) -> None:
             row = json.loads(line)
         except json.JSONDecodeError:  # the kill came while it was written
             continue
-        if row["step"] <= step and row["step"] % every == 0:
+        if row["step"] < step or (row["step"] == step and step % every == 0):
             rows.append(line)
     with atomic(path) as temporary:
         temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

@@ -9,16 +9,30 @@ from typing import Any
 
 from hydra import compose
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from training.errors import GessoError
 from training.files import atomic
 
 log = logging.getLogger(__name__)
 
-# What a resumed run may not change: its checkpoints hold variables of these networks.
-ARCHITECTURE = ("model.system", "image_size", "dataset._target_")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+# What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
+FIXED = ("model.", "image_size", "dataset._target_", "restart")
+CHANGEABLE = (
+    "model.generator_optimizer.", "model.discriminator_optimizer.", "model.discriminator_steps",
+    "model.augment", "model.instance_noise", "model.ema_decay",
+)  # fmt: skip
+CHOICES = {
+    "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    "model.condition": ("none", "concat", "projection", "auxiliary"),
+    "model.prior": ("normal", "uniform"),
+    "model.normalization": ("batch", "layer", "none"),
+    "model.augment": ("color", "translation", "cutout"),
+}
+COUNTS = (
+    "steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints",
+    "restarts", "restart_steps", "restart_pictures", "model.discriminator_steps",
+)  # fmt: skip
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -36,7 +50,7 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
 
     The files are the schema: `steps: 2000` says that steps is a whole number. Raises `GessoError`.
     """
-    chosen = [f"{group}={option}" for group, option in groups.items() if group in config]
+    chosen = [f"{group}={option}" for group, option in groups.items() if group in config or group == "penalty"]
     defaults = dict(leaves(compose(config_name, chosen)))
     for key, value in leaves(config):
         default = defaults.get(key)
@@ -65,26 +79,53 @@ def _kind(value: Any) -> str:
 
 def check_train(config: DictConfig) -> None:
     """Refuses, in words, values and combinations that cannot be trained. Raises `GessoError`."""
-    for key in ("steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"):
-        if config[key] < 1:
-            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
+    for key in COUNTS:
+        value = OmegaConf.select(config, key)
+        if value is not None and value < 1:
+            raise GessoError(f"{key}={value}: it must be at least 1.")
     if config.seed < 0 or config.seed >= 2**31:
         raise GessoError(f"seed={config.seed}: it must be between 0 and {2**31 - 1}.")
-    if config.precision not in PRECISIONS:
-        raise GessoError(f"precision={config.precision}: {_nearest(config.precision, PRECISIONS)}")
+    for key, choices in CHOICES.items():
+        values = OmegaConf.select(config, key)
+        for value in values if isinstance(values, ListConfig) else [values]:
+            if value is not None and value not in choices:
+                raise GessoError(f"{key}={value}: {nearest(value, choices)}")
     sizes = config.model.image_sizes
     if config.image_size not in sizes:
         raise GessoError(
             f"image_size={config.image_size}: this model makes pictures of {', '.join(map(str, sizes))} px."
         )
+    if config.restarts > 1 and config.restart_steps >= config.steps:
+        raise GessoError(f"restart_steps={config.restart_steps} must be less than steps={config.steps}.")
+    _check_objective(config)
+
+
+def _check_objective(config: DictConfig) -> None:
+    if config.model.get("augment_target") is not None and config.loss.threshold is None:
+        raise GessoError(
+            "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss has "
+            "none. Take loss=non_saturating, minimax, hinge or least_squares, or a fixed model.augment_probability."
+        )
+    if config.model.get("normalization") == "batch" and any(p.every == 1 for p in config.loss.penalties.values()):
+        log.warning(
+            "A penalty on the gradient of each picture, but model.normalization=batch ties the pictures of a batch; "
+            "model.normalization=layer is what the papers take."
+        )
 
 
 def check_data(config: DictConfig, dataset: Any) -> None:
-    """Refuses a data set smaller than one batch. Raises `GessoError`."""
-    if config.batch_size > len(dataset):
+    """Refuses a data set smaller than one step takes, or without the classes asked for. Raises `GessoError`."""
+    batch = config.batch_size * config.model.get("discriminator_steps", 1)
+    if batch > len(dataset):
         raise GessoError(
             f"batch_size={config.batch_size} is larger than the data set: {dataset.name} has {len(dataset)} "
-            f"pictures. Try batch_size={max(1, len(dataset) // 4)}."
+            f"pictures, a step takes {batch}. Try batch_size={max(1, len(dataset) // 4)}."
+        )
+    condition = config.model.get("condition", "none")
+    if condition != "none" and len(dataset.class_names or ()) < 2:
+        raise GessoError(
+            f"model.condition={condition} needs classes, and {dataset.name} has none. In an image folder, the "
+            "subfolders are the classes."
         )
 
 
@@ -95,17 +136,18 @@ def explain(error: Exception, config_name: str) -> str:
         return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option}: there is no such option. {_nearest(option, error.options)}"
+        return f"{group}={option}: there is no such option. {nearest(option, error.options)}"
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if isinstance(error, ConfigCompositionException) and unknown:
         key = unknown[1] or unknown[2]
         config = compose(config_name, return_hydra_config=False)
         names = [*config, *(name for name, _ in leaves(config))]
-        return f"{key}: there is no such key. {_nearest(key, names, show_all=False)}"
+        return f"{key}: there is no such key. {nearest(key, names, show_all=False)}"
     return text or str(error.__cause__)
 
 
-def _nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
+def nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
+    """ "Did you mean ...?", if something is near, and all the names there are."""
     names = sorted(set(names))
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
     found = difflib.get_close_matches(name, names, 1, 0.6) or [
@@ -149,9 +191,9 @@ def resumed(config: DictConfig, config_name: str) -> DictConfig:
     before = dict(leaves(compose(config_name, list(OmegaConf.load(folder / "overrides.yaml")))))
     changes = {k: v for k, v in leaves(config) if k != "resume" and (k not in before or before[k] != v)}
     for key, value in changes.items():
-        if any(key == fixed or key.startswith(f"{fixed}.") for fixed in (*ARCHITECTURE, "model.width")):
+        if key.startswith(FIXED) and not key.startswith(CHANGEABLE):
             raise GessoError(
-                f"{key}={value} would change the networks of {config.resume} (there: "
+                f"{key}={value} would change what {config.resume} began with (there: "
                 f"{OmegaConf.select(stored, key)}), and its checkpoints would not fit. Start a new run instead."
             )
         log.info("%s: %s -> %s", key, OmegaConf.select(stored, key), value)

@@ -1,5 +1,6 @@
 """Builds what a configuration names: the one door from YAML to Python."""
 
+import re
 from typing import Any
 
 import hydra.utils
@@ -14,6 +15,8 @@ PACKAGES = ("data.", "losses.", "metrics.", "models.", "training.", "keras.")
 def build(config: DictConfig, **arguments: Any) -> Any:
     """Calls `config._target_` with the keys of `config` and `arguments`, nested targets first.
 
+    A configuration without a `_target_` gives a dictionary of what its keys give.
+
     Raises `GessoError` for a target outside of Gesso and Keras, or one that does not take a key.
     """
     plain = OmegaConf.to_container(config, resolve=True)
@@ -25,7 +28,8 @@ def build(config: DictConfig, **arguments: Any) -> Any:
         if isinstance(cause, GessoError):
             raise cause from None
         if isinstance(cause, ValueError | TypeError):
-            raise GessoError(f"{plain['_target_']}: {cause}") from error
+            named = re.search(r"'([\w.]+)'", str(error))
+            raise GessoError(f"{named[1] if named else plain.get('_target_')}: {cause}") from error
         raise cause or error from None
 
 

@@ -10,66 +10,93 @@ import math
 import keras
 from keras import layers
 
+from models.networks.condition import discriminator_inputs, generator_inputs, judge
 from models.networks.convolution import Conv2D, Conv2DTranspose
-from models.networks.normalization import BatchNormalization
+from models.networks.normalization import batch_norm
+from models.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
 # The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
 CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
 SCALE_INIT = {"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 0.02}}
+NORMALIZATIONS = ("batch", "layer", "none")
 
 
-def generator(image_shape: tuple[int, int, int], latent_dim: int = 100, width: int = 64) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` -> image `[batch, size, size, channels]` in [-1, 1].
+def generator(
+    image_shape: tuple[int, int, int],
+    latent_dim: int = 100,
+    width: int = 64,
+    num_classes: int = 0,
+    condition: str = "none",
+    prior: str = "normal",
+) -> keras.Model:
+    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
-    hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times.
+    hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
+    [-1, 1]. Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px.
     """
     size, channels = _checked(image_shape)
     widths = _widths(size, width)[::-1]  # from the 4x4 seed outwards
 
-    latent = keras.Input((latent_dim,), name="latent")
+    inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     # A transposed convolution of a 1x1 picture is a matrix product, and faster as one.
-    x = layers.Dense(4 * 4 * widths[0], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(latent)
+    x = layers.Dense(4 * 4 * widths[0], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, widths[0]), name="seed_4")(x)
-    x = _norm("seed_norm")(x)
+    x = _batch_norm(x, "seed_norm", label, num_classes)
     x = layers.ReLU(name="seed_relu")(x)
     for i, filters in enumerate(widths[1:]):
         name = f"up_{8 << i}"
         x = Conv2DTranspose(
             filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
         )(x)
-        x = _norm(f"{name}_norm")(x)
+        x = _batch_norm(x, f"{name}_norm", label, num_classes)
         x = layers.ReLU(name=f"{name}_relu")(x)
     x = Conv2DTranspose(
         channels, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=f"up_{size}"
     )(x)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
-    return keras.Model(latent, image, name="generator")
+    return keras.Model(inputs, image, name="generator")
 
 
-def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.Model:
-    """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] -> logits `[batch]`.
+def discriminator(
+    image_shape: tuple[int, int, int],
+    width: int = 64,
+    num_classes: int = 0,
+    condition: str = "none",
+    normalization: str = "batch",
+    spectral: bool = False,
+) -> keras.Model:
+    """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] (and label) -> logits `[batch]`.
 
     The generator's mirror: strided convolutions halve the picture to 4x4 while `width` doubles with each; no
-    normalisation on the first. Raises `ValueError` unless `image_shape` is square with a power of two >= 16.
+    normalisation on the first. `normalization` is `batch` (the paper's), `layer` (what WGAN-GP puts in its
+    place: batch statistics tie the pictures of a batch, whose gradients are to be penalised one by one) or
+    `none`; `spectral` normalises the weights (arXiv:1802.05957), usually with `none`.
+    Raises `ValueError` unless `image_shape` is square with a power of two >= 16, or for an unknown normalisation.
     """
     size, _ = _checked(image_shape)
-    image = keras.Input(image_shape, name="image")
-    x = image
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(f"normalization={normalization}: it must be one of {', '.join(NORMALIZATIONS)}.")
+    convolution = SpectralConv2D if spectral else Conv2D
+    inputs, x, label = discriminator_inputs(image_shape, num_classes, condition)
     for i, filters in enumerate(_widths(size, width)):
         name = f"down_{size >> (i + 1)}"
-        x = Conv2D(filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name)(
-            x
-        )
-        if i > 0:
-            x = _norm(f"{name}_norm")(x)
+        # Batch and layer normalisation bring an offset of their own.
+        bias = i > 0 and normalization == "none"
+        x = convolution(
+            filters, 4, strides=2, padding="same", use_bias=bias, kernel_initializer=CONV_INIT, name=name
+        )(x)
+        if i > 0 and normalization == "batch":
+            x = _batch_norm(x, f"{name}_norm")
+        elif i > 0 and normalization == "layer":
+            x = layers.LayerNormalization(axis=(1, 2, 3), name=f"{name}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
     # The reference's 4x4 convolution without padding sees all of a 4x4 picture: a matrix product again.
-    x = layers.Dense(1, use_bias=False, kernel_initializer=CONV_INIT, name="judge")(x)
-    logits = layers.Reshape((), dtype="float32", name="logits")(x)
-    return keras.Model(image, logits, name="discriminator")
+    kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
+    outputs = judge(x, label, num_classes, condition, use_bias=False, initializer=CONV_INIT, **kinds)
+    return keras.Model(inputs, outputs, name="discriminator")
 
 
 def _checked(image_shape: tuple[int, int, int]) -> tuple[int, int]:
@@ -84,6 +111,8 @@ def _widths(size: int, width: int) -> list[int]:
     return [width * min(2**i, 16) for i in range(int(math.log2(size)) - 2)]
 
 
-def _norm(name: str) -> layers.Layer:
+def _batch_norm(
+    x: keras.KerasTensor, name: str, label: keras.KerasTensor | None = None, num_classes: int = 0
+) -> keras.KerasTensor:
     # PyTorch's momentum of 0.1 is 0.9 here; its epsilon is 1e-5.
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=SCALE_INIT, name=name)
+    return batch_norm(x, label, num_classes, name, gamma_initializer=SCALE_INIT, momentum=0.9, epsilon=1e-5)

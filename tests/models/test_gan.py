@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from losses import adversarial
+from models import gan, latent
 from models.gan import GAN
 from models.networks import dcgan
 
@@ -137,3 +138,128 @@ def test_export_loads_without_our_classes(tmp_path):
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=tmp_path)
     expected = model.ema(np.ones((2, 5), "float32"))
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
+
+
+def labelled(num=8) -> dict[str, tf.Tensor]:
+    return reals(num) | {"label": tf.range(num) % 3}
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_discriminator_steps(steps):
+    model = make(discriminator_steps=steps)
+    assert model.batches_per_step == steps
+    for _ in range(2):
+        model.train_step(reals(8 * steps))
+    assert int(model.generator_optimizer.iterations.numpy()) == 2
+    assert int(model.discriminator_optimizer.iterations.numpy()) == 2 * steps
+    assert int(model.step.numpy()) == 2
+
+
+def test_discriminator_steps_see_other_pictures_and_other_noise(monkeypatch):
+    model, seen = make(discriminator_steps=3), []
+    original = model._train_discriminator
+
+    def watched(reals, fakes, labels, i):
+        seen.append((reals.numpy(), fakes.numpy()))
+        return original(reals, fakes, labels, i)
+
+    monkeypatch.setattr(model, "_train_discriminator", watched)
+    model.train_step(reals(24))
+    together = np.concatenate([r for r, _ in seen[::-1]])
+    np.testing.assert_array_equal(together, reals(24)["image"])
+    assert not np.allclose(seen[0][1], seen[1][1]) and not np.allclose(seen[1][1], seen[2][1])
+
+
+def test_relativistic_generator_loss_gets_the_real_logits():
+    model, got = make(rate=0.0), {}
+
+    def loss(fake_logits, real_logits):
+        got.update(fake=fake_logits.numpy(), real=real_logits.numpy())
+        return tf.reduce_mean(fake_logits - real_logits)
+
+    model.compile(
+        keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), loss, adversarial.relativistic_discriminator_loss
+    )
+    model.train_step(reals())
+    np.testing.assert_allclose(got["real"], model.discriminator(reals()["image"], training=True), atol=1e-5)
+    fakes = model.generator(model._latents(8, 0), training=True)  # the step is one further now
+    assert got["fake"].shape == (len(fakes),)
+
+
+def test_weight_clipping():
+    model = make(rate=1e-1)
+    model.compile(
+        keras.optimizers.SGD(1.0),
+        keras.optimizers.SGD(1.0),
+        adversarial.wasserstein_generator_loss,
+        adversarial.wasserstein_discriminator_loss,
+        weight_clipping=0.01,
+    )
+    model.train_step(reals())
+    weights = np.concatenate([v.numpy().ravel() for v in model.discriminator.trainable_variables])
+    assert abs(weights).max() == pytest.approx(0.01) and (abs(weights) < 0.0099).any()
+    weights = np.concatenate([v.numpy().ravel() for v in model.generator.trainable_variables])
+    assert abs(weights).max() > 0.02
+
+
+def test_accumulated_gradients_change_weights_every_second_step():
+    model = make()
+    optimizers = [keras.optimizers.SGD(1e-2, gradient_accumulation_steps=2) for _ in range(2)]
+    model.compile(
+        *optimizers, adversarial.non_saturating_generator_loss, adversarial.non_saturating_discriminator_loss
+    )
+    networks = (model.generator, model.discriminator)
+    before = [v.numpy() for network in networks for v in network.trainable_variables]
+    model.train_step(reals())
+    for old, variable in zip(before, (v for n in networks for v in n.trainable_variables), strict=True):
+        np.testing.assert_array_equal(old, variable)
+    model.train_step(reals())
+    changed = [
+        (old != variable.numpy()).any()
+        for old, variable in zip(before, (v for n in networks for v in n.trainable_variables), strict=True)
+    ]
+    assert all(changed)
+
+
+def test_accuracy_by_hand():
+    real, fake = tf.constant([2.0, -1.0, 0.5, 3.0]), tf.constant([1.0, -2.0, -3.0, 2.0])
+    assert float(gan._accuracy(real, fake, 0.0)) == pytest.approx(5 / 8)
+    assert float(gan._accuracy(real, fake, 1.5)) == pytest.approx(5 / 8)
+    assert float(gan._accuracy(real, fake, None)) == pytest.approx(1.0)
+
+
+def test_labels_condition_what_is_drawn():
+    model = make(condition="concat", num_classes=3)
+    for _ in range(2):
+        model.train_step(labelled())
+    images = model.preview(columns=4)
+    assert images.shape == (12, 16, 16, 1)
+    latents = latent.sample(0, 4, 5)  # the same in each row
+    expected = model.ema([latents, np.full(4, 2, np.int32)], training=False)
+    np.testing.assert_allclose(images[8:], expected, atol=1e-6)
+    assert not np.allclose(images[:4], images[8:], atol=1e-4)
+    assert model.draw(7).shape == (7, 16, 16, 1)
+
+
+def test_generated_pictures_take_the_labels_of_the_real_ones(monkeypatch):
+    model, seen = make(condition="concat", num_classes=3), []
+    original = model._judge
+    monkeypatch.setattr(model, "_judge", lambda images, labels: seen.append(labels) or original(images, labels))
+    model.train_step(labelled())
+    assert len(seen) == 3  # real, generated, and generated again for the generator
+    for labels in seen:
+        np.testing.assert_array_equal(labels, labelled()["label"])
+
+
+def test_auxiliary_classes_are_learned():
+    """Three grey values: with the classes' loss alone to go by, generated pictures come to the asked one."""
+    levels = tf.constant([-0.8, 0.0, 0.8])
+    labels = tf.range(24) % 3
+    data = {"image": tf.ones([24, 16, 16, 1]) * tf.gather(levels, labels)[:, None, None, None], "label": labels}
+    model = make(condition="auxiliary", num_classes=3, rate=2e-3)
+    stream = tf.data.Dataset.from_tensors(data).repeat()
+    model.fit(stream, steps_per_epoch=60, epochs=1, verbose=0, shuffle=False)
+    model.reset_metrics()
+    means = model.train_step(data)
+    assert float(means["discriminator_class_loss"]) < 0.5 * 2 * np.log(3)
+    assert float(means["generator_class_loss"]) < 0.5 * np.log(3)

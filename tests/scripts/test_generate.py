@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models import latent
 from models.networks import dcgan
+from training.pictures import to_uint8
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,45 @@ def test_errors_in_words(generator, script, tmp_path, arguments, words):
     done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}")
     assert done.returncode == 1
     assert words in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory) -> Path:
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("conditional")
+    path = folder / "g.keras"
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=3, condition="concat").save(path)
+    (folder / "classes.json").write_text('["Art Nouveau", "Baroque", "Impressionism"]')
+    return path
+
+
+@pytest.mark.parametrize("label", ["Art Nouveau", "art_nouveau", "0"])
+def test_label_by_name_or_number(conditional, script, tmp_path, label):
+    done = script("generate.py", f"generator={conditional}", "num=3", f"output={tmp_path}", f"label={label}")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "0002.png") as image:
+        assert image.text["Label"] == "Art Nouveau"
+    generator = keras.models.load_model(conditional)
+    expected = generator([latent.sample(1, 3, 6), np.zeros(3, np.int32)])
+    np.testing.assert_array_equal(np.stack(pictures(tmp_path)), to_uint8(expected))
+
+
+def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
+    done = script("generate.py", f"generator={conditional}", "num=4", f"output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    labels = [Image.open(path).text["Label"] for path in sorted(tmp_path.glob("0*.png"))]
+    assert labels == ["Art Nouveau", "Baroque", "Impressionism", "Art Nouveau"]
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [("Impresionism", "Did you mean Impressionism?"), ("3", "There are: Art Nouveau, Baroque, Impressionism.")],
+)
+def test_unknown_label(conditional, script, tmp_path, label, words):
+    done = script("generate.py", f"generator={conditional}", f"label={label}", f"output={tmp_path}")
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_label_of_a_generator_without_labels(generator, script, tmp_path):
+    done = script("generate.py", f"generator={generator}", "label=Baroque", f"output={tmp_path}")
+    assert done.returncode == 1 and "without labels" in done.stderr

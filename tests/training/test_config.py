@@ -3,7 +3,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from training.app import ROOT, _slug
-from training.config import check_train, check_types, leaves, resume_arguments, resumed
+from training.config import check_data, check_train, check_types, leaves, resume_arguments, resumed
 from training.errors import GessoError
 from training.instantiate import build
 
@@ -51,12 +51,54 @@ def test_right_types(composed, override):
         ("precision=mixed_bfloat", "Did you mean mixed_bfloat16?"),
         ("batch_size=0", "at least 1"),
         ("seed=-1", "between 0 and"),
+        ("model.condition=projektion", "Did you mean projection?"),
+        ("model.prior=gaussian", "There are: normal, uniform"),
+        ("model.augment=[colour]", "Did you mean color?"),
+        ("model.discriminator_steps=0", "at least 1"),
+        (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
+        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "fixed model.augment_prob"),
     ],
 )
 def test_values_that_cannot_be_trained(composed, override, words):
     with pytest.raises(GessoError) as error:
-        check_train(composed(override))
+        check_train(composed(*([override] if isinstance(override, str) else override)))
     assert words in str(error.value)
+
+
+def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, caplog):
+    check_train(composed("loss=wgan_gp", "model.normalization=layer"))
+    check_train(composed("penalty=r1"))  # lazy; StyleGAN's, which has been used with either
+    assert not caplog.records
+    check_train(composed("loss=wgan_gp"))
+    assert "model.normalization=layer" in caplog.text
+
+
+class Pictures:
+    """As much of a data set as is checked."""
+
+    def __init__(self, num, class_names=None):
+        self.num, self.class_names, self.name = num, class_names, "mine"
+
+    def __len__(self):
+        return self.num
+
+
+def test_data_that_do_not_fit(composed):
+    check_data(composed("batch_size=32"), Pictures(32))
+    with pytest.raises(GessoError, match="a step takes 96"):
+        check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
+    with pytest.raises(GessoError, match="needs classes, and mine has none"):
+        check_data(composed("model=cgan"), Pictures(64))
+    check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
+
+
+def test_penalties_are_added_to_any_loss(composed):
+    config = composed("loss=hinge", "penalty=[r1,r2]", "loss.penalties.r1.weight=3")
+    assert set(config.loss.penalties) == {"r1", "r2"} and config.loss.penalties.r1.weight == 3
+    check_types(config, "train", GROUPS | {"loss": "hinge", "penalty": "[r1,r2]"})
+    with pytest.raises(GessoError, match="loss.penalties.r1.weight=much"):
+        bad = composed("penalty=r1", "loss.penalties.r1.weight=much")
+        check_types(bad, "train", GROUPS | {"penalty": "r1"})
 
 
 def test_the_defaults_are_fine(composed):
@@ -114,9 +156,11 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
 
 
-@pytest.mark.parametrize("change", ["model.width=16", "image_size=64", "model.system.latent_dim=7"])
+@pytest.mark.parametrize(
+    "change", ["model.width=16", "image_size=64", "model.latent_dim=7", "model.condition=concat"]
+)
 def test_resume_refuses_another_architecture(run, composed, change):
-    with pytest.raises(GessoError, match="would change the networks"):
+    with pytest.raises(GessoError, match="would change what"):
         resumed(composed("steps=10", "model.width=8", change, f'resume="{run}"'), "train")
 
 

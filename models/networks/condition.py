@@ -1,0 +1,111 @@
+"""How noise and class labels enter a network, and how a discriminator speaks: the same for all architectures.
+
+Conditions:
+
+- `none`: pictures from noise alone.
+- `concat`: the label, one-hot, is joined to the generator's latent and, as planes, to the discriminator's image
+  (conditional GAN, Mirza & Osindero 2014, arXiv:1411.1784).
+- `projection`: conditional batch normalisation in the generator (Dumoulin et al. 2017, arXiv:1610.07629); the
+  discriminator adds the inner product of its features with an embedding of the label (Miyato & Koyama 2018,
+  arXiv:1802.05637).
+- `auxiliary`: the generator as in `concat`; the discriminator does not see the label but is asked for it (ACGAN,
+  Odena et al. 2017, arXiv:1610.09585).
+"""
+
+import math
+from collections.abc import Callable
+
+import keras
+from keras import layers, ops
+
+Tensor = keras.KerasTensor
+
+CONDITIONS = ("none", "concat", "projection", "auxiliary")
+PRIORS = ("normal", "uniform")
+
+
+def generator_inputs(
+    latent_dim: int, num_classes: int = 0, condition: str = "none", prior: str = "normal"
+) -> tuple[Tensor | list[Tensor], Tensor, Tensor | None]:
+    """The generator's inputs, what its first layer takes, and the label for conditional normalisation, if any.
+
+    Inputs are the latent `[batch, latent_dim]`, standard normal whatever the prior is, and with a condition the
+    label, int32 `[batch]`. `prior="uniform"` sends the latent to uniform in (-1, 1) by `erf(z / sqrt 2)`, so that
+    everything that draws latents or walks between them is the same for both.
+
+    Raises `ValueError` for an unknown condition or prior, or a condition without classes.
+    """
+    _check(num_classes, condition)
+    if prior not in PRIORS:
+        raise ValueError(f"prior={prior}: it must be one of {', '.join(PRIORS)}.")
+    latent = keras.Input((latent_dim,), name="latent")
+    x = ops.erf(latent / math.sqrt(2)) if prior == "uniform" else latent
+    if condition == "none":
+        return latent, x, None
+    label = keras.Input((), dtype="int32", name="label")
+    if condition == "projection":
+        return [latent, label], x, label
+    x = layers.Concatenate(name="latent_and_label")([x, ops.one_hot(label, num_classes)])
+    return [latent, label], x, None
+
+
+def discriminator_inputs(
+    image_shape: tuple[int, int, int], num_classes: int = 0, condition: str = "none", flat: bool = False
+) -> tuple[Tensor | list[Tensor], Tensor, Tensor | None]:
+    """The discriminator's inputs, what its first layer takes, and the label to project on, if any.
+
+    Inputs are the image `[batch, height, width, channels]` and, for `concat` and `projection`, the label, int32
+    `[batch]`. With `flat` the first layer takes `[batch, pixels]`. Raises `ValueError` as `generator_inputs`.
+    """
+    _check(num_classes, condition)
+    image = keras.Input(image_shape, name="image")
+    x = layers.Flatten(name="pixels")(image) if flat else image
+    if condition in ("none", "auxiliary"):
+        return image, x, None
+    label = keras.Input((), dtype="int32", name="label")
+    if condition == "projection":
+        return [image, label], x, label
+    one_hot = ops.one_hot(label, num_classes)
+    if not flat:
+        one_hot = ops.tile(one_hot[:, None, None, :], (1, *image_shape[:2], 1))
+    return [image, label], layers.Concatenate(name="image_and_label")([x, one_hot]), None
+
+
+def judge(
+    features: Tensor,
+    label: Tensor | None = None,
+    num_classes: int = 0,
+    condition: str = "none",
+    dense: Callable[..., layers.Layer] = layers.Dense,
+    embedding: Callable[..., layers.Layer] = layers.Embedding,
+    use_bias: bool = True,
+    initializer: str | dict = "glorot_uniform",
+) -> Tensor | dict[str, Tensor]:
+    """The discriminator's last layer: features `[batch, dim]` -> logits, float32 `[batch]`.
+
+    With `projection` the label counts in; with `auxiliary` the result is a dictionary of "logits" and of
+    "class_logits", float32 `[batch, num_classes]`. `dense` and `embedding` are the classes of the layers, for
+    their spectrally normalised forms.
+    """
+    logits = dense(1, use_bias=use_bias, kernel_initializer=initializer, name="judge")(features)
+    if condition == "projection":
+        embedded = embedding(
+            num_classes, features.shape[-1], embeddings_initializer=initializer, name="label_embedding"
+        )(label)
+        agreement = layers.Dot(axes=1, dtype="float32", name="projection")([features, embedded])
+        logits = layers.Add(dtype="float32", name="judge_and_projection")([logits, agreement])
+    logits = layers.Reshape((), dtype="float32", name="logits")(logits)
+    if condition != "auxiliary":
+        return logits
+    classes = dense(num_classes, kernel_initializer=initializer, name="classify")(features)
+    return {
+        "logits": logits,
+        "class_logits": layers.Activation("linear", dtype="float32", name="class_logits")(classes),
+    }
+
+
+def _check(num_classes: int, condition: str) -> None:
+    if condition not in CONDITIONS:
+        raise ValueError(f"condition={condition}: it must be one of {', '.join(CONDITIONS)}.")
+    if condition != "none" and num_classes < 2:
+        raise ValueError(f"condition={condition} needs at least two classes, not {num_classes}.")

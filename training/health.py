@@ -1,0 +1,85 @@
+"""Watches a GAN for its two ways to fail: the generator repeats itself, or the discriminator is never wrong."""
+
+import logging
+
+import numpy as np
+import tensorflow as tf
+
+from training.callbacks import Samples, Scalars, StepCallback
+
+log = logging.getLogger(__name__)
+
+FALL = 0.5  # of its best so far, below which the diversity of the samples is called a collapse
+PINNED = 0.99  # accuracy above which the discriminator is called the winner
+
+
+class Health(StepCallback):
+    """At every sample grid: its diversity to TensorBoard, and warnings to log and TensorBoard, once for each fall.
+
+    Args:
+        reals: pictures of the data set, `[num, height, width, channels]`: diversity is counted in theirs.
+        threshold: the logit between real and generated; without one (a critic, which estimates a distance), a
+            discriminator that is always right is no failure, and not warned of.
+    """
+
+    def __init__(
+        self,
+        writer: tf.summary.SummaryWriter,
+        samples: Samples,
+        scalars: Scalars,
+        reals: np.ndarray,
+        threshold: float | None,
+        every: int,
+        last: int,
+    ):
+        super().__init__(every, last)
+        self.writer = writer
+        self.samples = samples
+        self.scalars = scalars
+        self.scale = diversity(reals[None])
+        self.threshold = threshold
+        self.best = 0.0
+        self.warned: set[str] = set()
+
+    def at(self, step: int) -> None:
+        images = self.samples.images
+        rows = self.model.num_classes or 1  # with classes, each for itself: one may collapse alone
+        now = diversity(images.reshape(rows, -1, *images.shape[1:])) / self.scale
+        self.best = max(self.best, now)
+        with self.writer.as_default():
+            tf.summary.scalar("health/diversity", now, step=step)
+        self._warn(
+            "collapse",
+            now < FALL * self.best,
+            step,
+            f"The generator may be collapsing: the diversity of its samples fell to {now:.2f} of the real "
+            f"pictures', from {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a "
+            "lower learning rate of the generator.",
+        )
+        accuracy = self.scalars.latest.get("discriminator_accuracy", 0.0)
+        self._warn(
+            "winner",
+            self.threshold is not None and accuracy > PINNED,
+            step,
+            f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
+            "little from it. What may help: penalty=r1, model.augment=[color,translation], a lower "
+            "model.discriminator_optimizer.learning_rate, model.instance_noise=0.1.",
+        )
+
+    def _warn(self, name: str, failing: bool, step: int, text: str) -> None:
+        if failing and name not in self.warned:
+            log.warning("Step %d: %s", step, text)
+            with self.writer.as_default():
+                tf.summary.text("warnings", text, step=step)
+        (self.warned.add if failing else self.warned.discard)(name)
+
+
+def diversity(rows: np.ndarray) -> float:
+    """Mean root-mean-square distance between two pictures of a row, over rows `[rows, num, h, w, channels]`."""
+    rows = rows.reshape(*rows.shape[:2], -1).astype(np.float64)
+    distances = []
+    for row in rows:
+        squares = (row**2).mean(axis=1)
+        between = squares[:, None] + squares - 2 * row @ row.T / row.shape[1]
+        distances.append(np.sqrt(np.maximum(between, 0))[np.triu_indices(len(row), 1)].mean())
+    return float(np.mean(distances))

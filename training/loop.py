@@ -1,0 +1,66 @@
+"""Makes the composed model and trains it to a step, with all that happens beside the steps."""
+
+import json
+import logging
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from omegaconf import DictConfig
+
+from data.pipeline import Dataset
+from training import callbacks, dashboard, health, pictures
+from training.files import atomic
+from training.instantiate import build
+
+log = logging.getLogger(__name__)
+
+
+def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
+    """The compiled model of a configuration, with the weights that `seed` gives it whatever was made before."""
+    keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
+    keras.utils.set_random_seed(seed)
+    classes = len(dataset.class_names or ())
+    model = build(config.model.system, image_shape=dataset.image_shape, num_classes=classes, seed=seed)
+    model.compile(
+        generator_optimizer=build(config.model.generator_optimizer),
+        discriminator_optimizer=build(config.model.discriminator_optimizer),
+        **build(config.loss),
+        jit_compile=config.trainer.jit_compile,
+    )
+    return model
+
+
+def fit(
+    config: DictConfig, model: keras.Model, dataset: Dataset, folder: Path, name: str, seed: int, last: int
+) -> int | None:
+    """Trains `model` from the step that it has to step `last`; writes the run directory `folder`.
+
+    Returns the number of the signal (Ctrl-C) that ended it before its time, or None.
+    """
+    start = int(model.step.numpy())
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+    reals = dataset.examples(64)
+    dashboard.describe(config, folder, writer, reals, start)
+    if dataset.class_names:
+        with atomic(folder / "classes.json") as path:
+            path.write_text(json.dumps(dataset.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
+    chunks = pictures.provenance(name, config, seed)
+    batch_size = config.batch_size * model.batches_per_step
+    scalars = callbacks.Scalars(folder, writer, batch_size, config.log_every, last)
+    checkpoints = callbacks.Checkpoints(
+        folder, model.exports, config.keep_checkpoints, config.checkpoint_every, last
+    )
+    samples = callbacks.Samples(folder, writer, model.preview, chunks, config.sample_every, last)
+    watch = health.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)
+    ending = callbacks.Ending(checkpoints, last)
+    model.fit(
+        dataset.stream(batch_size, seed, start_step=start),
+        epochs=-(-(last - start) // config.checkpoint_every),
+        steps_per_epoch=config.checkpoint_every,
+        callbacks=[scalars, checkpoints, samples, watch, callbacks.Progress(scalars, last), ending],
+        verbose=0,
+        shuffle=False,  # the stream is shuffled
+    )
+    writer.close()
+    return ending.signal
