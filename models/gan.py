@@ -25,7 +25,8 @@ class GAN(keras.Model):
     Built from network builders, so that one set of arguments serves all architectures:
     `generator(image_shape=..., latent_dim=...)` and `discriminator(image_shape=...)` return `keras.Model`s, as
     `models/networks/condition.py` describes; `num_classes`, `condition` and `prior` are passed on where they say
-    something. A network with a method `grow(step)` has it called at every step.
+    something. A network with a method `grow(step)` has it called at every step; real pictures pass
+    through the discriminator's `fade(images)`, if it has one.
 
     Everything random in a step is a function of `(seed, step, replica)`, and all state is in variables: a run
     that goes on from a checkpoint cannot be told from one that never stopped.
@@ -180,7 +181,7 @@ class GAN(keras.Model):
         """
         for network in (self.generator, self.discriminator):
             _grow(network, self.step)
-        batches = self._split(data["image"])
+        batches = self._split(self._blended(data["image"]))
         labels = self._split(data["label"]) if self.num_classes else [None] * len(batches)
         for i in range(len(batches) - 1, 0, -1):  # counted down, so that the last has number 0
             self._train_discriminator(batches[i], self._fakes(batches[i], labels[i], i), labels[i], i)
@@ -246,6 +247,10 @@ class GAN(keras.Model):
     def _fakes(self, reals: Tensor, labels: Tensor | None, i: int) -> Tensor:
         latents = self._latents(tf.shape(reals)[0], i)
         return self.generator(latents if labels is None else [latents, labels], training=True)
+
+    def _blended(self, images: Tensor) -> Tensor:
+        """Real pictures as a network that is still growing makes its own: coarse, the finest level fading in."""
+        return self.discriminator.fade(images) if hasattr(self.discriminator, "fade") else images
 
     def _seen(self, images: Tensor, purpose: int, i: int) -> Tensor:
         return self.augmentation(images, self._key(purpose, i), self.step)

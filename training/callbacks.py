@@ -102,7 +102,10 @@ class Scalars(StepCallback):
 
 
 class Samples(StepCallback):
-    """A grid of the pictures that `draw()` makes, eight in a row, to `samples/` and TensorBoard; kept as `images`."""
+    """A grid of the pictures that `draw()` makes, eight in a row, to `samples/` and TensorBoard.
+
+    They are kept as `images`, for those who look at them next.
+    """
 
     def __init__(
         self,
@@ -209,14 +212,9 @@ def _shown(name: str) -> bool:
 def _tag(name: str) -> str:
     """Groups the scalars in TensorBoard: `losses/generator_loss`, ..."""
     groups = {
-        "_loss": "losses",
-        "_penalty": "losses",
-        "_score": "scores",
-        "_accuracy": "scores",
-        "_norm": "gradients",
-        "_rate": "learning_rates",
-        "_probability": "augmentation",
-    }
+        "_loss": "losses", "_penalty": "losses", "_score": "scores", "_accuracy": "scores", "_norm": "gradients",
+        "_rate": "learning_rates", "_probability": "augmentation",
+    }  # fmt: skip
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
 
 

@@ -96,7 +96,7 @@ def test_penalties_are_added_to_any_loss(composed):
     config = composed("loss=hinge", "penalty=[r1,r2]", "loss.penalties.r1.weight=3")
     assert set(config.loss.penalties) == {"r1", "r2"} and config.loss.penalties.r1.weight == 3
     check_types(config, "train", GROUPS | {"loss": "hinge", "penalty": "[r1,r2]"})
-    with pytest.raises(GessoError, match="loss.penalties.r1.weight=much"):
+    with pytest.raises(GessoError, match=r"loss\.penalties\.r1\.weight=much"):
         bad = composed("penalty=r1", "loss.penalties.r1.weight=much")
         check_types(bad, "train", GROUPS | {"penalty": "r1"})
 
