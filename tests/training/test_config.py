@@ -56,7 +56,7 @@ def test_right_types(composed, override):
         ("model.augment=[colour]", "Did you mean color?"),
         ("model.discriminator_steps=0", "at least 1"),
         (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
-        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "fixed model.augment_prob"),
+        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
     ],
 )
 def test_values_that_cannot_be_trained(composed, override, words):
