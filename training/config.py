@@ -103,8 +103,8 @@ def check_train(config: DictConfig) -> None:
 def _check_objective(config: DictConfig) -> None:
     if config.model.get("augment_target") is not None and config.loss.threshold is None:
         raise GessoError(
-            "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss has "
-            "none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
+            "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
+            "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
         )
     if config.model.get("normalization") == "batch" and any(p.every == 1 for p in config.loss.penalties.values()):
         log.warning(
