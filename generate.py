@@ -4,11 +4,9 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
-from tqdm import tqdm
 
 from models import latent
 from training import pictures
@@ -28,20 +26,17 @@ def generate(config: DictConfig) -> None:
     from training import hardware
 
     hardware.import_quietly()
-    generator = load(path)
-    names = class_names(path, generator)
+    from models import saved
+
+    generator = saved.load(path)
+    names = class_names(path) if saved.is_conditional(generator) else []
     classes = [find_class(config.label, names, path)] if config.label is not None else range(len(names))
     chunks = provenance(path, config.seed)
-    latent_dim = generator.inputs[0].shape[-1]
+    latent_dim = saved.latent_dim(generator)
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """uint8 `[num, height, width, channels]`, a batch at a time."""
-        inputs = [latents, labels] if names else [latents]
-        batches = []
-        for i in tqdm(range(0, len(latents), config.batch_size), unit="batch", disable=None):
-            batch = [part[i : i + config.batch_size] for part in inputs]
-            batches.append(np.asarray(generator(batch if names else batch[0], training=False)))
-        return pictures.to_uint8(np.concatenate(batches))
+        """uint8 `[num, height, width, channels]`."""
+        return pictures.to_uint8(saved.draw(generator, latents, labels if names else None, config.batch_size))
 
     if config.interpolate:
         corners = latent.sample(config.seed, min(config.num, 8), latent_dim, config.truncation)
@@ -84,28 +79,8 @@ def find_generator(config: DictConfig) -> Path:
     return path
 
 
-def load(path: Path):
-    """The generator in a `.keras` file: latent `[batch, latent_dim]` (and label) -> images. Raises `GessoError`."""
-    import keras
-
-    import models.networks.convolution
-    import models.networks.normalization
-    import models.networks.progressive  # noqa: F401  (classes that a file may name)
-
-    try:
-        generator = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GessoError(f"{path} is not a generator that Keras can read: {error}") from error
-    ranks = [len(tensor.shape) for tensor in generator.inputs]
-    if ranks not in ([2], [2, 1]):
-        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
-    return generator
-
-
-def class_names(path: Path, generator: Any) -> list[str]:
-    """The classes that a generator takes labels of, from `classes.json` beside it; empty if it takes none."""
-    if len(generator.inputs) == 1:
-        return []
+def class_names(path: Path) -> list[str]:
+    """The classes that the generator in `path` takes labels of. Raises `GessoError` if they are not beside it."""
     file = path.parent / "classes.json"
     if not file.is_file():
         raise GessoError(f"{path} takes labels, but {file}, which names its classes, is missing.")

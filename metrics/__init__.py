@@ -1,0 +1,1 @@
+"""How good generated pictures are: pure functions of arrays, one file a measure."""

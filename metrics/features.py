@@ -1,0 +1,86 @@
+"""VGG16's view of pictures (Simonyan & Zisserman 2014, arXiv:1409.1556): the space that KID and spacing measure in.
+
+The last convolution's activations, averaged over the picture: 512 numbers that say what is there, not where. Unlike
+Inception's they need no enlarging, and a picture of 64 px is seen as it is. Values of different picture sizes, or
+of KID on Inception features, do not compare.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+SMALLEST = 16  # px: four times halved, one is left
+MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
+
+
+def vgg16(weights: str | Path | None = None) -> Callable:
+    """Float images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, 512]`.
+
+    block5_conv3 after its ReLU, so features are not negative. `weights` is a file of
+    `keras.applications.VGG16(include_top=False)`; without one Keras downloads ImageNet's. Computes in float32
+    whatever the policy. The function returned raises `ValueError` for pictures below 16 px.
+    """
+    import keras
+    import tensorflow as tf
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        source = "imagenet" if weights is None else str(weights)
+        vgg = keras.applications.VGG16(include_top=False, weights=source)
+        network = keras.Model(vgg.input, vgg.get_layer("block5_conv3").output)
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def extract(images: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_mean(network(preprocess(images), training=False), axis=(1, 2))
+
+    def checked(images: np.ndarray) -> tf.Tensor:
+        if len(images.shape) != 4 or min(images.shape[1:3]) < SMALLEST:
+            raise ValueError(f"VGG16 sees [batch, height, width, channels] from {SMALLEST} px, not {images.shape}.")
+        return extract(tf.convert_to_tensor(images, tf.float32))
+
+    return checked
+
+
+def preprocess(images):
+    """What VGG16 was trained on: grey or RGB in [-1, 1] -> BGR in 0..255 less ImageNet's mean colour, float32."""
+    import tensorflow as tf
+
+    images = (tf.cast(images, tf.float32) + 1) * 127.5
+    if images.shape[-1] == 1:
+        images = tf.repeat(images, 3, axis=-1)
+    return images[..., ::-1] - tf.constant(MEAN_BGR)
+
+
+def features(model: Callable, images: np.ndarray, batch_size: int = 64, name: str = "features") -> np.ndarray:
+    """`model` of all images `[n, height, width, channels]`, a batch at a time, with a progress bar: `[n, d]`."""
+    starts = tqdm(range(0, len(images), batch_size), desc=name, unit="batch", disable=None)
+    return np.concatenate([np.asarray(model(images[i : i + batch_size])) for i in starts])
+
+
+def standardize(reference: np.ndarray, unit_length: bool = True) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that puts features `[n, d]` on a common scale, fitted to a `reference` `[n, d]`: the reals.
+
+    Divides each dimension by its standard deviation in the reference. VGG's channels differ in scale by up to fifty
+    times; as they are, the few largest decide KID and every distance. A channel that hardly varies in the reference
+    is divided by a hundredth of the median deviation instead. With `unit_length` each row is then scaled to the
+    length sqrt(d), as KID cubes products of rows: unscaled, pictures that excite many channels outweigh all others,
+    and ones that excite few, such as plain colours, come out well.
+
+    Fit it once and use it on all sets of a comparison; values from different references do not compare.
+    """
+    deviation = np.asarray(reference, np.float64).std(axis=0)
+    scale = 1 / np.maximum(deviation, np.median(deviation) / 100 or 1.0)
+
+    def standardized(features: np.ndarray) -> np.ndarray:
+        scaled = features * scale
+        if unit_length:
+            length = np.linalg.norm(scaled, axis=1, keepdims=True)
+            scaled *= np.sqrt(scaled.shape[1]) / np.maximum(length, np.finfo(np.float64).tiny)
+        return scaled
+
+    return standardized

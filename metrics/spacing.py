@@ -1,0 +1,37 @@
+"""How far apart the pictures of a set are, beside real ones: what copies and collapse cannot hide."""
+
+import numpy as np
+
+ROWS = 1024
+
+
+def spacing(features: np.ndarray, reference: np.ndarray) -> float:
+    """Mean distance from each sample to its nearest other sample, divided by the same of the reference.
+
+    Both float `[n, d]` with the same n, as neighbours come nearer in larger sets. 0 where every sample has a copy,
+    near 0 for a generator that makes few pictures over and over, about 1 for other real ones. Above 1: more
+    scattered than reals, which is no virtue; noise is. Raises `ValueError` where the shapes differ, for fewer than
+    two rows, and if the reference has no two different rows.
+    """
+    if np.shape(features) != np.shape(reference):
+        raise ValueError(f"Compare sets of one size: {np.shape(features)} is not {np.shape(reference)}.")
+    unit = nearest(reference).mean()
+    if unit == 0:
+        raise ValueError("All rows of the reference have copies: there is nothing to compare with.")
+    return float(nearest(features).mean() / unit)
+
+
+def nearest(features: np.ndarray) -> np.ndarray:
+    """Euclidean distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
+    x = np.asarray(features, np.float64)
+    if x.ndim != 2 or len(x) < 2:
+        raise ValueError(f"Neighbours need [n, d] with n at least 2, not {x.shape}.")
+    squares = np.sum(x * x, axis=1)
+    distances = np.empty(len(x))
+    for i in range(0, len(x), ROWS):
+        rows = x[i : i + ROWS]
+        near = squares - 2 * rows @ x.T  # squared distance, less what is the same for all neighbours of a row
+        near[np.arange(len(rows)), np.arange(i, i + len(rows))] = np.inf
+        # The expanded square names the neighbour; its value has lost digits, so the distance is taken anew.
+        distances[i : i + ROWS] = np.linalg.norm(rows - x[near.argmin(axis=1)], axis=1)
+    return distances

@@ -1,0 +1,57 @@
+"""Trained generators: from a `.keras` file to pictures."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from training.errors import GessoError
+
+
+def load(path: str | Path):
+    """The `keras.Model` in a `.keras` file; its inputs are a latent, or a latent and a label.
+
+    Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it takes something else.
+    """
+    import keras
+
+    import models.networks
+
+    for module in pkgutil.iter_modules(models.networks.__path__):  # the classes that a file may name
+        importlib.import_module(f"models.networks.{module.name}")
+    try:
+        generator = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GessoError(f"{path} is not a generator that Keras can read: {error}") from error
+    if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
+        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
+    return generator
+
+
+def latent_dim(generator) -> int:
+    """The length of its latent."""
+    return generator.inputs[0].shape[-1]
+
+
+def is_conditional(generator) -> bool:
+    """Whether it also wants to be told the class."""
+    return len(generator.inputs) > 1
+
+
+def draw(
+    generator: Callable, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 100
+) -> np.ndarray:
+    """Pictures of `latents` `[n, latent_dim]`, and of `labels` int32 `[n]` if given: float32 `[n, h, w, c]`."""
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def compiled(*inputs):
+        return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
+
+    inputs = (latents,) if labels is None else (latents, np.asarray(labels, np.int32))
+    starts = tqdm(range(0, len(latents), batch_size), desc="drawing", unit="batch", disable=None)
+    batches = [compiled(*(tf.constant(x[i : i + batch_size]) for x in inputs)) for i in starts]
+    return np.concatenate([np.asarray(batch, np.float32) for batch in batches])

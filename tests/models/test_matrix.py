@@ -1,0 +1,103 @@
+"""Every architecture with every objective, penalty and condition: one step each, on tiny networks."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hydra import compose, initialize_config_dir
+
+from models.gan import GAN
+from training.app import ROOT
+from training.instantiate import build
+
+CLASSES, BATCH = 3, 4
+TINY = {
+    "mlp": ["model.width=8", "model.discriminator_width=4"],
+    "dcgan": ["model.width=2", "model.normalization=layer"],
+    "resnet": ["model.width=2"],
+    "progressive": ["model.width=4", "model.phase_steps=1"],
+    "fastgan": ["model.width=2"],
+}
+OBJECTIVES = sorted(path.stem for path in (ROOT / "conf" / "loss").glob("*.yaml"))
+PENALTIES = [None, *sorted(path.stem for path in (ROOT / "conf" / "penalty").glob("*.yaml"))]
+CONDITIONS = ("none", "concat", "projection", "auxiliary")
+
+
+@functools.cache
+def composed(*overrides: str):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+def make(config) -> GAN:
+    keras.utils.set_random_seed(0)
+    return build(config.model.system, image_shape=(32, 32, 1), num_classes=CLASSES, seed=0)
+
+
+def compiled(model: GAN, config) -> GAN:
+    model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), **build(config.loss))
+    return model
+
+
+def batch() -> dict[str, tf.Tensor]:
+    images = tf.random.stateless_uniform([BATCH, 32, 32, 1], (1, 2), -1, 1)
+    return {"image": images, "label": tf.constant([0, 1, 2, 1])}
+
+
+def test_there_are_all_of_them():
+    assert len(OBJECTIVES) == 7 and len(PENALTIES) == 5
+    models = {path.stem for path in (ROOT / "conf" / "model").glob("*.yaml")}
+    assert models == {*TINY, "cgan"}  # which is dcgan with labels
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("architecture", TINY)
+def test_a_step_of_everything(architecture, condition):
+    model = make(composed(f"model={architecture}", *TINY[architecture], f"model.condition={condition}"))
+    networks = {"generator": model.generator, "discriminator": model.discriminator}
+    weights = {name: network.get_weights() for name, network in networks.items()}
+    for objective in OBJECTIVES:
+        for penalty in PENALTIES:
+            case = f"{architecture} {condition} {objective} {penalty}"
+            for name, network in networks.items():
+                network.set_weights(weights[name])
+            model.step.assign(16)  # lazy penalties are computed here; all of a progressive network has grown
+            compiled(model, _config(architecture, objective, penalty))
+            means = {name: float(value) for name, value in model.train_step(batch()).items()}
+            assert all(np.isfinite(value) for value in means.values()), (case, means)
+            assert means["discriminator_gradient_norm"] > 0 and means["generator_gradient_norm"] > 0, case
+            assert penalty is None or means[f"{penalty}_penalty"] > 0, case
+            assert ("generator_class_loss" in means) == (condition == "auxiliary"), case
+            for name, network in networks.items():
+                pairs = zip(weights[name], network.get_weights(), strict=True)
+                assert any((before != after).any() for before, after in pairs), (case, name)
+
+
+def _config(architecture: str, objective: str, penalty: str | None):
+    # Of the model, an objective asks for one thing: how closely to clip its weights.
+    model = "progressive" if architecture == "progressive" else "dcgan"
+    return composed(f"model={model}", f"loss={objective}", *([f"penalty={penalty}"] if penalty else []))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", TINY)
+def test_compiled_in_bfloat16(architecture):
+    """Two steps under `tf.function`, as in training, with what is hardest on the networks."""
+    overrides = [f"model={architecture}", *TINY[architecture], "model.condition=projection", "penalty=r1"]
+    overrides += ["loss=wgan_gp", "model.augment=[color,translation,cutout]", "model.discriminator_steps=2"]
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        config = composed(*overrides)
+        model = compiled(make(config), config)
+        data = {key: tf.concat([value, value], axis=0) for key, value in batch().items()}
+        stream = tf.data.Dataset.from_tensors(data).repeat()
+        model.fit(stream, steps_per_epoch=2, epochs=1, verbose=0, shuffle=False)
+        assert all(np.isfinite(float(mean.result())) for mean in model.metrics)
+        assert int(model.step.numpy()) == 2
+        images = model.preview(columns=2)
+        assert images.shape == (2 * CLASSES, 32, 32, 1) and abs(images).max() <= 1
+    finally:
+        keras.config.set_dtype_policy("float32")
