@@ -20,6 +20,7 @@ TINY = {
     "progressive": ["model.width=4", "model.phase_steps=1"],
     "fastgan": ["model.width=2"],
 }
+SIZE = {"mlp": 8, "dcgan": 16, "resnet": 32, "progressive": 8, "fastgan": 32}  # the smallest they make
 OBJECTIVES = sorted(path.stem for path in (ROOT / "conf" / "loss").glob("*.yaml"))
 PENALTIES = [None, *sorted(path.stem for path in (ROOT / "conf" / "penalty").glob("*.yaml"))]
 CONDITIONS = ("none", "concat", "projection", "auxiliary")
@@ -31,9 +32,11 @@ def composed(*overrides: str):
         return compose("train", list(overrides))
 
 
-def make(config) -> GAN:
+def make(architecture: str, *overrides: str) -> GAN:
     keras.utils.set_random_seed(0)
-    return build(config.model.system, image_shape=(32, 32, 1), num_classes=CLASSES, seed=0)
+    config = composed(f"model={architecture}", *TINY[architecture], *overrides)
+    size = SIZE[architecture]
+    return build(config.model.system, image_shape=(size, size, 1), num_classes=CLASSES, seed=0)
 
 
 def compiled(model: GAN, config) -> GAN:
@@ -41,8 +44,9 @@ def compiled(model: GAN, config) -> GAN:
     return model
 
 
-def batch() -> dict[str, tf.Tensor]:
-    images = tf.random.stateless_uniform([BATCH, 32, 32, 1], (1, 2), -1, 1)
+def batch(architecture: str) -> dict[str, tf.Tensor]:
+    size = SIZE[architecture]
+    images = tf.random.stateless_uniform([BATCH, size, size, 1], (1, 2), -1, 1)
     return {"image": images, "label": tf.constant([0, 1, 2, 1])}
 
 
@@ -56,7 +60,7 @@ def test_there_are_all_of_them():
 @pytest.mark.parametrize("condition", CONDITIONS)
 @pytest.mark.parametrize("architecture", TINY)
 def test_a_step_of_everything(architecture, condition):
-    model = make(composed(f"model={architecture}", *TINY[architecture], f"model.condition={condition}"))
+    model = make(architecture, f"model.condition={condition}")
     networks = {"generator": model.generator, "discriminator": model.discriminator}
     weights = {name: network.get_weights() for name, network in networks.items()}
     for objective in OBJECTIVES:
@@ -66,7 +70,7 @@ def test_a_step_of_everything(architecture, condition):
                 network.set_weights(weights[name])
             model.step.assign(16)  # lazy penalties are computed here; all of a progressive network has grown
             compiled(model, _config(architecture, objective, penalty))
-            means = {name: float(value) for name, value in model.train_step(batch()).items()}
+            means = {name: float(value) for name, value in model.train_step(batch(architecture)).items()}
             assert all(np.isfinite(value) for value in means.values()), (case, means)
             assert means["discriminator_gradient_norm"] > 0 and means["generator_gradient_norm"] > 0, case
             assert penalty is None or means[f"{penalty}_penalty"] > 0, case
@@ -86,18 +90,17 @@ def _config(architecture: str, objective: str, penalty: str | None):
 @pytest.mark.parametrize("architecture", TINY)
 def test_compiled_in_bfloat16(architecture):
     """Two steps under `tf.function`, as in training, with what is hardest on the networks."""
-    overrides = [f"model={architecture}", *TINY[architecture], "model.condition=projection", "penalty=r1"]
-    overrides += ["loss=wgan_gp", "model.augment=[color,translation,cutout]", "model.discriminator_steps=2"]
+    switches = ["model.condition=projection", "model.augment=[color,translation,cutout]"]
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        config = composed(*overrides)
-        model = compiled(make(config), config)
-        data = {key: tf.concat([value, value], axis=0) for key, value in batch().items()}
+        model = make(architecture, *switches, "model.discriminator_steps=2")
+        compiled(model, composed("loss=wgan_gp", "penalty=r1"))
+        data = {key: tf.concat([value, value], axis=0) for key, value in batch(architecture).items()}
         stream = tf.data.Dataset.from_tensors(data).repeat()
         model.fit(stream, steps_per_epoch=2, epochs=1, verbose=0, shuffle=False)
         assert all(np.isfinite(float(mean.result())) for mean in model.metrics)
         assert int(model.step.numpy()) == 2
         images = model.preview(columns=2)
-        assert images.shape == (2 * CLASSES, 32, 32, 1) and abs(images).max() <= 1
+        assert images.shape == (2 * CLASSES, *data["image"].shape[1:]) and abs(images).max() <= 1
     finally:
         keras.config.set_dtype_policy("float32")
