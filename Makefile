@@ -28,7 +28,7 @@ train: $(VENV)/installed  ## train the default experiment on built-in data; ARGS
 	@$(BIN)/python train.py $(ARGS)
 
 test: $(VENV)/installed  ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/installed  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

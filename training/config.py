@@ -16,6 +16,8 @@ from training.files import atomic
 
 log = logging.getLogger(__name__)
 
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
 # What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
 FIXED = ("model.", "image_size", "dataset._target_", "restart")
 CHANGEABLE = (
@@ -59,7 +61,8 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
         if isinstance(value, str) and value.startswith("${"):
             continue
         if not _fits(value, default):
-            raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(default)}, such as {default}.")
+            example = "[a,b]" if default == [] else default
+            raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(default)}, such as {example}.")
 
 
 def _fits(value: Any, default: Any) -> bool:
@@ -134,12 +137,16 @@ def explain(error: Exception, config_name: str) -> str:
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
         return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."
-    if isinstance(error, MissingConfigException) and error.options:
-        group, _, option = str(error.missing_cfg_file).rpartition("/")
-        return f"{group}={option}: there is no such option. {nearest(option, error.options)}"
+    if isinstance(error, MissingConfigException):
+        in_a_list = re.match(r"In '.*': Could not load '(.+)/(\w+)'", text)  # penalty=[r1,r3]
+        group, _, option = in_a_list.group(1, 0, 2) if in_a_list else str(error.missing_cfg_file).rpartition("/")
+        options = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
+        return f"{group}={option}: there is no such option. {nearest(option, options)}"
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if isinstance(error, ConfigCompositionException) and unknown:
         key = unknown[1] or unknown[2]
+        if penalty := re.match(r"loss\.penalties\.(\w+)", key):
+            return f"{key}: there is no such key unless penalty={penalty[1]} adds it."
         config = compose(config_name, return_hydra_config=False)
         names = [*config, *(name for name, _ in leaves(config))]
         return f"{key}: there is no such key. {nearest(key, names, show_all=False)}"
