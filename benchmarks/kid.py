@@ -9,7 +9,7 @@ is the floor, what a perfect generator would score; the rows below it show what 
 - the second half through a Gaussian blur with a sigma of 3 px, and each picture as its mean colour
 - with --repeated: 100 pictures of the second half over and over. KID hardly sees it, spacing does
 
-Features are VGG16's on a scale fitted to the first half (`metrics.features.standardize`). KID is x 1000, with its
+Features are VGG16's on a scale fitted to the first half (`metrics.features.scaled_to`). KID is x 1000, with its
 standard error. Generators that want a class are asked for classes as often as the first half has them. Features of
 reals are kept in the cache of the data sets.
 """
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, float]]:
     for path in options.generator:
         images = generated(path, labels, options, num)
         sets[str(path)] = features.features(model, images, name=path.name)
-    scale = features.standardize(reals)
+    scale = features.scaled_to(reals)
     reals = scale(reals)
     results = {}
     for name, found in sets.items():

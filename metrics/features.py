@@ -62,25 +62,12 @@ def features(model: Callable, images: np.ndarray, batch_size: int = 64, name: st
     return np.concatenate([np.asarray(model(images[i : i + batch_size])) for i in starts])
 
 
-def standardize(reference: np.ndarray, unit_length: bool = True) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that puts features `[n, d]` on a common scale, fitted to a `reference` `[n, d]`: the reals.
+def scaled_to(reference: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that divides features `[n, d]` by one number: the standard deviation of all of a `reference`'s.
 
-    Divides each dimension by its standard deviation in the reference. VGG's channels differ in scale by up to fifty
-    times; as they are, the few largest decide KID and every distance. A channel that hardly varies in the reference
-    is divided by a hundredth of the median deviation instead. With `unit_length` each row is then scaled to the
-    length sqrt(d), as KID cubes products of rows: unscaled, pictures that excite many channels outweigh all others,
-    and ones that excite few, such as plain colours, come out well.
-
-    Fit it once and use it on all sets of a comparison; values from different references do not compare.
+    KID's kernel, `(x.y / d + 1)^3`, is made for features of about unit size, as Inception's are; VGG's are some ten
+    times as large, where the cube drowns all but the few most excited pictures. The reference is the reals: fit it
+    once, and use it on all sets of a comparison. Values from different references do not compare.
     """
-    deviation = np.asarray(reference, np.float64).std(axis=0)
-    scale = 1 / np.maximum(deviation, np.median(deviation) / 100 or 1.0)
-
-    def standardized(features: np.ndarray) -> np.ndarray:
-        scaled = features * scale
-        if unit_length:
-            length = np.linalg.norm(scaled, axis=1, keepdims=True)
-            scaled *= np.sqrt(scaled.shape[1]) / np.maximum(length, np.finfo(np.float64).tiny)
-        return scaled
-
-    return standardized
+    scale = 1 / (np.std(reference, dtype=np.float64) or 1.0)
+    return lambda features: np.asarray(features, np.float64) * scale
