@@ -42,7 +42,7 @@ def test_covers_weights_averages_optimizers_step_and_running_means():
     assert len(paths) == len({id(v) for v in checkpoint.variables(model)}), "a variable twice would hide another"
     weights = len(model.generator.variables)
     assert len(paths) == (
-        2 * weights + len(model.discriminator.variables) + 1  # the step
+        2 * weights + len(model.discriminator.variables) + 2  # the step, and the probability of augmentation
         + sum(len(optimizer.variables) - 1 for optimizer in model.optimizers.values())  # not the learning rate
         + 2 * len(model.metrics)
     )  # fmt: skip
