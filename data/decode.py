@@ -52,7 +52,7 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
             side = size if crop == "centre" else round(size * MARGIN)
             _shrink_jpeg(image, side)
             image.load()
-            turn = _turn(image)
+            turn = orientation(image)
             image = _plain(image, channels)
     except UnidentifiedImageError:
         reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
@@ -84,7 +84,7 @@ def _shrink_jpeg(image: Image.Image, side: int) -> None:
     image.draft(image.mode, (side, side) if exact else (2 * side, 2 * side))
 
 
-def _turn(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(0x0112, 1)
     except Exception:  # damaged EXIF: the picture itself may be fine
@@ -94,7 +94,7 @@ def _turn(image: Image.Image) -> int:
 def _plain(image: Image.Image, channels: int) -> Image.Image:
     """To mode L, RGB or F (0..255), the ones that can be resized as they are."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_bytes_range(np.asarray(image), image.mode))
+        return Image.fromarray(to_bytes_range(np.asarray(image), image.mode))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -105,7 +105,7 @@ def _plain(image: Image.Image, channels: int) -> Image.Image:
     return image
 
 
-def _to_bytes_range(pixels: np.ndarray, mode: str) -> np.ndarray:
+def to_bytes_range(pixels: np.ndarray, mode: str) -> np.ndarray:
     """float32 in 0..255. Files do not say what white is: 65535 in 16 bits, else guessed from the values."""
     pixels = np.nan_to_num(pixels.astype(np.float32), posinf=0.0, neginf=0.0)
     low, high = float(pixels.min()), float(pixels.max())

@@ -1,0 +1,205 @@
+"""Whole pictures at their own size, for style transfer; `data.decode` makes the squares that networks train on."""
+
+import functools
+import io
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from data.decode import FORMATS, TURNS, orientation, to_bytes_range
+from data.image_folder import SUFFIXES
+from training.errors import GessoError
+from training.files import atomic
+
+log = logging.getLogger(__name__)
+
+# What `write` can write: the format of each suffix.
+OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+LONGEST = {"JPEG": 65535, "WEBP": 16383}  # pixels a side; the others have no limit that matters
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture, upright and in sRGB: `pixels` uint8 [height, width, 3].
+
+    `alpha` is uint8 [height, width], 255 where opaque, or None. `icc` is the sRGB profile if the file named its
+    colours by one, else None: then it is to be written back without, too.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    icc: bytes | None = None
+
+
+def read(path: str | Path, size: int | None = None) -> Picture:
+    """The picture in file `path`; with `size`, smaller or larger, so that its longer side is `size` pixels.
+
+    Any mode and depth: grey, palette, CMYK, 16 bits, float (scaled as in `data.decode`). Of an animation, the
+    first frame. A profile that cannot be used is ignored with a warning. Raises `GessoError` for all that is no
+    whole picture.
+    """
+    path = Path(path)
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        raise GessoError(f"size={size}: must be null or a number of pixels, 1 or more.")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            target = _scaled(image.size, size) if size else image.size
+            # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
+            image.draft(image.mode, (2 * target[0], 2 * target[1]))
+            image.load()
+            turn, profile = orientation(image), image.info.get("icc_profile")
+            image = _resizable(image)
+        if image.size != target:
+            image = image.resize(target, _filter(image), reducing_gap=3.0)  # Pillow weights colours by alpha
+        if turn in TURNS:
+            image = image.transpose(TURNS[turn])
+        return _picture(image, profile, path)
+    except FileNotFoundError:
+        reason = "does not exist"
+    except IsADirectoryError:
+        reason = "is a folder, not a picture"
+    except PermissionError:
+        reason = "cannot be read: permission denied"
+    except UnidentifiedImageError:
+        reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
+    except Image.DecompressionBombError:
+        reason = f"is too large: Gesso reads pictures of up to {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
+    except Exception as error:  # a damaged file can make Pillow raise anything
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = f"cannot be read, it may be damaged: {why.rstrip('.')}"
+    raise GessoError(f"{path} {reason}.")
+
+
+def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like: Picture | None = None) -> None:
+    """Writes uint8 [height, width, 3] in the format that the suffix names (`OUTPUTS`), with its provenance.
+
+    What `like` has besides pixels goes along: its transparency, resized where needed (in JPEG, which has none,
+    the picture lies on white), and its profile. Raises `GessoError` for other suffixes, for sides that the
+    format cannot hold, and if the file cannot be written.
+    """
+    path = Path(path)
+    kind = OUTPUTS.get(path.suffix.lower())
+    if kind is None:
+        raise GessoError(f"{path}: pictures are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
+    if max(pixels.shape[:2]) > LONGEST.get(kind, 10**9):
+        raise GessoError(f"{path}: {kind} holds at most {LONGEST[kind]} pixels a side; choose .png or .tiff.")
+    image = Image.fromarray(pixels)
+    if like is not None and like.alpha is not None:
+        alpha = Image.fromarray(like.alpha)
+        if alpha.size != image.size:
+            alpha = alpha.resize(image.size, Image.Resampling.LANCZOS)
+        image.putalpha(alpha)
+        if kind == "JPEG":
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    options = _options(kind, chunks)
+    if like is not None and like.icc is not None:
+        options["icc_profile"] = like.icc
+    with atomic(path) as temporary:
+        image.save(temporary, kind, **options)
+
+
+def find(folder: str | Path) -> list[Path]:
+    """The picture files directly in `folder`, by suffix, sorted by name; hidden ones are left out.
+
+    Raises `GessoError` if the folder cannot be read.
+    """
+    try:
+        entries = sorted(Path(folder).iterdir())
+    except OSError as error:
+        raise GessoError(f"Cannot read the folder {folder}: {error.strerror}.") from error
+    return [
+        path
+        for path in entries
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def _scaled(sides: tuple[int, int], size: int) -> tuple[int, int]:
+    """(width, height) with the longer side exactly `size`, the shorter at least 1."""
+    width, height = (max(1, round(side * size / max(sides))) for side in sides)
+    return width, height
+
+
+def _filter(image: Image.Image) -> Image.Resampling:
+    """Lanczos, the sharpest, overshoots at edges: beside transparency, by more than alpha can make good."""
+    transparent = image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema()[0] < 255
+    return Image.Resampling.HAMMING if transparent else Image.Resampling.LANCZOS
+
+
+def _resizable(image: Image.Image) -> Image.Image:
+    """To one of the modes that resize as they are and that a profile may describe: L, LA, RGB, RGBA, CMYK, F."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(to_bytes_range(np.asarray(image), image.mode))
+    if image.has_transparency_data:
+        return image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _picture(image: Image.Image, profile: bytes | None, path: Path) -> Picture:
+    alpha = None
+    if image.mode in ("LA", "RGBA"):
+        alpha = np.array(image.getchannel("A"))
+        image = image.convert(image.mode[:-1])  # colours as they are, not mixed: alpha is applied again at the end
+    if image.mode == "F":
+        image = Image.fromarray(np.clip(np.asarray(image) + 0.5, 0, 255).astype(np.uint8))
+    converted = _to_srgb(image, profile, path) if profile else None
+    pixels = np.array((converted or image).convert("RGB"))
+    if alpha is not None:
+        # Nobody sees these colours, so programs leave anything there. A network would see it, and would carry
+        # it into what lies beside.
+        pixels[alpha == 0] = 255
+    return Picture(pixels, alpha, _srgb() if converted else None)
+
+
+def _to_srgb(image: Image.Image, profile: bytes, path: Path) -> Image.Image | None:
+    """RGB in sRGB, from mode L, RGB or CMYK in the colours of the ICC `profile`; None if it cannot be used."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = source.profile.xcolor_space.strip()
+        if image.mode == "L" and space == "RGB":  # a colour picture made grey, which kept its profile
+            image = image.convert("RGB")
+        if {"L": "GRAY"}.get(image.mode, image.mode) != space:
+            raise ImageCms.PyCMSError(f"a profile for {space} in a picture of mode {image.mode}")
+        return ImageCms.profileToProfile(
+            image,
+            source,
+            ImageCms.createProfile("sRGB"),
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            "RGB",
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except Exception as error:  # the picture itself is fine; sRGB is the likeliest guess
+        log.warning("%s: its colour profile is ignored, it cannot be used (%s)", path, error)
+        return None
+
+
+@functools.cache
+def _srgb() -> bytes:
+    """The profile to embed, the same bytes every time: the time of its creation is blotted out."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")  # 1 January 2000
+    return bytes(profile)
+
+
+def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
+    """What Pillow's `save` takes for the quality and the provenance in each format."""
+    description, software = "; ".join(f"{key}: {value}" for key, value in chunks.items()), chunks.get("Software")
+    tags = {0x010E: description} | ({0x0131: software} if software else {})  # ImageDescription, Software
+    if kind == "PNG":
+        info = PngInfo()
+        for key, value in chunks.items():
+            info.add_text(key, value)
+        return {"pnginfo": info}
+    if kind == "TIFF":
+        return {"compression": "tiff_adobe_deflate", "tiffinfo": tags}
+    exif = Image.Exif()
+    exif.update(tags)
+    return {"quality": 95, "exif": exif} | ({"subsampling": 0} if kind == "JPEG" else {})

@@ -1,0 +1,96 @@
+"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556): how a network trained to name things sees a picture.
+
+Its early layers respond to edges and colours, its late ones to objects; perceptual losses compare pictures there.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.error import URLError
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from training.errors import GessoError
+
+MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
+BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions
+FILTERS = (64, 128, 256, 512, 512)
+POOLING = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
+
+
+def layer_names(network: str) -> list[str]:
+    """`block1_conv1` to `block5_conv3` (VGG16) or `block5_conv4` (VGG19)."""
+    return [f"block{b}_conv{i}" for b, n in enumerate(BLOCKS[network], 1) for i in range(1, n + 1)]
+
+
+def stride(name: str) -> int:
+    """Pixels between two places of a layer: 1 in block 1, 16 in block 5."""
+    return 2 ** (int(name[len("block")]) - 1)
+
+
+def encoder(
+    names: Sequence[str],
+    weights: str | Path | None = None,
+    network: str = "vgg16",
+    pooling: str = "max",
+) -> keras.Model:
+    """Images in [-1, 1], `[batch, height, width, 3]` -> activations by layer name, after the ReLU; not trainable.
+
+    One pass gives all layers in `names`, and goes no deeper than the deepest. With max pooling the activations are
+    those of `keras.applications`; average pooling gives smoother gradients (Gatys et al. 2016). Computes in the
+    precision of the policy; the activations are in it too.
+
+    Raises `GessoError` for a layer that does not exist, and where `weights` (a file of
+    `keras.applications.VGG16(include_top=False)`, or ImageNet's from the network if None) cannot be had.
+    """
+    known = layer_names(network)
+    for name in names:
+        if name not in known:
+            raise GessoError(f"{network} has no layer {name}. There are: {', '.join(known)}.")
+    source = _pretrained(network, weights)
+    last = max(known.index(name) for name in names)
+    image = keras.Input((None, None, 3))
+    x, outputs, i = Preprocess(name="preprocess")(image), {}, 0
+    for block, count in enumerate(BLOCKS[network]):
+        if block and i <= last:
+            x = POOLING[pooling](name=f"block{block}_pool")(x)
+        for _ in range(count):
+            if i <= last:
+                x = layers.Conv2D(FILTERS[block], 3, padding="same", activation="relu", name=known[i])(x)
+                if known[i] in names:
+                    outputs[known[i]] = x
+                i += 1
+    model = keras.Model(image, outputs, name=network)
+    for name in known[: last + 1]:
+        model.get_layer(name).set_weights(source.get_layer(name).get_weights())
+    model.trainable = False
+    return model
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class Preprocess(layers.Layer):
+    """What VGG was trained on: RGB in [-1, 1] -> BGR in 0..255 less ImageNet's mean colour."""
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        images = (ops.cast(images, "float32") + 1.0) * 127.5
+        return ops.cast(images[..., ::-1] - ops.convert_to_tensor(MEAN_BGR), self.compute_dtype)
+
+
+def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
+    build = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[network]
+    if weights is not None and not Path(weights).is_file():
+        raise GessoError(f"weights={weights}: there is no such file.")
+    try:
+        return build(include_top=False, weights="imagenet" if weights is None else str(weights))
+    except (URLError, OSError, ValueError) as error:
+        if weights is not None:
+            raise GessoError(
+                f"weights={weights} does not hold the weights of {network} without its top: {error}"
+            ) from error
+        file = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+        raise GessoError(
+            f"The ImageNet weights of {network} could not be downloaded. Get {file} from "
+            "https://storage.googleapis.com/tensorflow/keras-applications/"
+            f"{network}/{file} on another machine and give weights=<file>."
+        ) from error

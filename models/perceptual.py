@@ -1,0 +1,77 @@
+"""How far a picture is from a content and from styles, as VGG sees them: the objective of style transfer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tensorflow as tf
+
+from losses import perceptual
+from models.networks import vgg
+
+Tensor = tf.Tensor
+Features = dict[str, Tensor]
+
+CONTENT_LAYERS = {"block4_conv2": 1.0}
+STYLE_LAYERS = {f"block{i}_conv1": 1.0 for i in range(1, 6)}
+
+
+class Perceptual:
+    """A weighted sum of content, style and smoothness losses, from one encoder pass over the picture.
+
+    Args:
+        content_layers, style_layers: layer names and their weights; `vgg.layer_names` has them all.
+        content_weight, style_weight, smoothness: of the three sums. The defaults give both something to say on
+            VGG's 0..255 scale.
+        network, pooling, weights: which encoder; `vgg.encoder`. Raises `GessoError` as it does.
+    """
+
+    def __init__(
+        self,
+        content_layers: Mapping[str, float] | None = None,
+        style_layers: Mapping[str, float] | None = None,
+        content_weight: float = 1.0,
+        style_weight: float = 30.0,
+        smoothness: float = 0.0,
+        network: str = "vgg16",
+        pooling: str = "max",
+        weights: str | Path | None = None,
+    ):
+        self.content_layers = dict(CONTENT_LAYERS if content_layers is None else content_layers)
+        self.style_layers = dict(STYLE_LAYERS if style_layers is None else style_layers)
+        self.content_weight = content_weight
+        self.style_weight = style_weight
+        self.smoothness = smoothness
+        names = [*self.content_layers, *self.style_layers]
+        self.encoder = vgg.encoder(names, weights, network, pooling)
+
+    def content(self, features: Features) -> Features:
+        """Of the encoder's outputs, the content."""
+        return {name: features[name] for name in self.content_layers}
+
+    def style(self, features: Features, masks: Features | None = None) -> Features:
+        """Gram matrices of the style layers, float32 `[batch, regions, channels, channels]`.
+
+        `masks`, float `[regions, height, width, 1]` by layer: which of its places belong to a region. Without
+        them there is one region, everywhere.
+        """
+        return {name: _grams(features[name], masks and masks[name]) for name in self.style_layers}
+
+    def content_loss(self, features: Features, targets: Features) -> Tensor:
+        """How far the content layers' activations are from those of another picture of that size."""
+        losses = [w * perceptual.content_loss(features[n], targets[n]) for n, w in self.content_layers.items()]
+        return self.content_weight * sum(losses)
+
+    def style_loss(self, grams: Features, targets: Features) -> Tensor:
+        """How far Gram matrices are from a style's; the two broadcast, so that one style serves a whole batch."""
+        losses = [w * perceptual.gram_loss(grams[n], targets[n]) for n, w in self.style_layers.items()]
+        return self.style_weight * sum(losses)
+
+    def smoothness_loss(self, images: Tensor) -> Tensor:
+        """Total variation of images in [-1, 1]."""
+        return self.smoothness * perceptual.total_variation(images)
+
+
+def _grams(features: Tensor, masks: Tensor | None) -> Tensor:
+    if masks is None:
+        return perceptual.gram_matrix(features)[:, None]
+    return tf.stack([perceptual.gram_matrix(features, mask[None]) for mask in tf.unstack(masks)], axis=1)

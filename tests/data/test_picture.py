@@ -1,0 +1,324 @@
+import io
+import logging
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from data import picture
+from data.decode import TURNS
+from data.picture import Picture, find, read, write
+from training.errors import GessoError
+
+COLOUR = (200, 40, 90)
+CHUNKS = {"Software": "Gesso 0", "Source": "Made by a neural network", "Seed": "7"}
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
+
+
+def scene(height: int = 48, width: int = 64) -> np.ndarray:
+    """uint8 [height, width, 3]: smooth, all corners different."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    red, green, blue = 255 * x / width, 255 * y / height, 128 + 100 * np.sin(x / 9)
+    return np.stack((red, green, blue), axis=-1).astype(np.uint8)
+
+
+def apart(one: np.ndarray, other) -> int:
+    """The largest difference of two pictures (or of one from a colour)."""
+    return int(np.abs(one.astype(int) - np.asarray(other)).max())
+
+
+def profile(primaries: dict[bytes, tuple[float, float, float]]) -> bytes:
+    """The ICC profile of sRGB's curve with other primaries (rXYZ, gXYZ, bXYZ, as seen under D50)."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for i in range(struct.unpack(">I", content[128:132])[0]):
+        name, start, _ = struct.unpack(">4sII", content[132 + 12 * i : 144 + 12 * i])
+        if name in primaries:
+            fixed = (round(value * 65536) for value in primaries[name])
+            content[start + 8 : start + 20] = struct.pack(">3i", *fixed)
+    return bytes(content)
+
+
+SRGB = {
+    b"rXYZ": (0.43607, 0.22249, 0.01392),
+    b"gXYZ": (0.38515, 0.71687, 0.09708),
+    b"bXYZ": (0.14307, 0.06061, 0.71410),
+}
+DISPLAY_P3 = {
+    b"rXYZ": (0.51512, 0.24120, -0.00105),
+    b"gXYZ": (0.29198, 0.69225, 0.04189),
+    b"bXYZ": (0.15710, 0.06657, 0.78407),
+}
+
+
+def p3_to_srgb(colour) -> np.ndarray:
+    """What ICC conversion should give, by the formulas: [3], 0 to 255, clipped."""
+    value = np.array(colour) / 255
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    to_xyz = [np.array(list(primaries.values())).T for primaries in (DISPLAY_P3, SRGB)]
+    linear = np.clip(np.linalg.solve(to_xyz[1], to_xyz[0] @ linear), 0, 1)
+    return 255 * np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "tiff", "webp"])
+def test_lossless_formats_give_the_very_pixels(tmp_path, kind):
+    Image.fromarray(scene()).save(tmp_path / f"a.{kind}", **({"lossless": True} if kind == "webp" else {}))
+    found = read(tmp_path / f"a.{kind}")
+    assert found.pixels.dtype == np.uint8 and found.alpha is None and found.icc is None
+    np.testing.assert_array_equal(found.pixels, scene())
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".PNG", ".JPG"])
+def test_written_and_read_again(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path, scene(), CHUNKS)
+    assert apart(read(path).pixels, scene()) <= {".jpg": 6, ".jpeg": 6, ".webp": 40}.get(suffix.lower(), 0)
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+    with Image.open(path) as image:
+        assert image.format == picture.OUTPUTS[suffix.lower()]
+        if image.format == "PNG":
+            assert image.text == CHUNKS
+        else:
+            tags = image.getexif() if image.format != "TIFF" else image.tag_v2
+            assert tags[270] == "Software: Gesso 0; Source: Made by a neural network; Seed: 7"
+            assert tags[305] == "Gesso 0"
+
+
+def test_jpeg_keeps_the_colours_of_single_pixels(tmp_path):
+    """4:4:4: red and blue in turn stay so."""
+    pixels = np.zeros((32, 32, 3), np.uint8)
+    pixels[:, ::2], pixels[:, 1::2] = (230, 20, 20), (20, 20, 230)
+    write(tmp_path / "a.jpg", pixels, CHUNKS)
+    assert np.abs(read(tmp_path / "a.jpg").pixels.astype(int) - pixels).mean() < 12
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "CMYK", "YCbCr"])
+def test_modes(tmp_path, mode):
+    path = tmp_path / ("a.tiff" if mode in ("CMYK", "YCbCr") else "a.png")
+    image = Image.fromarray(scene())
+    (image.quantize(200) if mode == "P" else image.convert(mode)).save(path)
+    found = read(path)
+    assert found.pixels.shape == (48, 64, 3) and (found.alpha is not None) == (mode == "LA")
+    grey = np.repeat(np.asarray(image.convert("L"))[..., None], 3, axis=-1)
+    expected = {"L": grey, "LA": grey, "P": scene(), "CMYK": scene(), "YCbCr": scene()}.get(mode)
+    if expected is None:
+        assert set(np.unique(found.pixels)) == {0, 255}
+    else:
+        assert np.abs(found.pixels.astype(int) - expected).mean() < 8
+
+
+def test_cmyk_jpeg(tmp_path):
+    Image.new("CMYK", (32, 32), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
+    assert apart(read(tmp_path / "a.jpg").pixels, (255, 0, 0)) <= 4
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_16_bits_keep_their_tones(tmp_path, kind):
+    ramp = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 48, axis=0)
+    Image.fromarray(ramp).save(tmp_path / f"a.{kind}")
+    assert np.abs(read(tmp_path / f"a.{kind}").pixels - ramp[..., None] / 257).max() <= 0.51
+    assert read(tmp_path / f"a.{kind}", 32).pixels.shape == (24, 32, 3)
+
+
+def test_float_tiff(tmp_path):
+    ramp = np.repeat(np.linspace(0, 1, 32, dtype=np.float32)[None], 32, axis=0)
+    Image.fromarray(ramp).save(tmp_path / "a.tiff")
+    assert np.abs(read(tmp_path / "a.tiff").pixels - ramp[..., None] * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, orientation, kind):
+    """Stored turned, as cameras do; colours and transparency come out upright."""
+    back = {6: 8, 8: 6}.get(orientation, orientation)  # all others are their own inverse
+    upright = Image.fromarray(np.dstack((scene(), scene()[..., 0] // 2 + 100)))
+    upright = upright.convert("RGB") if kind == "jpg" else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(TURNS[back]) if back in TURNS else upright
+    stored.save(tmp_path / f"a.{kind}", exif=exif, **({"quality": 95, "subsampling": 0} if kind == "jpg" else {}))
+    found = read(tmp_path / f"a.{kind}")
+    assert found.pixels.shape == (48, 64, 3)
+    assert apart(found.pixels, scene()) <= (8 if kind == "jpg" else 0)
+    if kind == "png":
+        np.testing.assert_array_equal(found.alpha, scene()[..., 0] // 2 + 100)
+    assert read(tmp_path / f"a.{kind}", 32).pixels.shape == (24, 32, 3)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+@pytest.mark.parametrize(("height", "width"), [(480, 640), (640, 480), (333, 1000), (3, 900)])
+def test_size_is_the_longer_side(tmp_path, height, width, kind):
+    image = Image.fromarray(scene(height, width))
+    image.save(tmp_path / f"a.{kind}", **({"quality": 98, "subsampling": 0} if kind == "jpg" else {}))
+    for size in (1, 37, 160, 320, 639, 1000, 1500):  # whatever JPEG's decoder leaves out on the way
+        pixels = read(tmp_path / f"a.{kind}", size).pixels
+        assert max(pixels.shape[:2]) == size
+        scale = size / max(height, width)
+        assert pixels.shape[:2] == (max(1, round(height * scale)), max(1, round(width * scale)))
+        if min(pixels.shape) > 1:
+            plain = np.asarray(image.resize(pixels.shape[1::-1], Image.Resampling.LANCZOS)).astype(int)
+            assert np.abs(pixels - plain).mean() < 2.5
+
+
+def test_shrinking_is_antialiased(tmp_path):
+    board = (np.indices((128, 128)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    Image.fromarray(board).save(tmp_path / "a.png")
+    assert apart(read(tmp_path / "a.png", 32).pixels, 127.5) <= 4
+
+
+def test_transparency_is_kept_apart(tmp_path):
+    rgba = np.dstack((scene(), np.full((48, 64), 255, np.uint8)))
+    rgba[:, :20, 3], rgba[:, 20:30, 3] = 0, 128
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    found = read(tmp_path / "a.png")
+    np.testing.assert_array_equal(found.alpha, rgba[..., 3])
+    np.testing.assert_array_equal(found.pixels[:, 20:], scene()[:, 20:])  # not mixed with anything
+    assert (found.pixels[:, :20] == 255).all()  # nobody sees what was there
+
+
+def test_what_nobody_sees_does_not_bleed_into_what_is_seen(tmp_path):
+    rgba = np.zeros((60, 60, 4), np.uint8)
+    rgba[:, 30:] = (*COLOUR, 255)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    for size in (20, 47, 90):
+        found = read(tmp_path / "a.png", size)
+        assert found.alpha.shape == (size, size)
+        assert apart(found.pixels[found.alpha > 40], COLOUR) <= 4
+
+
+@pytest.mark.parametrize("kind", ["png", "gif"])
+def test_one_transparent_colour_of_a_palette(tmp_path, kind):
+    image = Image.fromarray(np.repeat(np.uint8([[0] * 16 + [1] * 16]), 32, axis=0))
+    image.putpalette([*COLOUR, 10, 20, 30])
+    image.save(tmp_path / f"a.{kind}", transparency=1)
+    found = read(tmp_path / f"a.{kind}")
+    assert apart(found.pixels[:, :16], COLOUR) == 0 and (found.alpha[:, :16] == 255).all()
+    assert (found.alpha[:, 16:] == 0).all() and (found.pixels[:, 16:] == 255).all()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tiff"])
+def test_transparency_is_put_back(tmp_path, suffix):
+    alpha = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
+    write(tmp_path / f"a{suffix}", scene(), CHUNKS, Picture(scene(), alpha))
+    np.testing.assert_array_equal(read(tmp_path / f"a{suffix}").alpha, alpha)
+    write(tmp_path / f"b{suffix}", scene(96, 128), CHUNKS, Picture(scene(), alpha))  # at another size
+    found = read(tmp_path / f"b{suffix}")
+    assert found.alpha.shape == (96, 128) and apart(found.alpha[::2, ::2], alpha) <= 4
+
+
+def test_in_jpeg_the_transparent_lies_on_white(tmp_path):
+    alpha = np.zeros((48, 64), np.uint8)
+    alpha[:, 32:] = 255
+    pixels = np.full((48, 64, 3), COLOUR, np.uint8)
+    write(tmp_path / "a.jpg", pixels, CHUNKS, Picture(pixels, alpha))
+    found = read(tmp_path / "a.jpg")
+    assert found.alpha is None
+    assert apart(found.pixels[:, :24], 255) <= 3 and apart(found.pixels[:, 40:], COLOUR) <= 3
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp", "tiff"])
+@pytest.mark.parametrize("colour", [(200, 100, 100), (90, 180, 60), (128, 128, 128), (255, 255, 255), (0, 255, 0)])
+def test_profiles_are_converted(tmp_path, colour, kind):
+    """Display P3, as telephones take photographs, to sRGB; the last colour lies beyond it."""
+    options = {"jpg": {"quality": 98}, "webp": {"lossless": True}}.get(kind, {})
+    Image.new("RGB", (32, 32), colour).save(tmp_path / f"a.{kind}", icc_profile=profile(DISPLAY_P3), **options)
+    found = read(tmp_path / f"a.{kind}")
+    assert apart(found.pixels, p3_to_srgb(colour)) <= 3
+    assert found.icc is not None
+
+
+def test_srgb_stays_and_is_written_back(tmp_path):
+    Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=profile(SRGB))
+    found = read(tmp_path / "a.png")
+    assert apart(found.pixels, scene()) <= 1
+    for suffix in SUFFIXES:
+        write(tmp_path / f"b{suffix}", found.pixels, CHUNKS, like=found)
+        with Image.open(tmp_path / f"b{suffix}") as image:
+            described = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])).profile
+            assert "sRGB" in described.profile_description
+        write(tmp_path / f"c{suffix}", found.pixels, CHUNKS, like=Picture(found.pixels))
+        with Image.open(tmp_path / f"c{suffix}") as image:
+            assert "icc_profile" not in image.info
+    write(tmp_path / "again.png", found.pixels, CHUNKS, like=read(tmp_path / "b.png"))
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA"])
+def test_profiles_of_other_modes(tmp_path, mode):
+    image = Image.new("RGB", (32, 32), (200, 100, 100))
+    image = image.quantize(4) if mode == "P" else image.convert(mode)
+    image.save(tmp_path / "a.png", icc_profile=profile(DISPLAY_P3))
+    colour = image.convert("RGB").getpixel((0, 0))
+    assert apart(read(tmp_path / "a.png").pixels, p3_to_srgb(colour)) <= 2
+
+
+def test_broken_profiles_are_ignored_with_a_warning(tmp_path, caplog):
+    Image.fromarray(scene()).save(tmp_path / "a.png", icc_profile=b"no profile at all")
+    Image.new("CMYK", (8, 8)).save(tmp_path / "b.tiff", icc_profile=profile(SRGB))
+    with caplog.at_level(logging.WARNING):
+        found = read(tmp_path / "a.png")
+        assert read(tmp_path / "b.tiff").icc is None
+    np.testing.assert_array_equal(found.pixels, scene())
+    assert found.icc is None
+    assert "a.png: its colour profile is ignored" in caplog.text and "b.tiff" in caplog.text
+
+
+def test_what_is_no_picture_has_a_reason(tmp_path, monkeypatch):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("no picture at all")
+    (tmp_path / "folder.jpg").mkdir()
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(content, "JPEG")
+    (tmp_path / "cut.jpg").write_bytes(content.getvalue()[:2000])
+    for name, reason in (
+        ("none", "does not exist"),
+        ("empty", "is empty"),
+        ("text", r"is no picture \(JPEG, PNG, "),
+        ("folder", "is a folder"),
+        ("cut", "cannot be read, it may be damaged: .*truncated"),
+    ):
+        with pytest.raises(GessoError, match=rf"{name}\.jpg {reason}"):
+            read(tmp_path / f"{name}.jpg")
+    Image.new("L", (1000, 1000)).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400_000)
+    with pytest.raises(GessoError, match=r"bomb\.png is too large"):
+        read(tmp_path / "bomb.png")
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "bmp", "gif", "tiff"])
+def test_truncated_files_are_refused(tmp_path, kind):
+    content = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(content, {"jpg": "jpeg"}.get(kind, kind))
+    (tmp_path / f"a.{kind}").write_bytes(content.getvalue()[: len(content.getvalue()) // 2])
+    with pytest.raises(GessoError, match=rf"a\.{kind} \w"):
+        read(tmp_path / f"a.{kind}")
+
+
+@pytest.mark.parametrize("size", [0, -5, 1.5, True, "256"])
+def test_sizes_that_cannot_be(tmp_path, size):
+    Image.fromarray(scene()).save(tmp_path / "a.png")
+    with pytest.raises(GessoError, match="size="):
+        read(tmp_path / "a.png", size)
+
+
+def test_outputs_that_cannot_be(tmp_path):
+    for name in ("a.gif", "a", "a.xyz"):
+        with pytest.raises(GessoError, match=r"\.png \.jpg"):
+            write(tmp_path / name, scene(), CHUNKS)
+    with pytest.raises(GessoError, match=r"16383 pixels a side"):
+        write(tmp_path / "a.webp", np.zeros((1, 16384, 3), np.uint8), CHUNKS)
+    (tmp_path / "file").touch()
+    with pytest.raises(GessoError, match="Could not write"):
+        write(tmp_path / "file" / "a.png", scene(), CHUNKS)
+    assert [item.name for item in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_pictures_of_a_folder(tmp_path):
+    for name in ("b.PNG", "a.jpg", "c.webp", ".hidden.png", "notes.txt", "film.mp4"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert find(tmp_path) == [tmp_path / name for name in ("a.jpg", "b.PNG", "c.webp")]
+    with pytest.raises(GessoError, match="Cannot read the folder"):
+        find(Path(tmp_path / "none"))
