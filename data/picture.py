@@ -203,3 +203,17 @@ def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
     exif = Image.Exif()
     exif.update(tags)
     return {"quality": 95, "exif": exif} | ({"subsampling": 0} if kind == "JPEG" else {})
+
+
+def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
+    """The paintings to learn: a file, several, or all in a folder; float32 [height, width, 3] in [-1, 1].
+
+    Their longer side is `size`. Raises `GessoError` if there is none, or one that cannot be read.
+    """
+    if not paths:
+        raise GessoError("This model learns a style: model.style=<painting>, or several, model.style=[a,b].")
+    files = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str) else paths)]
+    files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
+    if not files:
+        raise GessoError(f"model.style={paths}: no pictures there.")
+    return [read(file, size).pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0) for file in files]

@@ -152,13 +152,13 @@ class Dataset:
         n, height, width = self.images.shape[:3]
         return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
 
-    def examples(self, num: int, seed: int = 0) -> np.ndarray:
-        """float32 [num, height, width, channels] in [-1, 1]: distinct pictures drawn at random.
+    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Under "image" float32 [num, height, width, channels] in [-1, 1]: distinct pictures drawn at random.
 
         Their centres, where they are larger. Fewer than `num` where the data set has fewer.
         """
         chosen = np.random.default_rng(seed).permutation(len(self))[:num]
-        return self.images[chosen].astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+        return {"image": self.images[chosen].astype(np.float32) / np.float32(127.5) - np.float32(1.0)}
 
 
 def _shuffle(index: "tf.Tensor", n: "tf.Tensor", seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":

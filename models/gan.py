@@ -149,11 +149,11 @@ class GAN(keras.Model):
         """The networks that a user takes away, by file name."""
         return {"generator": self.ema}
 
-    def preview(self, columns: int = 8) -> np.ndarray:
+    def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
         """The averaged generator's pictures, row by row of `columns`, the same latents at every call.
 
         Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, all of the same latents;
-        else `columns` rows.
+        else `columns` rows. `examples` of the data set are for systems that start from pictures.
         """
         if not self.num_classes:
             return self.draw(columns**2)

@@ -62,7 +62,7 @@ def optimize(
     learning_rate: float = 0.05,
     steps: int = 200,
     coarsest: int = 256,
-    init: str = "content",
+    init: str | np.ndarray = "content",
     seed: int = 0,
     tile: int = 1024,
     lbfgs_pixels: int = 2_000_000,
@@ -83,7 +83,7 @@ def optimize(
             "adam" with `learning_rate`, which levels of more than `lbfgs_pixels` take anyway: L-BFGS keeps 25
             pictures in float64.
         steps: evaluations at the coarsest level; `schedule`.
-        init: "content", or "noise" with `seed`.
+        init: "content", "noise" with `seed`, or a picture to start from.
         tile: larger pictures are worked on in squares of so many px, with the same result.
         report: called after each evaluation with the terms of the objective and the picture as it was.
 
@@ -103,6 +103,8 @@ def optimize(
         target = resized(content, size)
         if image is not None:
             image = resized(image, size)
+        elif isinstance(init, np.ndarray):
+            image = resized(init, size)
         elif init == "noise":
             image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from losses import perceptual
@@ -43,6 +44,9 @@ class Perceptual:
         self.smoothness = smoothness
         names = [*self.content_layers, *self.style_layers]
         self.encoder = vgg.encoder(names, weights, network, pooling)
+        # The part of it that a content target takes, where nobody asks for its style.
+        outputs = {name: self.encoder.output[name] for name in self.content_layers}
+        self.content_encoder = keras.Model(self.encoder.input, outputs) if outputs else None
 
     def content(self, features: Features) -> Features:
         """Of the encoder's outputs, the content."""

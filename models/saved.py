@@ -1,4 +1,4 @@
-"""Trained generators: from a `.keras` file to pictures."""
+"""Trained networks: from a `.keras` file to what it makes."""
 
 import importlib
 import pkgutil
@@ -12,10 +12,28 @@ from training.errors import GessoError
 
 
 def load(path: str | Path):
-    """The `keras.Model` in a `.keras` file; its inputs are a latent, or a latent and a label.
+    """The generator in a `.keras` file, a `keras.Model`; its inputs are a latent, or a latent and a label.
 
     Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it takes something else.
     """
+    generator = _read(path)
+    if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
+        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
+    return generator
+
+
+def load_stylizer(path: str | Path):
+    """The stylizer in a `.keras` file, a `keras.Model`: `models.networks.transformer` or `adain`, by its name.
+
+    Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it is something else.
+    """
+    stylizer = _read(path)
+    if stylizer.name not in ("transformer", "adain"):
+        raise GessoError(f"{path} holds the network '{stylizer.name}', which is no stylizer.")
+    return stylizer
+
+
+def _read(path: str | Path):
     import keras
 
     import models.networks
@@ -23,12 +41,9 @@ def load(path: str | Path):
     for module in pkgutil.iter_modules(models.networks.__path__):  # the classes that a file may name
         importlib.import_module(f"models.networks.{module.name}")
     try:
-        generator = keras.models.load_model(path, compile=False, safe_mode=True)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GessoError(f"{path} is not a generator that Keras can read: {error}") from error
-    if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
-        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
-    return generator
+        raise GessoError(f"{path} is not a network that Keras can read: {error}") from error
 
 
 def latent_dim(generator) -> int:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,17 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def main(
+    config_name: str, files: Collection[str] = (), aliases: Mapping[str, str] | None = None
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorates a script's task: `@main("train") def train(config): ...`.
 
     Composes `conf/<config_name>.yaml` with the command line by Hydra and runs the task. Exit code 0 on success,
     1 with one message for what the user can mend, 130 on Ctrl-C. Each job of a sweep (`-m`) is a process of its
     own, so that it gives exactly what the same command gives alone.
+
+    Values of the keys `files` may be any file's name, without Hydra's quotes. `aliases` are other names of keys,
+    for those that Hydra would take for a group.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -43,7 +48,7 @@ def main(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
                     return task(config)
 
             with _errors_in_words(tracebacks, config_name):
-                sys.argv[1:] = resume_arguments(sys.argv[1:])
+                sys.argv[1:] = resume_arguments([_plain(a, files, aliases or {}) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
                 hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
@@ -51,6 +56,15 @@ def main(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[
         return run
 
     return decorate
+
+
+def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str]) -> str:
+    """An override as Hydra reads it: keys by their own names, file names in quotes."""
+    key, equals, value = argument.partition("=")
+    if equals and key in files and value not in ("", "null") and not value.startswith(("[", "'", '"')):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        value = f'"{escaped}"'
+    return f"{aliases.get(key, key)}{equals}{value}"
 
 
 class _errors_in_words:

@@ -21,7 +21,7 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 # What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
 FIXED = ("model.", "image_size", "dataset._target_", "restart")
 CHANGEABLE = (
-    "model.generator_optimizer.", "model.discriminator_optimizer.", "model.discriminator_steps",
+    "model.optimizer.", "model.generator_optimizer.", "model.discriminator_optimizer.", "model.discriminator_steps",
     "model.augment", "model.instance_noise", "model.ema_decay",
 )  # fmt: skip
 CHOICES = {
@@ -93,23 +93,30 @@ def check_train(config: DictConfig) -> None:
         for value in values if isinstance(values, ListConfig) else [values]:
             if value is not None and value not in choices:
                 raise GessoError(f"{key}={value}: {nearest(value, choices)}")
-    sizes = config.model.image_sizes
-    if config.image_size not in sizes:
+    sizes = config.model.get("image_sizes")
+    if sizes is not None and config.image_size not in sizes:
         raise GessoError(
             f"image_size={config.image_size}: this model makes pictures of {', '.join(map(str, sizes))} px."
         )
+    multiple = config.model.get("image_multiple", 1)
+    if config.image_size % multiple:
+        raise GessoError(f"image_size={config.image_size}: this model wants a multiple of {multiple}.")
     if config.restarts > 1 and config.restart_steps >= config.steps:
         raise GessoError(f"restart_steps={config.restart_steps} must be less than steps={config.steps}.")
     _check_objective(config)
 
 
 def _check_objective(config: DictConfig) -> None:
-    if config.model.get("augment_target") is not None and config.loss.threshold is None:
+    if config.model.needs not in config.loss:
+        files = [path.stem for path in (CONF / "loss").glob("*.yaml") if config.model.needs in path.read_text()]
+        raise GessoError(f"This loss= does not fit this model=; what does: {', '.join(sorted(files))}.")
+    if config.model.get("augment_target") is not None and config.loss.get("threshold") is None:
         raise GessoError(
             "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
             "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
         )
-    if config.model.get("normalization") == "batch" and any(p.every == 1 for p in config.loss.penalties.values()):
+    penalties = config.loss.get("penalties", {}).values()
+    if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in penalties):
         log.warning(
             "A penalty on each picture's gradient, but model.normalization=batch ties the pictures of a batch "
             "together; the papers take model.normalization=layer."

@@ -2,13 +2,16 @@
 
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig
 
 from data.pipeline import Dataset
+from models.gan import GAN
 from training import callbacks, dashboard, health, pictures
 from training.files import atomic
 from training.instantiate import build
@@ -22,12 +25,8 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     classes = len(dataset.class_names or ())
     model = build(config.model.system, image_shape=dataset.image_shape, num_classes=classes, seed=seed)
-    model.compile(
-        generator_optimizer=build(config.model.generator_optimizer),
-        discriminator_optimizer=build(config.model.discriminator_optimizer),
-        **build(config.loss),
-        jit_compile=config.trainer.jit_compile,
-    )
+    optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
+    model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
     return model
 
 
@@ -40,7 +39,8 @@ def fit(
     """
     start = int(model.step.numpy())
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
-    reals = dataset.examples(64)
+    examples = dataset.examples(64)
+    reals = np.concatenate(list(examples.values()))
     dashboard.describe(config, folder, writer, reals, start)
     if dataset.class_names:
         with atomic(folder / "classes.json") as path:
@@ -51,14 +51,16 @@ def fit(
     checkpoints = callbacks.Checkpoints(
         folder, model.exports, config.keep_checkpoints, config.checkpoint_every, last
     )
-    samples = callbacks.Samples(folder, writer, model.preview, chunks, config.sample_every, last)
-    watch = health.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)
+    samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
+    every = [scalars, checkpoints, samples]
+    if isinstance(model, GAN):
+        every += [health.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)]
     ending = callbacks.Ending(checkpoints, last)
     model.fit(
         dataset.stream(batch_size, seed, start_step=start),
         epochs=-(-(last - start) // config.checkpoint_every),
         steps_per_epoch=config.checkpoint_every,
-        callbacks=[scalars, checkpoints, samples, watch, callbacks.Progress(scalars, last), ending],
+        callbacks=[*every, callbacks.Progress(scalars, last), ending],
         verbose=0,
         shuffle=False,  # the stream is shuffled
     )

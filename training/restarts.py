@@ -25,7 +25,7 @@ def best_seed(config: DictConfig, dataset: Dataset, folder: Path, name: str) -> 
     path = folder / "restarts" / "scores.json"
     scores = {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
     metric = build(config.restart_metric)
-    reals = dataset.examples(config.restart_pictures)
+    reals = dataset.examples(config.restart_pictures)["image"]
     for seed in range(config.seed, config.seed + config.restarts):
         if seed in scores:
             continue

@@ -50,7 +50,7 @@ def encoder(
             raise GessoError(f"{network} has no layer {name}. There are: {', '.join(known)}.")
     source = _pretrained(network, weights)
     last = max(known.index(name) for name in names)
-    image = keras.Input((None, None, 3))
+    image = keras.Input((None, None, 3), name="image")
     x, outputs, i = Preprocess(name="preprocess")(image), {}, 0
     for block, count in enumerate(BLOCKS[network]):
         if block and i <= last:

@@ -253,7 +253,7 @@ def test_balancing_needs_classes():
 def test_balancing_leaves_examples_as_they_are():
     dataset = skewed()
     plain = Dataset("test", dataset.images, dataset.labels, dataset.class_names, (SIZE, SIZE, 3), True)
-    np.testing.assert_array_equal(dataset.examples(20, 3), plain.examples(20, 3))
+    np.testing.assert_array_equal(dataset.examples(20, 3)["image"], plain.examples(20, 3)["image"])
 
 
 @pytest.mark.parametrize(
@@ -285,13 +285,13 @@ def test_one_picture_is_enough():
 
 
 def test_examples_are_distinct_and_the_centres(dataset):
-    pictures = dataset.examples(20, seed=4)
+    pictures = dataset.examples(20, seed=4)["image"]
     assert pictures.shape == (20, SIZE, SIZE, 3) and pictures.dtype == np.float32
     whole = np.rint((pictures + 1) * 127.5).astype(np.uint8)
     assert len(set(whole[:, 0, 0, 0])) == 20
-    np.testing.assert_array_equal(pictures, dataset.examples(20, seed=4))
-    assert not np.array_equal(pictures, dataset.examples(20, seed=5))
-    assert len(dataset.examples(64)) == 50
+    np.testing.assert_array_equal(pictures, dataset.examples(20, seed=4)["image"])
+    assert not np.array_equal(pictures, dataset.examples(20, seed=5)["image"])
+    assert len(dataset.examples(64)["image"]) == 50
     if isinstance(dataset.images, Store):
         for image in whole:
             number = int(image[0, 0, 0])

@@ -1,0 +1,118 @@
+"""Training of AdaIN (Huang & Belongie 2017, arXiv:1703.06868): any style in one pass."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from losses import perceptual
+from models.networks import adain
+
+Tensor = tf.Tensor
+
+
+class AdaIN(keras.Model):
+    """A decoder that learns to paint the activations that AdaIN makes of a content and a style.
+
+    All state is in variables: a run that goes on from a checkpoint cannot be told from one that never stopped.
+    Nothing in a step is random, so `seed` is not used, and neither is `num_classes` of the data set.
+
+    Args:
+        image_shape: of the contents and styles to train on.
+        width: of the decoder; weights: of the encoder, see `vgg.encoder`.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        width: int = 64,
+        weights: str | Path | None = None,
+        num_classes: int = 0,
+        seed: int = 0,
+    ):
+        super().__init__(name="adain")
+        self.stylizer = adain.stylizer(width, weights)
+        self.decoder = self.stylizer.get_layer("decoder")
+        self.means: dict[str, keras.metrics.Mean] = {}
+        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+
+    def compile(
+        self,
+        optimizer: keras.Optimizer,
+        moments_layers: Mapping[str, float],
+        content_weight: float = 1.0,
+        style_weight: float = 10.0,
+        jit_compile: str | bool = "auto",
+    ) -> None:
+        """Sets the optimizer and the weights of the losses; `moments_layers` names those whose moments count."""
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.decoder_optimizer = optimizer
+        self.moments_layers = dict(moments_layers)
+        self.content_weight = content_weight
+        self.style_weight = style_weight
+        self.encoder = adain.encoder(self.stylizer, sorted({*moments_layers, adain.BOTTLENECK}))
+        optimizer.build(self.decoder.trainable_variables)
+        names = ("total_loss", "content_loss", "style_loss")
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the steps since they were last reset."""
+        return list(self.means.values())
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """The optimizer by the name of the network that it trains."""
+        return {"decoder": self.decoder_optimizer}
+
+    @property
+    def exports(self) -> dict[str, keras.Model]:
+        """The network that a user takes away, by file name."""
+        return {"stylizer": self.stylizer}
+
+    @property
+    def batches_per_step(self) -> int:
+        """How many batches one step takes."""
+        return 1
+
+    def losses_of(self, images: Tensor, target: Tensor, style: dict[str, Tensor]) -> dict[str, Tensor]:
+        """How far painted images are from the activations that they were painted from, and from a style's moments.
+
+        `target` is the bottleneck that the decoder was given, `style` the encoder's outputs of the style pictures.
+        """
+        features = self.encoder(images, training=False)
+        content = perceptual.content_loss(features[adain.BOTTLENECK], target)
+        styles = [
+            weight * perceptual.moments_loss(perceptual.moments(features[name]), perceptual.moments(style[name]))
+            for name, weight in self.moments_layers.items()
+        ]
+        return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * sum(styles)}
+
+    def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One update of the decoder, on the pictures `data["content"]` in the styles of `data["style"]`."""
+        both = self.encoder(ops.concatenate([data["content"], data["style"]]), training=False)
+        content, style = ({name: ops.split(x, 2)[i] for name, x in both.items()} for i in range(2))
+        target = perceptual.adain(content[adain.BOTTLENECK], perceptual.moments(style[adain.BOTTLENECK]))
+        with tf.GradientTape() as tape:
+            losses = self.losses_of(self.decoder(target, training=True), target, style)
+            loss = sum(losses.values())
+            scaled = self.decoder_optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
+        variables = self.decoder.trainable_variables
+        self.decoder_optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+        self.step.assign(self.step + 1)
+        for name, value in {"total_loss": loss, **losses}.items():
+            self.means[name].update_state(value)
+        return {name: mean.result() for name, mean in self.means.items()}
+
+    def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
+        """A row of `columns` contents, below it their styles, and below these the contents painted in them."""
+        content, style = (examples[name][:columns] for name in ("content", "style"))
+        moments = perceptual.moments(adain.encoder(self.stylizer)(style)[adain.BOTTLENECK])
+        mean, deviation = (ops.reshape(part, (len(style), -1)) for part in moments)
+        strength = tf.ones((len(style), 1))
+        inputs = {"image": tf.constant(content), "mean": mean, "deviation": deviation, "strength": strength}
+        return np.concatenate([content, style, self.stylizer(inputs, training=False).numpy()])

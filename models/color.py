@@ -1,0 +1,36 @@
+"""Keeping the content's colours in style transfer (Gatys et al. 2016, "Preserving Color in Neural Artistic Style
+Transfer", arXiv:1606.05897). Images float32 `[height, width, 3]` in [-1, 1]."""
+
+import numpy as np
+
+# RGB to YIQ: luminance, and two axes of colour.
+YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
+RGB = np.linalg.inv(YIQ).astype(np.float32)
+
+
+def with_luminance(image: np.ndarray, luminance: np.ndarray) -> np.ndarray:
+    """The colours of `image` with the light and dark of `luminance`, two pictures of one size."""
+    mixed = image @ YIQ.T
+    mixed[..., 0] = luminance @ YIQ[0]
+    return np.clip(mixed @ RGB.T, -1, 1)
+
+
+def match_colors(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """`image` with the mean and covariance of colours that `reference`, of any size, has.
+
+    The linear map is the one that moves colours least (Pitié & Kokaram 2007, "The linear Monge-Kantorovitch linear
+    colour mapping"): `S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2` of the two covariances.
+    """
+    pixels, wanted = image.reshape(-1, 3).astype(np.float64), reference.reshape(-1, 3).astype(np.float64)
+    regular = 1e-5 * np.eye(3)  # a grey picture has no covariance to divide by
+    source, target = (np.cov(colors, rowvar=False) + regular for colors in (pixels, wanted))
+    root = _root(source)
+    inverse = np.linalg.inv(root)
+    transfer = inverse @ _root(root @ target @ root) @ inverse
+    matched = (pixels - pixels.mean(axis=0)) @ transfer + wanted.mean(axis=0)
+    return np.clip(matched, -1, 1).astype(np.float32).reshape(image.shape)
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return vectors @ np.diag(np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -1,0 +1,118 @@
+"""Perceptual-loss networks (Johnson, Alahi & Fei-Fei 2016, arXiv:1603.08155): a style learned, then in one pass."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.perceptual import Perceptual
+
+Tensor = tf.Tensor
+
+
+class FastStyle(keras.Model):
+    """A network that learns to turn any picture into one that the objective of Gatys 2016 likes.
+
+    With several styles, each picture of a batch takes one of them at random (Dumoulin et al. 2017,
+    arXiv:1610.07629). What is random is a function of (seed, step), and all state is in variables: a run that goes
+    on from a checkpoint cannot be told from one that never stopped.
+
+    Args:
+        network: builder, called with `styles`, their number; `models.networks.transformer.transformer`.
+        styles: pictures float32 `[height, width, 3]` in [-1, 1].
+        image_shape: of the contents to train on; `num_classes` of the data set is not used.
+        seed: of the choice of styles.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., keras.Model],
+        styles: Sequence[np.ndarray],
+        image_shape: tuple[int, int, int],
+        num_classes: int = 0,
+        seed: int = 0,
+    ):
+        super().__init__(name="fast_style")
+        self.network = network(styles=len(styles))
+        self.styles = [tf.constant(style[None], tf.float32) for style in styles]
+        self.seed = seed
+        self.means: dict[str, keras.metrics.Mean] = {}
+        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+
+    def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:
+        """Sets the optimizer and what to minimise. The styles' Gram matrices are computed here, once."""
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.objective = objective
+        self.network_optimizer = optimizer
+        optimizer.build(self.network.trainable_variables)
+        grams = [objective.style(objective.encoder(style)) for style in self.styles]
+        self.targets = {name: tf.concat([gram[name] for gram in grams], axis=0) for name in grams[0]}
+        names = ["total_loss", "content_loss", "style_loss"]
+        names += ["smoothness_loss"] if objective.smoothness else []
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the steps since they were last reset."""
+        return list(self.means.values())
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """The optimizer by the name of the network that it trains."""
+        return {"network": self.network_optimizer}
+
+    @property
+    def exports(self) -> dict[str, keras.Model]:
+        """The network that a user takes away, by file name."""
+        return {"stylizer": self.network}
+
+    @property
+    def batches_per_step(self) -> int:
+        """How many batches one step takes."""
+        return 1
+
+    def paint(self, images: Tensor, styles: Tensor, training: bool = False) -> Tensor:
+        """Images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`."""
+        if len(self.styles) == 1:
+            return self.network(images, training=training)
+        return self.network([images, tf.one_hot(styles, len(self.styles))], training=training)
+
+    def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One update on the contents `data["image"]`."""
+        images = data["image"]
+        batch = images.shape[0]
+        styles = tf.random.stateless_uniform([batch], self._key(), 0, len(self.styles), tf.int32)
+        targets = {name: tf.gather(grams, styles) for name, grams in self.targets.items()}
+        objective = self.objective
+        content = objective.content(objective.content_encoder(images, training=False))
+        with tf.GradientTape() as tape:
+            painted = self.paint(images, styles, training=True)
+            features = objective.encoder(painted, training=False)
+            losses = {
+                "content_loss": objective.content_loss(features, content),
+                "style_loss": objective.style_loss(objective.style(features), targets),
+            }
+            if objective.smoothness:
+                losses["smoothness_loss"] = objective.smoothness_loss(painted)
+            loss = sum(losses.values())
+            scaled = self.network_optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
+        variables = self.network.trainable_variables
+        self.network_optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+        self.step.assign(self.step + 1)
+        for name, value in {"total_loss": loss, **losses}.items():
+            self.means[name].update_state(value)
+        return {name: mean.result() for name, mean in self.means.items()}
+
+    def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
+        """A row of `columns` contents, and below them a row in each style."""
+        images = examples["image"][:columns]
+        rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in range(len(self.styles))]
+        return np.concatenate([images, *rows])
+
+    def _key(self) -> Tensor:
+        """A seed, int32 `[2]`, for this step on this replica."""
+        key = tf.random.fold_in(tf.constant([self.seed, 0]), tf.convert_to_tensor(self.step))
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.fold_in(key, tf.cast(replica, tf.int64))

@@ -1,0 +1,172 @@
+"""Pictures of any size through a trained stylizer: whole, or in tiles that share their statistics."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.networks import adain, transformer
+from models.networks.normalization import InstanceNormalization
+from models.tiling import Tile, tiles
+
+Tensor = tf.Tensor
+
+KNOWN = {"transformer": transformer, "adain": adain}  # by the network's name: its STRIDE and REACH
+SAMPLE = 256  # px, side of the squares that statistics are estimated from
+
+
+class Feedforward:
+    """Calls a network on one picture after another; `network` is a `transformer` or `adain.stylizer`."""
+
+    def __init__(self, network: keras.Model, tile: int = 1024):
+        self.network = network
+        self.tile = tile
+        self.stride, self.reach = KNOWN[network.name].STRIDE, KNOWN[network.name].REACH
+        self.run = _compiled(network)
+        self.shared: _Shared | None = None
+
+    def __call__(self, image: np.ndarray, conditions: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
+        """Float32 `[height, width, 3]` in [-1, 1], any size, and the network's other inputs, each for one picture.
+
+        A picture with a side of more than `tile` px is painted in tiles. Instance normalisation looks at the
+        whole picture, and tiles with statistics of their own would differ in colour and contrast. They share them
+        instead: estimated from a sample of the picture, as large as a tile, that goes through the network as one
+        batch. So no seam shows, though the whole may differ a little from what it would be in one piece.
+        """
+        height, width = image.shape[:2]
+        conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
+        padded = _padded(image, self.stride)
+        parts = tiles(padded.shape[:2], self.tile, self.reach, self.stride)
+        if len(parts) == 1:
+            painted = self.run(tf.constant(padded[None]), conditions).numpy()[0]
+        else:
+            self.shared = self.shared or _Shared(self.network)
+            painted = self._in_tiles(padded, parts, conditions)
+        return painted[:height, :width]
+
+    def _in_tiles(self, image: np.ndarray, parts: list[Tile], conditions: dict[str, Tensor]) -> np.ndarray:
+        self.shared.estimate(_sample(image, self.tile**2), conditions)
+        if len(self.shared.statistics) == 1:  # nothing that it depends on is an estimate: one pass makes it exact
+            for part in parts:
+                self.shared.paint(image, part, conditions)
+            self.shared.settle()
+        painted = np.empty_like(image)
+        for part in parts:
+            top, bottom, left, right = part.core
+            painted[top:bottom, left:right] = self.shared.paint(image, part, conditions)
+        return painted
+
+
+def _sample(image: np.ndarray, pixels: int) -> np.ndarray:
+    """Squares from all over a picture, evenly spread, of about so many pixels together: `[n, side, side, 3]`."""
+    height, width = image.shape[:2]
+    side = min(SAMPLE, height, width)
+    count = max(1, pixels // side**2)
+    rows = max(1, round((count * height / width) ** 0.5))
+    tops, lefts = (
+        np.linspace(0, length - side, number).astype(int)
+        for length, number in ((height, rows), (width, max(1, count // rows)))
+    )
+    return np.stack([image[top : top + side, left : left + side] for top in tops for left in lefts])
+
+
+def _padded(image: np.ndarray, stride: int) -> np.ndarray:
+    """Grown at the bottom and right, by its mirror image, to sides that are multiples of `stride`."""
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, -height % stride), (0, -width % stride), (0, 0)), "symmetric")
+
+
+def _compiled(network: keras.Model) -> Callable:
+    @tf.function(reduce_retracing=True)
+    def run(image: Tensor, conditions: dict[str, Tensor]) -> Tensor:
+        return network({"image": image, **conditions} if conditions else image, training=False)
+
+    return run
+
+
+class _Shared:
+    """A copy of a network whose instance normalisations take statistics measured before, over all tiles."""
+
+    def __init__(self, network: keras.Model):
+        self.statistics: list[_Statistics] = []
+        self.core = tf.Variable([0, 0, 0, 0])  # of the tile at hand, in px of the tile
+        self.height = tf.Variable(0)  # of the tile
+        self.settled = tf.Variable(False)
+        copy = keras.models.clone_model(network, clone_function=self._copied)
+        copy.set_weights(network.get_weights())
+        self.run = _compiled(copy)
+
+    def _copied(self, layer: keras.Layer) -> keras.Layer:
+        copy = type(layer).from_config(layer.get_config())
+        if isinstance(layer, InstanceNormalization):
+            self.statistics.append(_Statistics(self, layer.output.shape[-1], layer.epsilon))
+            copy.normalize = self.statistics[-1].normalize
+        return copy
+
+    def estimate(self, sample: np.ndarray, conditions: dict[str, Tensor]) -> None:
+        """Takes the statistics of a sample, squares `[n, side, side, 3]`, as those of the whole picture."""
+        for statistics in self.statistics:
+            statistics.forget()
+        self.settled.assign(False)
+        self._look_at(sample.shape[1], (0, sample.shape[1], 0, sample.shape[2]))
+        self.run(tf.constant(sample), conditions)
+        self.settle()
+
+    def paint(self, image: np.ndarray, tile: Tile, conditions: dict[str, Tensor]) -> np.ndarray:
+        """The core of a tile, painted with the statistics of before; those of its own are added up."""
+        top, bottom, left, right = tile.outer
+        core = np.array(tile.core) - (top, top, left, left)
+        self._look_at(bottom - top, core)
+        painted = self.run(tf.constant(image[None, top:bottom, left:right]), conditions)
+        return painted.numpy()[0, core[0] : core[1], core[2] : core[3]]
+
+    def _look_at(self, height: int, core: Sequence[int]) -> None:
+        self.height.assign(height)
+        self.core.assign(core)
+
+    def settle(self) -> None:
+        """Takes what was added up as the statistics from now on."""
+        for statistics in self.statistics:
+            statistics.settle()
+        self.settled.assign(True)
+
+
+class _Statistics:
+    """Of one instance normalisation: used, and added up for the next pass."""
+
+    def __init__(self, tiling: _Shared, channels: int, epsilon: float):
+        self.tiling = tiling
+        self.epsilon = epsilon
+        self.mean, self.variance = (tf.Variable(tf.zeros(channels)) for _ in range(2))
+        self.count = tf.Variable(0.0, dtype=tf.float64)
+        self.sums = tf.Variable(tf.zeros((2, channels), tf.float64))  # of values and of their squares
+
+    def normalize(self, inputs: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """As `InstanceNormalization.normalize`."""
+        shape = tf.shape(inputs)
+        top, bottom, left, right = tf.unstack(self.tiling.core // (self.tiling.height // shape[1]))
+        core = tf.cast(inputs[:, top:bottom, left:right], tf.float32)
+        mean, variance = tf.nn.moments(core, [0, 1, 2])
+        count = tf.cast(shape[0] * (bottom - top) * (right - left), tf.float64)
+        wide, spread = tf.cast(mean, tf.float64), tf.cast(variance, tf.float64)
+        self.count.assign_add(count)
+        self.sums.assign_add(count * tf.stack([wide, spread + wide**2]))
+        mean = tf.where(self.tiling.settled, self.mean, mean)
+        variance = tf.where(self.tiling.settled, self.variance, variance)
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=gamma[0], offset=beta[0], mean=mean, variance=variance, epsilon=self.epsilon,
+            is_training=False,
+        ).y  # fmt: skip
+
+    def settle(self) -> None:
+        """The mean and variance of all that was added up since the last time."""
+        mean, square = tf.unstack(self.sums / self.count)
+        self.mean.assign(tf.cast(mean, tf.float32))
+        self.variance.assign(tf.cast(square - mean**2, tf.float32))
+        self.forget()
+
+    def forget(self) -> None:
+        """Drops what was added up."""
+        self.count.assign(0.0)
+        self.sums.assign(tf.zeros_like(self.sums))

@@ -1,0 +1,45 @@
+"""The image transformation network of Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style
+Transfer" (arXiv:1603.08155), with instance normalisation (Ulyanov et al. 2016) and, where they had transposed
+convolutions, enlargement and convolution: no checkerboard. Edges are mirrored, so they show no border either."""
+
+import keras
+from keras import layers
+
+from models.networks.normalization import InstanceNormalization
+from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
+
+STRIDE = 4  # sides of pictures must be its multiples
+REACH = 60  # px that a pixel of the result depends on, each way, beside the statistics of the whole
+
+
+def transformer(width: int = 32, blocks: int = 5, styles: int = 1) -> keras.Model:
+    """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, by tanh, float32.
+
+    With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
+    add up to 1 blend. `width` 32 and 5 residual blocks are the paper's.
+    """
+    image = keras.Input((None, None, 3), name="image")
+    weights = keras.Input((styles,), name="weights") if styles > 1 else None
+
+    def conv(x, filters: int, size: int, strides: int = 1, name: str = ""):
+        x = ReflectionPadding2D(size // 2, name=f"{name}_pad")(x)
+        return layers.Conv2D(filters, size, strides, use_bias=False, name=name)(x)
+
+    def norm(x, name: str, relu: bool = True):
+        norm = InstanceNormalization(styles, name=f"{name}_norm")
+        x = norm(x) if weights is None else norm(x, weights)
+        return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+    x = norm(conv(image, width, 9, name="in"), "in")
+    for i in (1, 2):
+        x = norm(conv(x, width * 2**i, 3, 2, name=f"down{i}"), f"down{i}")
+    for i in range(1, blocks + 1):
+        y = norm(conv(x, width * 4, 3, name=f"block{i}a"), f"block{i}a")
+        y = norm(conv(y, width * 4, 3, name=f"block{i}b"), f"block{i}b", relu=False)
+        x = layers.Add(name=f"block{i}")([x, y])
+    for i in (1, 2):
+        x = norm(UpsamplingConv2D(width * 4 // 2**i, name=f"up{i}")(x), f"up{i}")
+    x = ReflectionPadding2D(4, name="out_pad")(x)
+    x = ToPictureConv2D(3, 9, name="out")(x)
+    x = layers.Activation("tanh", dtype="float32", name="picture")(x)
+    return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")

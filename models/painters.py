@@ -1,0 +1,112 @@
+"""The methods of style transfer as one kind of thing: a function from a picture to that picture, painted.
+
+Pictures are float32 `[height, width, 3]` in [-1, 1], of any size. The second argument is for films: the frame
+before as it was painted, or None.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from losses import perceptual
+from models import color, gatys
+from models.feedforward import Feedforward
+from models.networks import adain
+from models.perceptual import Perceptual
+
+Paint = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+
+
+def optimization(
+    objective: Perceptual,
+    styles: Sequence[gatys.Style],
+    preserve_color: str,
+    steps: int,
+    log_every: int | None = None,
+    folder: Path = Path(),
+    **options,
+) -> Paint:
+    """Gatys et al. 2016; `steps` and `options` as `gatys.optimize` takes them, with a progress bar.
+
+    In a film, a frame starts from the one before and takes a quarter of the steps. With `log_every`, so many
+    evaluations apart, losses and pictures go to TensorBoard in `folder`.
+    """
+    writer = tf.summary.create_file_writer(str(folder / "tensorboard")) if log_every else None
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        used, how = styles, {"steps": steps, **options}
+        if preserve_color == "histogram":
+            used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
+        if before is not None:
+            how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
+        total = sum(count for _, count in gatys.schedule(image.shape[:2], how["coarsest"], how["steps"]))
+        with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
+
+            def report(terms: dict[str, float], image: np.ndarray) -> None:
+                bar.set_postfix(objective=f"{sum(terms.values()):.4g}", refresh=False)
+                bar.update()
+                if writer is not None and bar.n % log_every == 0:
+                    _log(writer, bar.n, terms, image)
+
+            painted = gatys.optimize(image, used, objective, report=report, **how)
+        return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
+    return paint
+
+
+def _log(writer: tf.summary.SummaryWriter, step: int, terms: dict[str, float], image: np.ndarray) -> None:
+    with writer.as_default():
+        for name, value in terms.items():
+            tf.summary.scalar(f"losses/{name}", value, step=step)
+        tf.summary.image("picture", (image[None] + 1) / 2, step=step)
+
+
+def fast(
+    network: keras.Model, weights: Sequence[float] | None, preserve_color: str, strength: float, tile: int
+) -> Paint:
+    """A trained `transformer`; `weights` blend its styles. `strength` mixes what it paints with the content."""
+    run = Feedforward(network, tile)
+    conditions = {} if weights is None else {"weights": np.asarray(weights, np.float32) / np.sum(weights)}
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        painted = run(image, conditions)
+        if preserve_color == "histogram":
+            painted = color.match_colors(painted, image)
+        if preserve_color == "luminance":
+            painted = color.with_luminance(image, painted)
+        return image + np.float32(strength) * (painted - image)
+
+    return paint
+
+
+def arbitrary(
+    network: keras.Model,
+    styles: Sequence[np.ndarray],
+    weights: Sequence[float] | None,
+    preserve_color: str,
+    strength: float,
+    tile: int,
+) -> Paint:
+    """A trained `adain.stylizer`; of several styles, it paints the average of their moments by `weights`."""
+    run = Feedforward(network, tile)
+    encode = tf.function(adain.encoder(network), reduce_retracing=True)
+    shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
+
+    def moments(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        found = [perceptual.moments(encode(tf.constant(image[None]))[adain.BOTTLENECK]) for image in images]
+        parts = zip(("mean", "deviation"), zip(*found, strict=True), strict=True)
+        return {name: np.average([np.ravel(x) for x in part], 0, shares) for name, part in parts}
+
+    known = moments(styles) if preserve_color != "histogram" else None
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        style = known or moments([color.match_colors(style, image) for style in styles])
+        painted = run(image, {**style, "strength": np.array([strength])})
+        return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
+    return paint

@@ -1,0 +1,35 @@
+"""Films without flicker: where nothing moves, a frame keeps most of how the frame before was painted."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+STILL = 6.0  # levels of 255 by which a still picture may change, by its camera's noise
+BLUR = 2.0  # px: single noisy pixels do not move
+
+
+def steadied(
+    frames: Iterable[np.ndarray], paint: Callable[[np.ndarray, np.ndarray | None], np.ndarray], keep: float
+) -> Iterator[np.ndarray]:
+    """Each of `frames`, uint8 `[height, width, 3]`, painted: float32 in [-1, 1]. Holds two frames, whatever comes.
+
+    A stylizer answers to noise that nobody sees, and its brush strokes jump from frame to frame. So of the frame
+    before, `keep` (0 to 1) is kept where the film does not change, and less and less of it as it changes more.
+    `paint` is given the frame before as it was painted, or None at the first.
+    """
+    last = painted = None
+    for frame in frames:
+        new = paint(frame.astype(np.float32) / np.float32(127.5) - np.float32(1), painted)
+        if last is not None and last.shape == frame.shape and painted.shape == new.shape:
+            share = keep * stillness(last, frame)[..., None]
+            new = new + share * (painted - new)
+        last, painted = frame, new
+        yield painted
+
+
+def stillness(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Where two frames, uint8 `[height, width, 3]`, are the same: float32 `[height, width]`, 1 there, else less."""
+    change = np.abs(after.astype(np.int16) - before).max(axis=-1).astype(np.uint8)
+    change = np.asarray(Image.fromarray(change).filter(ImageFilter.GaussianBlur(BLUR)), np.float32)
+    return np.exp(-np.square(change / np.float32(STILL)))

@@ -1,0 +1,230 @@
+"""Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from PIL import Image
+from tqdm import tqdm
+
+from data import film, picture
+from training import pictures
+from training.app import main
+from training.config import nearest
+from training.errors import GessoError
+from training.instantiate import build
+
+log = logging.getLogger(__name__)
+
+FILES = ("content", "style", "model", "output", "weights")  # keys
+
+
+@main("stylize", files=FILES, aliases={"model": "stylizer"})  # Hydra takes `model` for a group
+def stylize(config: DictConfig) -> None:
+    check(config)
+    jobs = outputs(find_contents(config), config)
+
+    from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
+
+    hardware.set_up(config)
+    paint = make_painter(config)
+    chunks = pictures.provenance(config.stylizer or "gatys", config, config.seed)
+    failures = []
+    for content, output in tqdm(jobs, unit="file", disable=True if len(jobs) == 1 else None):
+        try:
+            (paint_film if film.is_film(content) else paint_picture)(content, output, paint, config, chunks)
+            log.info("%s", output)
+        except GessoError as error:  # one broken file must not stop the others
+            failures.append(str(error))
+            if len(jobs) > 1:
+                log.error("%s", error)
+    if len(jobs) == 1 and failures:
+        raise GessoError(failures[0])
+    if failures:
+        raise GessoError(f"{len(failures)} of {len(jobs)} could not be painted:\n  " + "\n  ".join(failures))
+
+
+def check(config: DictConfig) -> None:
+    """Raises `GessoError` for values that make no picture."""
+    if isinstance(config.preserve_color, bool):
+        config.preserve_color = "luminance" if config.preserve_color else "none"
+    choices = {
+        "method": (None, "gatys", "fast", "adain"),
+        "preserve_color": ("none", "luminance", "histogram"),
+        "gatys.optimizer": ("lbfgs", "adam"),
+        "gatys.init": ("content", "noise"),
+    }
+    for key, allowed in choices.items():
+        value = OmegaConf.select(config, key)
+        if value not in allowed:
+            raise GessoError(f"{key}={value}: {nearest(str(value), [name for name in allowed if name])}")
+    for key in ("size", "style_size", "steps", "tile", "gatys.coarsest", "gatys.log_every"):
+        value = OmegaConf.select(config, key)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise GessoError(f"{key}={value}: it must be a whole number, at least 1.")
+    if config.strength < 0:
+        raise GessoError(f"strength={config.strength}: it must not be negative.")
+    if not 0 <= config.steady < 1:
+        raise GessoError(f"steady={config.steady}: it must be at least 0 and below 1.")
+    if config.content is None:
+        raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
+    if config.stylizer is None and config.method in ("fast", "adain"):
+        raise GessoError(
+            f"method={config.method} paints with a trained network: model=<run directory or stylizer.keras>. "
+            f"To train one: python train.py model={'fast_style' if config.method == 'fast' else 'adain'} ..."
+        )
+    if config.stylizer is None and config.style is None:
+        raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    if config.stylizer is not None and config.method == "gatys":
+        raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
+
+
+def find_contents(config: DictConfig) -> list[Path]:
+    """The files that `content=` names. Raises `GessoError` if there are none."""
+    path = Path(str(config.content)).expanduser()
+    if path.is_dir():
+        films = [file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith(".")]
+        found = picture.find(path) + films
+        if not found:
+            raise GessoError(f"content={path}: no pictures or films in this folder.")
+        return found
+    if not path.is_file():
+        raise GessoError(f"content={path}: there is no such file or folder.")
+    return [path]
+
+
+def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]:
+    """Each content with the file that its result goes to.
+
+    `output=` is a file if there is one content and it has a suffix that can be written, else a folder. Raises
+    `GessoError` where a result would overwrite what it is made from.
+    """
+    folder = Path(config.output or HydraConfig.get().runtime.output_dir).expanduser()
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
+    one_file = len(contents) == 1 and config.output is not None and not folder.is_dir() and folder.suffix
+    kept = {Path(path).resolve() for path in [*contents, *style_files(config)]}
+    stems = [path.stem for path in contents]
+    jobs = []
+    for content in contents:
+        known, suffix = (film.OUTPUTS, ".mp4") if film.is_film(content) else (picture.OUTPUTS, ".png")
+        name = content.stem if stems.count(content.stem) == 1 else content.name  # a.jpg beside a.png
+        output = folder if one_file else folder / f"{name}{suffix}"
+        if output.suffix.lower() not in known:
+            raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
+        if output.resolve() in kept:
+            raise GessoError(f"{output} is one of the inputs and would be overwritten. Give another output=.")
+        jobs.append((content, output))
+    return jobs
+
+
+def style_files(config: DictConfig) -> list[str]:
+    """The paintings that `style=` names."""
+    if config.style is None:
+        return []
+    return list(config.style) if isinstance(config.style, ListConfig) else [str(config.style)]
+
+
+def make_painter(config: DictConfig):
+    """The `models.painters.Paint` of a configuration. Raises `GessoError` where files are missing or do not fit."""
+    from models import painters, saved
+
+    color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
+    if config.stylizer is None:
+        return _optimization(config, weights)
+    path = Path(config.stylizer).expanduser()
+    network = saved.load_stylizer(path / "stylizer.keras" if path.is_dir() else path)
+    kind = {"transformer": "fast", "adain": "adain"}[network.name]
+    if config.method not in (None, kind):
+        raise GessoError(f"method={config.method}, but {path} is a network for method={kind}.")
+    if config.strength > 1:
+        raise GessoError(f"strength={config.strength}: for method={kind} it goes from 0 to 1.")
+    if kind == "fast":
+        styles = network.inputs[1].shape[-1] if len(network.inputs) > 1 else 1
+        if styles > 1 and weights is None:
+            weights = [1.0] + [0.0] * (styles - 1)
+            log.info("This network knows %d styles and paints in the first; style_weights= blends them.", styles)
+        _check_weights(weights, styles)
+        return painters.fast(network, weights if styles > 1 else None, color, config.strength, config.tile)
+    if config.style is None:
+        raise GessoError("This network paints in any manner: style=<painting> says in which.")
+    images = [_read(file, config.style_size) for file in style_files(config)]
+    _check_weights(weights, len(images))
+    return painters.arbitrary(network, images, weights, color, config.strength, config.tile)
+
+
+def _optimization(config: DictConfig, weights: list[float] | None):
+    from models import gatys, painters
+
+    files, options = style_files(config), config.gatys
+    masks, style_masks = _masks(options.content_masks), _masks(options.style_masks)
+    if len(masks or ()) != len(style_masks or ()):
+        raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
+    _check_weights(weights, len(files))
+    weights = weights or [1.0] * len(files)
+    styles = [gatys.Style(_read(file), w, style_masks) for file, w in zip(files, weights, strict=True)]
+    return painters.optimization(
+        build(options.objective), styles, config.preserve_color, config.steps,
+        log_every=options.log_every, folder=Path(HydraConfig.get().runtime.output_dir),
+        masks=masks, strength=config.strength, style_scale=options.style_scale, optimizer=options.optimizer,
+        learning_rate=options.learning_rate, coarsest=options.coarsest, init=options.init, seed=config.seed,
+        tile=config.tile,
+    )  # fmt: skip
+
+
+def _masks(files: ListConfig | None) -> np.ndarray | None:
+    """Float32 `[regions, height, width]` in 0..1, all of the first one's size."""
+    if not files:
+        return None
+    first, *others = [Image.fromarray(picture.read(file).pixels).convert("L") for file in files]
+    return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])
+
+
+def _read(file: str, size: int | None = None) -> np.ndarray:
+    return to_float(picture.read(Path(file).expanduser(), size).pixels)
+
+
+def _check_weights(weights: list[float] | None, styles: int) -> None:
+    if weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0):
+        raise GessoError(f"style_weights={weights}: {styles} are needed, none negative, not all zero.")
+
+
+def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
+    """One picture; transparency and colour profile go along."""
+    source = picture.read(content, config.size)
+    painted = paint(to_float(source.pixels), None)
+    picture.write(output, pictures.to_uint8(painted), chunks, like=source)
+
+
+def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
+    """One film, frame by frame; its sound and its frames' times stay as they are."""
+    from models.steady import steadied
+
+    source = film.open(content)
+
+    def frames(decoded: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
+        sized = (_scaled(frame, config.size) for frame in bar)
+        yield from (pictures.to_uint8(frame) for frame in steadied(sized, paint, config.steady))
+
+    film.write(content, output, frames, chunks)
+
+
+def _scaled(frame: np.ndarray, size: int | None) -> np.ndarray:
+    """A frame with its longer side of `size` px, and even sides, as most players want."""
+    if size is None:
+        return frame
+    height, width = (max(2, round(side * size / max(frame.shape) / 2) * 2) for side in frame.shape[:2])
+    return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """uint8 in 0..255 as float32 in [-1, 1]."""
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+if __name__ == "__main__":
+    stylize()
