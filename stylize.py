@@ -136,7 +136,10 @@ def make_painter(config: DictConfig):
     if config.stylizer is None:
         return _optimization(config, weights)
     path = Path(config.stylizer).expanduser()
-    network = saved.load_stylizer(path / "stylizer.keras" if path.is_dir() else path)
+    file = path / "stylizer.keras" if path.is_dir() else path
+    if not file.is_file():
+        raise GessoError(f"model={path}: there is no {file}.")
+    network = saved.load_stylizer(file)
     kind = {"transformer": "fast", "adain": "adain"}[network.name]
     if config.method not in (None, kind):
         raise GessoError(f"method={config.method}, but {path} is a network for method={kind}.")

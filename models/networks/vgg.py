@@ -5,7 +5,6 @@ Its early layers respond to edges and colours, its late ones to objects; percept
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.error import URLError
 
 import keras
 import tensorflow as tf
@@ -54,7 +53,7 @@ def encoder(
     x, outputs, i = Preprocess(name="preprocess")(image), {}, 0
     for block, count in enumerate(BLOCKS[network]):
         if block and i <= last:
-            x = POOLING[pooling](name=f"block{block}_pool")(x)
+            x = POOLING[pooling](2, name=f"block{block}_pool")(x)
         for _ in range(count):
             if i <= last:
                 x = layers.Conv2D(FILTERS[block], 3, padding="same", activation="relu", name=known[i])(x)
@@ -83,14 +82,12 @@ def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
         raise GessoError(f"weights={weights}: there is no such file.")
     try:
         return build(include_top=False, weights="imagenet" if weights is None else str(weights))
-    except (URLError, OSError, ValueError) as error:
+    except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
         if weights is not None:
-            raise GessoError(
-                f"weights={weights} does not hold the weights of {network} without its top: {error}"
-            ) from error
+            raise GessoError(f"weights={weights} are not those of {network} without its top: {error}") from error
         file = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
         raise GessoError(
             f"The ImageNet weights of {network} could not be downloaded. Get {file} from "
-            "https://storage.googleapis.com/tensorflow/keras-applications/"
-            f"{network}/{file} on another machine and give weights=<file>."
+            f"https://storage.googleapis.com/tensorflow/keras-applications/{network}/ elsewhere, and give "
+            "weights=<file>."
         ) from error

@@ -1,0 +1,70 @@
+"""Tiles: that they cover a picture, and that what is painted in them is what would be painted in one piece."""
+
+import numpy as np
+import pytest
+
+from models.feedforward import Feedforward
+from models.networks import adain, transformer
+from models.tiling import tiles
+
+random = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("size", [(100, 37), (64, 64), (513, 200)])
+@pytest.mark.parametrize("stride", [1, 8])
+def test_cores_cover_a_picture_once(size, stride):
+    covered = np.zeros(size, int)
+    for tile in tiles(size, 64, 10, stride):
+        (top, bottom, left, right), outer = tile.core, tile.outer
+        covered[top:bottom, left:right] += 1
+        assert bottom - top <= 64 + stride and right - left <= 64 + stride
+        assert outer[0] == max(0, top - -(-10 // stride) * stride)
+        assert all(edge % stride == 0 for edge in (top, left, outer[0], outer[2]))
+        assert outer[1] == min(size[0], bottom + -(-10 // stride) * stride)
+    assert (covered == 1).all()
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Smooth colours with some noise, in [-1, 1]."""
+    y, x = np.mgrid[:height, :width] / 50
+    waves = np.stack([np.sin(x + 2 * y), np.cos(3 * x - y), np.sin(y) * np.cos(x)], -1)
+    return (0.7 * waves + 0.2 * random.uniform(-1, 1, waves.shape)).astype(np.float32)
+
+
+def test_any_size_comes_back_as_it_went():
+    network = transformer.transformer(width=4, blocks=1)
+    image = picture(41, 50)
+    assert Feedforward(network)(image).shape == image.shape
+
+
+def test_tiles_of_adain_are_the_whole(vgg_weights):
+    image = picture(250, 303)
+    style = {"mean": random.uniform(0, 3, 512), "deviation": random.uniform(1, 3, 512), "strength": np.array([0.8])}
+    network = adain.stylizer(width=8, weights=vgg_weights)
+    whole, tiled = (Feedforward(network, tile)(image, style) for tile in (512, 128))
+    np.testing.assert_allclose(tiled, whole, atol=2e-3)
+
+
+def test_tiles_see_as_far_as_the_network():
+    """With the statistics of the whole, tiles give the whole: the margin is wide enough, and cores fit."""
+    network = transformer.transformer(width=4)
+    image = picture(244, 300)
+    run = Feedforward(network, 128)
+    whole = Feedforward(network, 512)(image)
+    run(image)  # makes the copy
+    run.shared.estimate(image[None], {})
+    painted = np.empty_like(image)
+    for tile in tiles((244, 300), 128, transformer.REACH, transformer.STRIDE):
+        top, bottom, left, right = tile.core
+        painted[top:bottom, left:right] = run.shared.paint(image, tile, {})
+    np.testing.assert_allclose(painted, whole, atol=2e-3)
+
+
+def test_sampled_statistics_are_near_those_of_the_whole_and_show_no_seam():
+    network = transformer.transformer(width=4, blocks=1)
+    image = picture(512, 512)
+    run = Feedforward(network, 300)
+    whole, tiled = Feedforward(network, 512)(image), run(image)
+    assert abs(tiled - whole).mean() < 0.1
+    again = run(image)
+    np.testing.assert_array_equal(tiled, again)  # nothing is left over from the picture before
