@@ -80,6 +80,17 @@ def check(config: DictConfig) -> None:
         raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
     if config.stylizer is not None and config.method == "gatys":
         raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
+    if config.stylizer is not None:
+        stylizer_file(config)
+
+
+def stylizer_file(config: DictConfig) -> Path:
+    """The file that `model=` names. Raises `GessoError` if there is none."""
+    path = Path(config.stylizer).expanduser()
+    file = path / "stylizer.keras" if path.is_dir() else path
+    if not file.is_file():
+        raise GessoError(f"model={path}: there is no {file}.")
+    return file
 
 
 def find_contents(config: DictConfig) -> list[Path]:
@@ -135,14 +146,10 @@ def make_painter(config: DictConfig):
     color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
     if config.stylizer is None:
         return _optimization(config, weights)
-    path = Path(config.stylizer).expanduser()
-    file = path / "stylizer.keras" if path.is_dir() else path
-    if not file.is_file():
-        raise GessoError(f"model={path}: there is no {file}.")
-    network = saved.load_stylizer(file)
+    network = saved.load_stylizer(stylizer_file(config))
     kind = {"transformer": "fast", "adain": "adain"}[network.name]
     if config.method not in (None, kind):
-        raise GessoError(f"method={config.method}, but {path} is a network for method={kind}.")
+        raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method={kind}.")
     if config.strength > 1:
         raise GessoError(f"strength={config.strength}: for method={kind} it goes from 0 to 1.")
     if kind == "fast":
@@ -164,7 +171,7 @@ def _optimization(config: DictConfig, weights: list[float] | None):
 
     files, options = style_files(config), config.gatys
     masks, style_masks = _masks(options.content_masks), _masks(options.style_masks)
-    if len(masks or ()) != len(style_masks or ()):
+    if len(options.content_masks or ()) != len(options.style_masks or ()):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
     _check_weights(weights, len(files))
     weights = weights or [1.0] * len(files)

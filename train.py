@@ -49,10 +49,12 @@ def train(config: DictConfig) -> None:
     if signal is not None:
         log.info("Interrupted. To go on: python train.py resume=%s", folder)
         sys.exit(128 + signal)
+    more = f"python stylize.py model={folder} content=<picture>"
+    if "generator" in model.exports:
+        more = f"python generate.py run={folder}"
     log.info(
-        "Done. Pictures: %s\nMore of them: python generate.py run=%s\nDashboard: make dashboard (tensorboard "
-        "--logdir outputs)",
-        folder / "samples", folder,
+        "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
+        folder / "samples", more,
     )  # fmt: skip
 
 

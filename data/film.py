@@ -150,7 +150,7 @@ def _opened(path: Path):
     try:
         import av
     except ImportError:
-        raise GessoError("Films need PyAV: .venv/bin/pip install -e '.[film]'") from None
+        raise GessoError("Films need PyAV: .venv/bin/pip install av") from None
     try:
         return av.open(f"file:{path}", metadata_errors="replace")  # else "a:b.mp4" is an address
     except FileNotFoundError:

@@ -107,7 +107,7 @@ class FastStyle(keras.Model):
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """A row of `columns` contents, and below them a row in each style."""
-        images = examples["image"][:columns]
+        images = tf.constant(examples["image"][:columns])
         rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in range(len(self.styles))]
         return np.concatenate([images, *rows])
 

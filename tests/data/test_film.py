@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-av = pytest.importorskip("av", reason="films need PyAV: pip install -e '.[film]'")
+av = pytest.importorskip("av", reason="films need PyAV")
 
 from data import film  # noqa: E402
 from training.errors import GessoError  # noqa: E402

@@ -1,0 +1,174 @@
+"""`stylize.py`, and the trainings of what it paints with, as a user runs them."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.networks import transformer
+
+random = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with contents, styles, and two networks that were never trained."""
+    root = tmp_path_factory.mktemp("pictures")
+    for name in ("contents", "styles"):
+        (root / name).mkdir()
+        for i in range(3):
+            noise = Image.fromarray(random.integers(0, 255, (9, 7, 3), np.uint8))
+            noise.resize((56, 72), Image.Resampling.BICUBIC).save(root / name / f"{i}.png")
+    keras.utils.set_random_seed(0)
+    transformer.transformer(width=4, blocks=1).save(root / "stylizer.keras")
+    transformer.transformer(width=4, blocks=1, styles=2).save(root / "two.keras")
+    return root
+
+
+def test_by_optimisation(folder, script, tmp_path, vgg_weights):
+    content = folder / "contents" / "0.png"
+    done = script(
+        "stylize.py", f"content={content}", f"style={folder / 'styles' / '0.png'}", f"weights={vgg_weights}",
+        "steps=3", f"output={tmp_path / 'a b, (c).png'}", "preserve_color=true",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "a b, (c).png") as image:
+        assert image.size == (56, 72)
+        assert image.text["Source"] == "Made by a neural network"
+        assert not np.array_equal(np.asarray(image), np.asarray(Image.open(content)))
+
+
+def test_regions_several_styles_and_tensorboard(folder, script, tmp_path, vgg_weights):
+    half = np.zeros((72, 56), np.uint8)
+    half[:36] = 255
+    for name, mask in (("top", half), ("bottom", 255 - half)):
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    masks = f"[{tmp_path / 'top.png'},{tmp_path / 'bottom.png'}]"
+    done = script(
+        "stylize.py", f"content={folder / 'contents' / '0.png'}", "steps=2", f"weights={vgg_weights}",
+        f"style=[{folder / 'styles' / '0.png'},{folder / 'styles' / '1.png'}]", "style_weights=[2,1]",
+        f"gatys.content_masks={masks}", f"gatys.style_masks={masks}", "gatys.optimizer=adam", "gatys.log_every=1",
+        "preserve_color=histogram", f"hydra.run.dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "0.png").is_file()
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_a_folder_goes_on_past_what_is_broken(folder, script, tmp_path):
+    contents = tmp_path / "in"
+    contents.mkdir()
+    opaque = Image.open(folder / "contents" / "0.png")
+    opaque.save(contents / "a.jpg")
+    opaque.save(contents / "a.png")
+    opaque.putalpha(Image.fromarray(np.tile(np.arange(56, dtype=np.uint8), (72, 1))))
+    opaque.save(contents / "clear.png")
+    (contents / "broken.jpg").write_text("no picture")
+    (contents / "notes.txt").write_text("not meant")
+    done = script("stylize.py", f"content={contents}", f"model={folder}", f"output={tmp_path / 'out'}", "size=40")
+    assert done.returncode == 1
+    assert "1 of 4 could not be painted" in done.stderr + done.stdout
+    assert "broken.jpg is no picture" in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.jpg.png", "a.png.png", "clear.png"]
+    with Image.open(tmp_path / "out" / "clear.png") as image:
+        assert image.size == (31, 40) and image.mode == "RGBA"
+        assert len(np.unique(np.asarray(image)[..., 3])) > 20
+
+
+def test_strength_and_blending(folder, script, tmp_path):
+    content = folder / "contents" / "0.png"
+    results = {}
+    for name, options in {
+        "none": ["strength=0"], "first": [], "second": ["style_weights=[0,1]"], "both": ["style_weights=[1,1]"],
+    }.items():  # fmt: skip
+        done = script(
+            "stylize.py",
+            f"content={content}",
+            f"model={folder / 'two.keras'}",
+            f"output={tmp_path / name}.png",
+            *options,
+        )
+        assert done.returncode == 0, done.stderr
+        results[name] = np.asarray(Image.open(tmp_path / f"{name}.png"))
+    np.testing.assert_array_equal(results["none"], np.asarray(Image.open(content)))
+    # Untrained styles are all alike; that weights reach the network is what the network's own test shows.
+    np.testing.assert_array_equal(results["first"], results["second"])
+    assert not np.array_equal(results["first"], results["none"])
+
+
+def test_a_film(folder, script, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(tmp_path / "in.mp4", "w") as film:
+        stream = film.add_stream("libx264", rate=10, width=48, height=40, pix_fmt="yuv420p")
+        for i in range(6):
+            frame = av.VideoFrame.from_ndarray(np.full((40, 48, 3), 30 * i, np.uint8))
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode())
+    done = script(
+        "stylize.py", f"content={tmp_path / 'in.mp4'}", f"model={folder}", f"output={tmp_path / 'out.mp4'}"
+    )
+    assert done.returncode == 0, done.stderr
+    with av.open(tmp_path / "out.mp4") as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == 6 and frames[0].shape == (40, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "content= says what"),
+        (["content=README.md"], "style= says"),
+        (["content=/nowhere", "style=README.md"], "no such file"),
+        (["content={c}", "style={c}", "output={c}"], "one of the inputs"),
+        (["content={c}", "style={c}", "output=x.bmp"], "suffix must be one of .png"),
+        (["content={c}", "style={c}", "method=gaty"], "Did you mean gatys"),
+        (["content={c}", "style={c}", "preserve_color=hue"], "There are: histogram"),
+        (["content={c}", "style={c}", "strength=-1"], "negative"),
+        (["content={c}", "method=fast"], "python train.py model=fast_style"),
+        (["content={c}", "model=/nowhere"], "no /nowhere"),
+        (["content={c}", "model={m}", "strength=2"], "from 0 to 1"),
+        (["content={c}", "model={m}", "method=adain"], "a network for method=fast"),
+        (["content={c}", "model={m}", "style_weights=[1,2]"], "1 are needed"),
+        (["content={c}", "style={c}", "weights=/nowhere.h5"], "no such file"),
+        (["contnt=x"], "Did you mean content"),
+    ],
+)
+def test_errors_in_words(folder, script, arguments, words):
+    values = {"c": folder / "contents" / "0.png", "m": folder / "stylizer.keras"}
+    done = script("stylize.py", *(argument.format(**values) for argument in arguments))
+    assert done.returncode == 1
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("model", ["fast_style", "adain"])
+def test_trained_killed_and_resumed(model, folder, script, tmp_path, vgg_weights):
+    arguments = [
+        f"model={model}", f"dataset.root={folder / 'contents'}", f"weights={vgg_weights}", "image_size=32",
+        "batch_size=2", "sample_every=2", "checkpoint_every=2", "log_every=1", "model.width=4",
+    ]  # fmt: skip
+    if model == "adain":
+        arguments += [f"dataset.style_root={folder / 'styles'}"]
+    else:
+        styles = f"[{folder / 'styles' / '0.png'},{folder / 'styles' / '1.png'}]"
+        arguments += ["dataset=image_folder", f"model.style={styles}", "model.blocks=1"]
+    runs = [tmp_path / "straight", tmp_path / "resumed"]
+    assert script("train.py", *arguments, "steps=4", f"hydra.run.dir={runs[0]}").returncode == 0
+    assert script("train.py", *arguments, "steps=2", f"hydra.run.dir={runs[1]}").returncode == 0
+    done = script("train.py", f"resume={runs[1]}", "steps=4")
+    assert done.returncode == 0, done.stderr
+    assert "stylize.py" in done.stdout + done.stderr
+    arrays = [np.load(run / "checkpoints" / "step_00000004.npz") for run in runs]
+    assert arrays[0].files == arrays[1].files
+    for name in arrays[0].files:
+        np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
+    rows = [[json.loads(row) for row in (run / "metrics.jsonl").read_text().splitlines()] for run in runs]
+    losses = [[row["total_loss"] for row in part] for part in rows]
+    assert losses[0] == losses[1] and len(losses[0]) == 4
+    content, style = folder / "contents" / "2.png", folder / "styles" / "2.png"
+    style = [f"style={style}"] if model == "adain" else []
+    done = script("stylize.py", f"content={content}", f"model={runs[1]}", *style, f"output={tmp_path / 'x.png'}")
+    assert done.returncode == 0, done.stderr
