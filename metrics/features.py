@@ -12,31 +12,32 @@ import numpy as np
 from tqdm import tqdm
 
 SMALLEST = 16  # px: four times halved, one is left
-MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
+LAYER = "block5_conv3"
 
 
 def vgg16(weights: str | Path | None = None) -> Callable:
     """Float images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, 512]`.
 
-    block5_conv3 after its ReLU, so features are not negative. `weights` is a file of
-    `keras.applications.VGG16(include_top=False)`; without one Keras downloads ImageNet's. Computes in float32
-    whatever the policy. The function returned raises `ValueError` for pictures below 16 px.
+    block5_conv3 after its ReLU, so features are not negative; `weights` as `models.networks.vgg.encoder` takes it.
+    Computes in float32 whatever the policy. The function returned raises `ValueError` for pictures below 16 px.
     """
     import keras
     import tensorflow as tf
 
+    from models.networks import vgg
+
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")
     try:
-        source = "imagenet" if weights is None else str(weights)
-        vgg = keras.applications.VGG16(include_top=False, weights=source)
-        network = keras.Model(vgg.input, vgg.get_layer("block5_conv3").output)
+        network = vgg.encoder([LAYER], weights)
     finally:
         keras.config.set_dtype_policy(policy)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def extract(images: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_mean(network(preprocess(images), training=False), axis=(1, 2))
+        if images.shape[-1] == 1:
+            images = tf.repeat(images, 3, axis=-1)
+        return tf.reduce_mean(network(images, training=False)[LAYER], axis=(1, 2))
 
     def checked(images: np.ndarray) -> tf.Tensor:
         if len(images.shape) != 4 or min(images.shape[1:3]) < SMALLEST:
@@ -44,16 +45,6 @@ def vgg16(weights: str | Path | None = None) -> Callable:
         return extract(tf.convert_to_tensor(images, tf.float32))
 
     return checked
-
-
-def preprocess(images):
-    """What VGG16 was trained on: grey or RGB in [-1, 1] -> BGR in 0..255 less ImageNet's mean colour, float32."""
-    import tensorflow as tf
-
-    images = (tf.cast(images, tf.float32) + 1) * 127.5
-    if images.shape[-1] == 1:
-        images = tf.repeat(images, 3, axis=-1)
-    return images[..., ::-1] - tf.constant(MEAN_BGR)
 
 
 def features(model: Callable, images: np.ndarray, batch_size: int = 64, name: str = "features") -> np.ndarray:

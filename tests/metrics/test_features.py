@@ -19,14 +19,6 @@ def model(test_data):
         keras.config.set_dtype_policy(policy)
 
 
-def test_preprocessing_is_keras_own():
-    images = np.random.default_rng(0).integers(0, 256, (2, 20, 24, 3)).astype(np.float32)
-    expected = keras.applications.vgg16.preprocess_input(images.copy())
-    np.testing.assert_allclose(features.preprocess(images / 127.5 - 1), expected, atol=1e-3)
-    white = np.asarray(features.preprocess(np.ones((1, 1, 1, 1))))
-    np.testing.assert_allclose(white[0, 0, 0], [255 - 103.939, 255 - 116.779, 255 - 123.68], rtol=1e-6)
-
-
 def test_are_means_of_block5_conv3(model, test_data):
     images = np.random.default_rng(1).integers(0, 256, (3, 48, 64, 3)).astype(np.float32)
     weights = test_data / "weights" / "vgg16_notop.weights.h5"
