@@ -266,7 +266,7 @@ def judge(options: argparse.Namespace, content: np.ndarray, style: np.ndarray) -
         found[path.stem] = {
             "precision": str(record["precision"]),
             "evaluations": int(record["evaluations"]),
-            "first": float(record["first"]),
+            "first": float(record["first"]) if record["evaluations"] else None,
             "objective": {f"{mark:g}": known(trail[mark]) for mark in at},
         }
     last = f"{at[-1]:g}"
@@ -329,7 +329,8 @@ def show(options: argparse.Namespace, size: int, result: dict) -> None:
     print(f"  {'':26} {'precision':>15} {'evaluations':>12} {'its first':>10} {heads}")
     for name, row in rows.items():
         values = "".join(f"{value / 1000:9,.0f}" for value in row["objective"].values())
-        print(f"  {name:26} {row['precision']:>15} {row['evaluations']:12} {row['first'] / 1000:10,.2f} {values}")
+        first = f"{row['first'] / 1000:,.2f}" if row["evaluations"] else "-"
+        print(f"  {name:26} {row['precision']:>15} {row['evaluations']:12} {first:>10} {values}")
     for name, row in rows.items():
         if "reached" in row:
             seconds, rival = row["reached"], f"what {result['best_rival']} has at {columns[-1]} s"

@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -47,26 +47,49 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
 
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
+    image, turn = read(path, channels, shortest(size, crop))
+    target, box = cut(image.size, size, crop)
+    image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=3.0)
+    if turn in TURNS:
+        image = image.transpose(TURNS[turn])
+    return as_bytes(image, channels)
+
+
+def read(path: str | Path, channels: int, side: int | None = None) -> tuple[Image.Image, int]:
+    """The picture in mode L, RGB or F (0..255), as it lies in the file, and how to turn it (`TURNS`).
+
+    With `side`, it may come smaller, as long as the shorter side can still become `side` without loss.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            side = size if crop == "centre" else round(size * MARGIN)
-            _shrink_jpeg(image, side)
+            if side is not None:
+                _shrink_jpeg(image, side)
             image.load()
-            turn = orientation(image)
-            image = _plain(image, channels)
+            return _plain(image, channels), orientation(image)
     except UnidentifiedImageError:
         reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
         raise ValueError(reason) from None
-    width, height = image.size
-    short, longest = min(width, height), max(width, height)
+
+
+def shortest(size: int, crop: str) -> int:
+    """What `decode` makes of the shorter side."""
+    return size if crop == "centre" else round(size * MARGIN)
+
+
+def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """What `decode` makes of a picture of (width, height): the new (width, height), and the box to resize."""
+    width, height = sides
+    side, short, longest = shortest(size, crop), min(sides), max(sides)
     kept = short if crop == "centre" else min(longest, 2 * short)
     long_side = side if crop == "centre" else round(side * kept / short)
     box_w, box_h = (kept, short) if width >= height else (short, kept)
     target = (long_side, side) if width >= height else (side, long_side)
     left, top = (width - box_w) // 2, (height - box_h) // 2  # whole pixels: no blur where nothing shrinks
-    image = image.resize(target, Image.Resampling.BICUBIC, (left, top, left + box_w, top + box_h), reducing_gap=3.0)
-    if turn in TURNS:
-        image = image.transpose(TURNS[turn])
+    return target, (left, top, left + box_w, top + box_h)
+
+
+def as_bytes(image: Image.Image, channels: int) -> np.ndarray:
+    """uint8 [height, width, channels] of an image in mode L, RGB or F."""
     if image.mode == "F":
         image = Image.fromarray(np.clip(np.asarray(image) + 0.5, 0, 255).astype(np.uint8))
     pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
@@ -123,27 +146,36 @@ def decode_folder(root: Path, names: Sequence[str], size: int, crop: str, folder
     The others are noted there as "name: reason". Memory does not grow with the number of files.
     Raises `OSError` before any work if the disk clearly has no room.
     """
-    needed, free = len(names) * size * size * channels, shutil.disk_usage(folder).free
+    log.info("Decoding %d pictures from %s to %d px, once; then they are cached", len(names), root, size)
+    decode_all(
+        names, lambda i: decode(os.path.join(root, names[i]), size, channels, crop), size * size * channels, folder
+    )
+
+
+def decode_all(names: Sequence[str], one: Callable[[int], np.ndarray], num_bytes: int, folder: Path) -> None:
+    """`decode_folder` for whatever `one` makes of a number in `names`: uint8 [height, width, channels].
+
+    `num_bytes`: what one takes at least.
+    """
+    needed, free = len(names) * num_bytes, shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
-    log.info("Decoding %d pictures from %s to %d px, once; then they are cached", len(names), root, size)
     started = time.perf_counter()
     skipped: list[str] = []
-    count = store.write(folder, _decode_all(root, names, size, channels, crop, skipped), skipped)
+    count = store.write(folder, _in_threads(names, one, num_bytes, skipped), skipped)
     log.info("Decoded %d pictures in %.1f s", count, time.perf_counter() - started)
 
 
-def _decode_all(
-    root: Path, names: Sequence[str], size: int, channels: int, crop: str, skipped: list[str]
+def _in_threads(
+    names: Sequence[str], one: Callable[[int], np.ndarray], num_bytes: int, skipped: list[str]
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yields (number in `names`, picture) in order. Threads, not processes: Pillow works outside Python's
     lock, and threads start in no time. Only a few megabytes are under way at a time."""
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chunk = max(1, min(32, 2**21 // (size * size * channels)))
+    chunk = max(1, min(32, 2**21 // num_bytes))
 
     def work(first: int) -> list[tuple[int, np.ndarray | str]]:
-        chosen = range(first, min(first + chunk, len(names)))
-        return [(i, _attempt(os.path.join(root, names[i]), size, channels, crop)) for i in chosen]
+        return [(i, _attempt(one, i)) for i in range(first, min(first + chunk, len(names)))]
 
     firsts = iter(range(0, len(names), chunk))
     with ThreadPoolExecutor(threads) as pool, tqdm(total=len(names), unit="img", disable=None) as bar:
@@ -159,8 +191,8 @@ def _decode_all(
             bar.update(len(results))
 
 
-def _attempt(path: str, size: int, channels: int, crop: str) -> np.ndarray | str:
+def _attempt(one: Callable[[int], np.ndarray], number: int) -> np.ndarray | str:
     try:
-        return decode(path, size, channels, crop)
+        return one(number)
     except Exception as error:  # whatever is wrong with one file must not stop the others
         return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 VERSION = 1  # of what `decode_folder` makes; a new one makes all caches anew
-LAYOUT = "Expected: pictures (" + " ".join(SUFFIXES) + "), directly or in one subfolder a class."
+PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
+LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 
 
 class Picture(NamedTuple):
@@ -47,20 +48,29 @@ def load(
     `limit` takes that many pictures, evenly spread; `balance` as in `Dataset`. Raises `GessoError` if there is
     nothing to read.
     """
-    if root is None:
-        raise GessoError(f"dataset=image_folder needs to know the folder: dataset.root=<folder>. {LAYOUT}")
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: dataset.root=<folder>. {LAYOUT}")
-    pictures = find_pictures(folder)
-    if not pictures:
-        raise GessoError(f"No pictures in {folder.absolute()} or below (dataset.root). {LAYOUT}")
+    folder, pictures = listed(root)
     classes = [picture.path.split("/")[0] if "/" in picture.path else None for picture in pictures]
     if None in classes:
         classes = None
     name = folder.resolve().name
     return from_files(name, folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance)
+
+
+def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) -> tuple[Path, list[Picture]]:
+    """The folder that the configuration's `key` names and all pictures under it (`find_pictures`).
+
+    Raises `GessoError`, saying what is `expected`, if there is no such folder or no picture in it.
+    """
+    if root is None:
+        raise GessoError(f"This data set needs to know a folder: {key}=<folder>. {expected}")
+    folder = Path(root).expanduser()
+    if not folder.is_dir():
+        what = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: {key}=<folder>. {expected}")
+    pictures = find_pictures(folder)
+    if not pictures:
+        raise GessoError(f"No pictures in {folder.absolute()} or below ({key}). {expected}")
+    return folder, pictures
 
 
 def find_pictures(root: Path) -> list[Picture]:

@@ -10,6 +10,7 @@ from keras import ops
 
 from losses import perceptual
 from models.networks import adain
+from models.updates import prepared, scaled, update
 
 Tensor = tf.Tensor
 
@@ -49,12 +50,11 @@ class AdaIN(keras.Model):
     ) -> None:
         """Sets the optimizer and the weights of the losses; `moments_layers` names those whose moments count."""
         super().compile(optimizer=None, jit_compile=jit_compile)
-        self.decoder_optimizer = optimizer
+        self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables)
         self.moments_layers = dict(moments_layers)
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.encoder = adain.encoder(self.stylizer, sorted({*moments_layers, adain.BOTTLENECK}))
-        optimizer.build(self.decoder.trainable_variables)
         names = ("total_loss", "content_loss", "style_loss")
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
@@ -100,9 +100,8 @@ class AdaIN(keras.Model):
         with tf.GradientTape() as tape:
             losses = self.losses_of(self.decoder(target, training=True), target, style)
             loss = sum(losses.values())
-            scaled = self.decoder_optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
-        variables = self.decoder.trainable_variables
-        self.decoder_optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+            scaled_loss = scaled(loss, self.decoder_optimizer)
+        update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
         self.step.assign(self.step + 1)
         for name, value in {"total_loss": loss, **losses}.items():
             self.means[name].update_state(value)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.perceptual import Perceptual
+from models.updates import key, prepared, scaled, update
 
 Tensor = tf.Tensor
 
@@ -44,8 +45,7 @@ class FastStyle(keras.Model):
         """Sets the optimizer and what to minimise. The styles' Gram matrices are computed here, once."""
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.objective = objective
-        self.network_optimizer = optimizer
-        optimizer.build(self.network.trainable_variables)
+        self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
         grams = [objective.style(objective.encoder(style)) for style in self.styles]
         self.targets = {name: tf.concat([gram[name] for gram in grams], axis=0) for name in grams[0]}
         names = ["total_loss", "content_loss", "style_loss"]
@@ -83,7 +83,7 @@ class FastStyle(keras.Model):
         """One update on the contents `data["image"]`."""
         images = data["image"]
         batch = images.shape[0]
-        styles = tf.random.stateless_uniform([batch], self._key(), 0, len(self.styles), tf.int32)
+        styles = tf.random.stateless_uniform([batch], key(self.seed, 0, self.step), 0, len(self.styles), tf.int32)
         targets = {name: tf.gather(grams, styles) for name, grams in self.targets.items()}
         objective = self.objective
         content = objective.content(objective.content_encoder(images, training=False))
@@ -97,9 +97,8 @@ class FastStyle(keras.Model):
             if objective.smoothness:
                 losses["smoothness_loss"] = objective.smoothness_loss(painted)
             loss = sum(losses.values())
-            scaled = self.network_optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
-        variables = self.network.trainable_variables
-        self.network_optimizer.apply(tape.gradient(scaled, [v.value for v in variables]), variables)
+            scaled_loss = scaled(loss, self.network_optimizer)
+        update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
         self.step.assign(self.step + 1)
         for name, value in {"total_loss": loss, **losses}.items():
             self.means[name].update_state(value)
@@ -110,9 +109,3 @@ class FastStyle(keras.Model):
         images = tf.constant(examples["image"][:columns])
         rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in range(len(self.styles))]
         return np.concatenate([images, *rows])
-
-    def _key(self) -> Tensor:
-        """A seed, int32 `[2]`, for this step on this replica."""
-        key = tf.random.fold_in(tf.constant([self.seed, 0]), tf.convert_to_tensor(self.step))
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.fold_in(key, tf.cast(replica, tf.int64))

@@ -11,6 +11,7 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import latent
 from models.augmentation import Augmentation
+from models.updates import accuracy, key, prepared, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -99,19 +100,14 @@ class GAN(keras.Model):
             threshold: the logit between real and generated, if the objective has one.
         """
         super().compile(optimizer=None, jit_compile=jit_compile)
-        if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `self.optimizer`
-            generator_optimizer = keras.optimizers.LossScaleOptimizer(generator_optimizer)
-            discriminator_optimizer = keras.optimizers.LossScaleOptimizer(discriminator_optimizer)
         self.generator_loss = generator_loss
         self.discriminator_loss = discriminator_loss
         self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
         self.penalties = dict(penalties or {})
         self.weight_clipping = weight_clipping
         self.threshold = threshold
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
-        generator_optimizer.build(self.generator.trainable_variables)
-        discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.generator_optimizer = prepared(generator_optimizer, self.generator.trainable_variables)
+        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator.trainable_variables)
         self.means = {name: keras.metrics.Mean(name=name) for name in self._mean_names()}
         self.built = True
 
@@ -199,8 +195,8 @@ class GAN(keras.Model):
                 class_loss = _cross_entropy(labels, judged["class_logits"])
                 means["generator_class_loss"] = class_loss
                 total += class_loss
-            scaled = self._scaled(total, self.generator_optimizer)
-        norm = _update(self.generator_optimizer, tape, scaled, self.generator.trainable_variables)
+            objective = scaled(total, self.generator_optimizer)
+        norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         self._average_generator()
         self.step.assign(self.step + 1)
 
@@ -228,8 +224,8 @@ class GAN(keras.Model):
                 terms["discriminator_class_loss"] = sum(losses)
             if "reconstruction_error" in real:
                 terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
-            scaled = self._scaled(loss + sum(terms.values()), self.discriminator_optimizer)
-        norm = _update(self.discriminator_optimizer, tape, scaled, self.discriminator.trainable_variables)
+            objective = scaled(loss + sum(terms.values()), self.discriminator_optimizer)
+        norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         if self.weight_clipping is not None:
             clip_weights(self.discriminator.trainable_variables, self.weight_clipping)
         if self.augmentation.target is not None:
@@ -239,7 +235,7 @@ class GAN(keras.Model):
         return terms | {
             "discriminator_loss": loss,
             "discriminator_gradient_norm": norm,
-            "discriminator_accuracy": _accuracy(real["logits"], fake["logits"], self.threshold),
+            "discriminator_accuracy": accuracy(real["logits"], fake["logits"], self.threshold),
             "real_score": ops.mean(ops.sigmoid(real["logits"])),  # D(x)
             "fake_score": ops.mean(ops.sigmoid(fake["logits"])),  # D(G(z)), before this step's update
         }
@@ -267,16 +263,10 @@ class GAN(keras.Model):
 
     def _key(self, purpose: int, i: int) -> Tensor:
         """A seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
-        key = tf.random.fold_in(tf.constant([self.seed, purpose + 8 * i]), tf.convert_to_tensor(self.step))
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.fold_in(key, tf.cast(replica, tf.int64))
+        return key(self.seed, purpose + 8 * i, self.step)
 
     def _split(self, batch: Tensor) -> list[Tensor]:
         return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]
-
-    def _scaled(self, loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
-        """The loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
-        return optimizer.scale_loss(loss / self.distribute_strategy.num_replicas_in_sync)
 
     def _average_generator(self) -> None:
         step = tf.cast(self.step, tf.float32)
@@ -308,23 +298,5 @@ def _grow(network: keras.Model, step: tf.Variable) -> None:
         network.grow(tf.convert_to_tensor(step))
 
 
-def _update(
-    optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
-) -> Tensor:
-    """Applies the gradients of the (scaled) loss; returns their norm, unscaled."""
-    gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
-    optimizer.apply(gradients, variables)
-    return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
-
-
 def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
     return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
-
-
-def _accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:
-    """How often the discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
-    if threshold is None:
-        right = real_logits > fake_logits
-    else:
-        right = ops.stack([real_logits > threshold, fake_logits < threshold])
-    return ops.mean(ops.cast(right, "float32"))

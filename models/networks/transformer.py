@@ -9,14 +9,15 @@ from models.networks.normalization import InstanceNormalization
 from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 
 STRIDE = 4  # sides of pictures must be its multiples
-REACH = 60  # px that a pixel of the result depends on, each way, beside the statistics of the whole
+REACH = 92  # px that a pixel of the result depends on, each way, with 9 blocks, beside the statistics of the whole
 
 
-def transformer(width: int = 32, blocks: int = 5, styles: int = 1) -> keras.Model:
+def transformer(width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9) -> keras.Model:
     """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, by tanh, float32.
 
     With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
-    add up to 1 blend. `width` 32 and 5 residual blocks are the paper's.
+    add up to 1 blend. `width` 32, 5 residual blocks, and `edge`, the side of the first and last kernels, 9 are the
+    paper's; CycleGAN (Zhu et al. 2017, arXiv:1703.10593) has 64, 9 and 7.
     """
     image = keras.Input((None, None, 3), name="image")
     weights = keras.Input((styles,), name="weights") if styles > 1 else None
@@ -30,7 +31,7 @@ def transformer(width: int = 32, blocks: int = 5, styles: int = 1) -> keras.Mode
         x = norm(x) if weights is None else norm(x, weights)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
-    x = norm(conv(image, width, 9, name="in"), "in")
+    x = norm(conv(image, width, edge, name="in"), "in")
     for i in (1, 2):
         x = norm(conv(x, width * 2**i, 3, 2, name=f"down{i}"), f"down{i}")
     for i in range(1, blocks + 1):
@@ -39,7 +40,7 @@ def transformer(width: int = 32, blocks: int = 5, styles: int = 1) -> keras.Mode
         x = layers.Add(name=f"block{i}")([x, y])
     for i in (1, 2):
         x = norm(UpsamplingConv2D(width * 4 // 2**i, name=f"up{i}")(x), f"up{i}")
-    x = ReflectionPadding2D(4, name="out_pad")(x)
-    x = ToPictureConv2D(3, 9, name="out")(x)
+    x = ReflectionPadding2D(edge // 2, name="out_pad")(x)
+    x = ToPictureConv2D(3, edge, name="out")(x)
     x = layers.Activation("tanh", dtype="float32", name="picture")(x)
     return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")
