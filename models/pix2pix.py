@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from losses import reconstruction
 from models.updates import accuracy, key, prepared, scaled, update
@@ -121,7 +120,7 @@ class Pix2Pix(keras.Model):
             loss = self.discriminator_loss(real, fake) / 2  # slows it down beside the generator, as in the paper
             terms = {
                 f"{name}_penalty": penalty(
-                    lambda images: ops.mean(self._judge(images, source), axis=(1, 2, 3)), target, image,
+                    lambda images: self._judge(images, source), target, image,
                     key(self.seed, PENALTY, self.step), tf.convert_to_tensor(self.step),
                 )
                 for name, penalty in self.penalties.items()

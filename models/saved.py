@@ -33,6 +33,14 @@ def load_stylizer(path: str | Path):
     return stylizer
 
 
+def stylizer_of(path: str | Path | None):
+    """The stylizer of a run directory, or in a file; None of None. Raises `GessoError` as `load_stylizer`."""
+    if path is None:
+        return None
+    path = Path(path).expanduser()
+    return load_stylizer(path / "stylizer.keras" if path.is_dir() else path)
+
+
 def _read(path: str | Path):
     import keras
 

@@ -24,7 +24,10 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
     keras.utils.set_random_seed(seed)
     classes = len(dataset.class_names or ())
-    model = build(config.model.system, image_shape=dataset.image_shape, num_classes=classes, seed=seed)
+    shapes = {"image_shape": dataset.image_shape}
+    if hasattr(dataset, "source_shape"):  # of data sets of pairs
+        shapes["source_shape"] = dataset.source_shape
+    model = build(config.model.system, **shapes, num_classes=classes, seed=seed)
     optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
     model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
     return model

@@ -5,12 +5,12 @@ no more has fewer parameters, and works on any size.
 """
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from models.networks.convolution import Conv2D
 from models.networks.dcgan import CONV_INIT
 from models.networks.normalization import InstanceNormalization, batch_norm
-from models.networks.spectral import SpectralConv2D
+from models.networks.spectral import SpectralConv2D, SpectralEmbedding
 
 # Patch side in px by the number of halvings: two more convolutions follow.
 RECEPTIVE_FIELDS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
@@ -24,12 +24,15 @@ def discriminator(
     width: int = 64,
     normalization: str = "batch",
     spectral: bool = False,
+    num_classes: int = 0,
 ) -> keras.Model:
     """Image `[batch, height, width, channels]` (and source, of that size) -> logits `[batch, rows, columns, 1]`.
 
     Each logit sees `receptive_field` px: 16, 34, 70 (the paper's), 142 or 286. Channels start at `width` and double
-    with each halving up to 8 times. With a `source_shape` it judges whether the image is right for the source:
-    inputs are [image, source]. Raises `ValueError` for other receptive fields and normalisations.
+    with each halving up to 8 times. With a `source_shape` it judges whether the image is right for the source, the
+    second input. With `num_classes` a label, int32 `[batch]`, is the last input, and each patch's features are
+    projected on its embedding (Miyato & Koyama 2018, arXiv:1802.05637). Raises `ValueError` for other receptive
+    fields and normalisations.
     """
     if receptive_field not in RECEPTIVE_FIELDS:
         raise ValueError(f"receptive_field={receptive_field}: it must be one of {tuple(RECEPTIVE_FIELDS)}.")
@@ -53,8 +56,21 @@ def discriminator(
         if normalized:
             x = _normalized(x, normalization, f"{name}_norm")
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
+    features = x
     x = layers.ZeroPadding2D(1, name="judge_pad")(x)
     x = convolution(1, 4, kernel_initializer=CONV_INIT, name="judge")(x)
+    if num_classes:
+        label = keras.Input((), dtype="int32", name="label")
+        inputs = [*inputs, label] if isinstance(inputs, list) else [inputs, label]
+        kind = SpectralEmbedding if spectral else layers.Embedding
+        embedded = kind(num_classes, features.shape[-1], embeddings_initializer=CONV_INIT, name="label_embedding")(
+            label
+        )
+        embedded = layers.Reshape((1, 1, -1), name="label_of_patches")(embedded)
+        agreement = layers.Multiply(name="agreement")([features, embedded])
+        agreement = ops.sum(agreement, axis=-1, keepdims=True)
+        # The judge's kernel takes a row and a column more than the features have.
+        x = layers.Add(name="judge_and_projection")([x, agreement[:, :-1, :-1]])
     logits = layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="patchgan")
 

@@ -1,0 +1,171 @@
+"""Super-resolution: SRResNet, then SRGAN (Ledig et al. 2017, arXiv:1609.04802)."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from losses import perceptual, reconstruction
+from models.networks import vgg
+from models.pix2pix import shown
+from models.updates import accuracy, prepared, scaled, update
+
+Tensor = tf.Tensor
+Loss = Callable[..., Tensor]
+
+
+class SRGAN(keras.Model):
+    """A network that enlarges pictures: first to the least squared error, then to what looks right.
+
+    The least error is the mean of all pictures that it might have been, which is a blur. After `pretrain_steps`
+    the error is measured on VGG's activations instead, and a discriminator asks for texture. With `pretrain_steps`
+    of the whole run it is SRResNet. All state is in variables: a run that goes on from a checkpoint cannot be told
+    from one that never stopped.
+
+    Args:
+        generator, discriminator: builders, called with `image_shape`, the generator with `source_shape` too, as
+            those in `models/networks/srresnet.py`.
+        image_shape, source_shape: of the large and the small pictures; `num_classes` is not used, nor is `seed`:
+            nothing in a step is random.
+        pretrain_steps: with the squared error alone.
+        content_layer, weights, network: of VGG, `vgg.encoder`.
+        content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
+    """
+
+    def __init__(
+        self,
+        generator: Callable[..., keras.Model],
+        discriminator: Callable[..., keras.Model],
+        image_shape: tuple[int, int, int],
+        source_shape: tuple[int, int, int],
+        pretrain_steps: int,
+        content_layer: str = "block5_conv3",
+        network: str = "vgg16",
+        weights: str | Path | None = None,
+        content_weight: float = 0.006,
+        adversarial_weight: float = 0.001,
+        num_classes: int = 0,
+        seed: int = 0,
+    ):
+        super().__init__(name="srgan")
+        self.pretrain_steps = pretrain_steps
+        self.content_layer = content_layer
+        self.content_weight = content_weight
+        self.adversarial_weight = adversarial_weight
+        self.generator = generator(image_shape=image_shape, source_shape=source_shape)
+        self.discriminator = discriminator(image_shape=image_shape)
+        # A function: what Keras does not know of is neither trained nor saved.
+        encoder = vgg.encoder([content_layer], weights, network)
+        self.encode = lambda images: encoder(images, training=False)[content_layer]
+        self.means: dict[str, keras.metrics.Mean] = {}
+        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+
+    def compile(
+        self,
+        generator_optimizer: keras.Optimizer,
+        discriminator_optimizer: keras.Optimizer,
+        generator_loss: Loss,
+        discriminator_loss: Loss,
+        penalties: Mapping[str, Loss] | None = None,
+        weight_clipping: float | None = None,
+        threshold: float | None = 0.0,
+        jit_compile: str | bool = "auto",
+    ) -> None:
+        """Sets the adversarial objective and the optimizers.
+
+        Raises `ValueError` for objectives that this system does not have: penalties, clipping, relativistic losses.
+        """
+        if (
+            penalties
+            or weight_clipping is not None
+            or "real_logits" in inspect.signature(generator_loss).parameters
+        ):
+            raise ValueError("SRGAN takes no penalties, weight clipping or relativistic loss.")
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.generator_loss = generator_loss
+        self.discriminator_loss = discriminator_loss
+        self.threshold = threshold
+        self.generator_optimizer = prepared(generator_optimizer, self.generator.trainable_variables)
+        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator.trainable_variables)
+        self.means = {name: keras.metrics.Mean(name=name) for name in _MEANS}
+        self.built = True
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the steps since they were last reset; 0 of what a phase does not have."""
+        return list(self.means.values())
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """The optimizers by the name of the network that they train."""
+        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+
+    @property
+    def exports(self) -> dict[str, keras.Model]:
+        """The network that a user takes away, by file name."""
+        return {"translator": self.generator}
+
+    @property
+    def batches_per_step(self) -> int:
+        """How many batches one step takes."""
+        return 1
+
+    def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One update of the generator, and after the first phase of the discriminator, on "source" and "target"."""
+        small, large = data["source"], data["target"]
+        phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
+        values = tf.cond(self.step < self.pretrain_steps, *phases)
+        self.step.assign(self.step + 1)
+        for name, value in zip(_MEANS, values, strict=True):
+            self.means[name].update_state(value)
+        return {name: mean.result() for name, mean in self.means.items()}
+
+    def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
+        with tf.GradientTape() as tape:
+            error = reconstruction.l2(self.generator(small, training=True), large)
+            objective = scaled(error, self.generator_optimizer)
+        norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
+        zero = tf.zeros([])
+        return [error, zero, zero, zero, zero, norm]
+
+    def _to_what_looks_right(self, small: Tensor, large: Tensor) -> list[Tensor]:
+        with tf.GradientTape() as tape:
+            image = self.generator(small, training=True)
+            with tape.stop_recording():
+                discriminator_loss, right = self._train_discriminator(large, image)
+                target = self.encode(large)
+            adversarial = self.generator_loss(self.discriminator(image, training=True))
+            content = self.content_weight * perceptual.content_loss(self.encode(image), target)
+            loss = content + self.adversarial_weight * adversarial
+            objective = scaled(loss, self.generator_optimizer)
+        norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
+        error = reconstruction.l2(image, large)
+        return [error, content, adversarial, discriminator_loss, right, norm]
+
+    def _train_discriminator(self, large: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        with tf.GradientTape() as tape:
+            real, fake = self.discriminator(large, training=True), self.discriminator(image, training=True)
+            loss = self.discriminator_loss(real, fake)
+            objective = scaled(loss, self.discriminator_optimizer)
+        update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
+        return loss, accuracy(real, fake, self.threshold)
+
+    def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
+        """Rows of small pictures (each pixel a square), of what the network makes of them, and of large ones."""
+        small, large = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
+        image = ops.clip(self.generator(small, training=False), -1, 1)
+        return np.concatenate([shown(small, large.shape), image, large])
+
+
+_MEANS = (
+    "l2_loss",
+    "content_loss",
+    "generator_loss",
+    "discriminator_loss",
+    "discriminator_accuracy",
+    "generator_gradient_norm",
+)
