@@ -125,7 +125,7 @@ def from_files(
     folder = cached("pictures", key, lambda folder: decode_folder(root, names, image_size, crop, folder), cache_dir)
     images = Store(folder, image_size, channels=3)
     if images.skipped:
-        _report(images.skipped, len(pictures), folder)
+        report(images.skipped, len(pictures), folder)
     if len(images) == 0:
         raise GessoError(
             f"None of the {len(pictures)} picture files in {root.absolute()} can be read; "
@@ -157,10 +157,15 @@ def spread(count: int, limit: int | None) -> np.ndarray:
     return np.arange(kept) * count // max(kept, 1)
 
 
-def _report(skipped: Sequence[str], of: int, folder: Path) -> None:
-    shown = "".join(f"\n  {line}" for line in skipped[:10])
-    rest = f"\n  and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+def several(lines: Sequence[str]) -> str:
+    """The first ten, each on a line of its own, and how many more there are."""
+    rest = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
+    return "".join(f"\n  {line}" for line in lines[:10]) + rest
+
+
+def report(skipped: Sequence[str], of: int, folder: Path) -> None:
+    """Warns of what the cache `folder` says could not be read of so many files."""
     log.warning(
-        "Skipped %d of %d files that cannot be read (all in %s; delete that folder to try again):%s%s",
-        len(skipped), of, folder / "skipped.json", shown, rest,
+        "Skipped %d of %d files that cannot be read (all in %s; delete that folder to try again):%s",
+        len(skipped), of, folder / "skipped.json", several(skipped),
     )  # fmt: skip

@@ -89,7 +89,7 @@ class Dataset:
             left = _somewhere(width - len(side), seed, position, RIGHT)
             columns = left[:, None] + side
             if self.flip:
-                mirrored = _uniform(seed, position, FLIP) < 0.5
+                mirrored = uniform(seed, position, FLIP) < 0.5
                 columns = tf.where(mirrored[:, None], columns[:, ::-1], columns)
             rows = tf.gather(first, index)[:, None] + (top[:, None] + side) * width[:, None]
             image = tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
@@ -180,11 +180,11 @@ def _somewhere(room: "tf.Tensor", seed: int, position: "tf.Tensor", purpose: int
     """int64 [batch] from 0 to `room`, each as likely."""
     import tensorflow as tf
 
-    share = _uniform(seed, position, purpose)
+    share = uniform(seed, position, purpose)
     return tf.cast(share * tf.cast(room + 1, tf.float64), tf.int64)
 
 
-def _uniform(seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":
+def uniform(seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":
     """float64 [batch] in [0, 1), a function of its arguments alone."""
     import tensorflow as tf
 

@@ -1,0 +1,171 @@
+"""Pairs of pictures, such as photos and their label maps: side by side in one file, or in two folders.
+
+python train.py model=pix2pix dataset=paired dataset.root=<facades> dataset.split=train dataset.direction=backward
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from data.cache import cached
+from data.decode import decode_all
+from data.image_folder import PICTURES, Picture, check, listed, report, several, spread
+from data.pairs import beside, match, side_by_side
+from data.pipeline import Dataset
+from data.store import Store
+from training.errors import GessoError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of what `data.pairs` makes; a new one makes all caches anew
+DIRECTIONS = ("forward", "backward")
+SPLITS = {"train", "test", "val"}
+EXPECTED = (
+    f"Expected: {PICTURES}, either of two pictures each, left and right (dataset.root), or in two folders, with "
+    "the same names (dataset.source, dataset.target)."
+)
+Images = TypeVar("Images", np.ndarray, "tf.Tensor")
+
+
+@dataclass(frozen=True, eq=False)
+class Paired:
+    """Sources and targets of one size; otherwise as `Dataset`.
+
+    `pairs` has six channels: those of one picture and those of the other. `backward`: the other is the source.
+    `skipped`: files that could not be read, and those without a partner.
+    """
+
+    pairs: Dataset
+    backward: bool = False
+    skipped: tuple[str, ...] = ()
+    class_names: None = None
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def name(self) -> str:
+        return self.pairs.name
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return (*self.pairs.image_shape[:2], 3)
+
+    @property
+    def source_shape(self) -> tuple[int, int, int]:
+        return self.image_shape
+
+    def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
+        """Endless batches: "source" and "target", float32 [batch, height, width, 3] in [-1, 1].
+
+        Partners are cut and mirrored alike. As `Dataset.stream`: what a step gives depends on `seed` and its
+        number alone.
+        """
+        return self.pairs.stream(batch_size, seed, start_step).map(lambda batch: self._split(batch["image"]))
+
+    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Under "source" and "target", float32 [num, height, width, 3] in [-1, 1]: distinct pairs, at random."""
+        return self._split(self.pairs.examples(num, seed)["image"])
+
+    def _split(self, images: Images) -> dict[str, Images]:
+        one, other = images[..., :3], images[..., 3:]
+        return {"source": other, "target": one} if self.backward else {"source": one, "target": other}
+
+
+def load(
+    root: str | None,
+    image_size: int,
+    cache_dir: str,
+    source: str | None = None,
+    target: str | None = None,
+    direction: str = "forward",
+    split: str | None = None,
+    crop: str = "random",
+    flip: bool = True,
+    limit: int | None = None,
+) -> Paired:
+    """Pairs from files that hold both, left and right (`root`), or from two folders (`source` and `target`).
+
+    In folders, partners have the same path but for the suffix. `split`: the subfolder (of each folder) to read.
+    `direction`: "forward" is from left to right, and from source to target; "backward" the other way round.
+    `crop`, `flip` and `limit` as in `image_folder.load`.
+
+    Raises `GessoError` if a folder is missing, nothing there makes a pair, or both ways are asked for at once.
+    """
+    check(image_size, limit, crop)
+    if direction not in DIRECTIONS:
+        raise GessoError(f"dataset.direction={direction}: must be one of {', '.join(DIRECTIONS)}.")
+    if (source is None) != (target is None) or (root is None) == (source is None):
+        raise GessoError(
+            "Pairs are either in one folder, two pictures side by side in each file: dataset.root=<folder>; or in "
+            "two folders, with the same names: dataset.source=<folder> and dataset.target=<folder>."
+        )
+    if root is not None:
+        folder, pictures = _listed(root, "dataset.root", split)
+        decode, folders, files, alone = side_by_side, (folder,), [(picture,) for picture in pictures], ()
+    else:
+        decode, (folders, files, alone) = beside, _matched(source, target, split)
+    files = [files[i] for i in spread(len(files), limit)]
+    names = [" and ".join(str(picture.path) for picture in pair) for pair in files]
+
+    def decoded(i: int) -> np.ndarray:
+        paths = (folder / picture.path for folder, picture in zip(folders, files[i], strict=True))
+        return decode(*paths, image_size, crop)
+
+    def build(folder: Path) -> None:
+        where = " and ".join(map(str, folders))
+        log.info("Decoding %d pairs from %s to %d px, once; then they are cached", len(files), where, image_size)
+        decode_all(names, decoded, 6 * image_size * image_size, folder)
+
+    key = {"version": VERSION, "size": image_size, "crop": crop, "files": files}
+    cache = cached("pairs", key, build, cache_dir)
+    images = Store(cache, image_size, channels=6)
+    if images.skipped:
+        report(images.skipped, len(files), cache)
+    if len(images) == 0:
+        raise GessoError(
+            f"None of the {len(files)} pairs in {folders[0].absolute()} can be read; the first: {images.skipped[0]}"
+        )
+    name = " and ".join("/".join(folder.resolve().parts[-2 if split else -1 :]) for folder in folders)
+    pairs = Dataset(name, images, None, None, (image_size, image_size, 6), flip)
+    return Paired(pairs, direction == "backward", (*alone, *images.skipped))
+
+
+def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[Picture]]:
+    """The folder `root`, or its subfolder `split`, and the pictures in it."""
+    whole = Path(root).expanduser()
+    if split is None or not whole.is_dir():
+        folder, pictures = listed(root, key, EXPECTED)
+        splits = sorted(SPLITS & {picture.path.split("/")[0] for picture in pictures})
+        if len(splits) > 1:
+            log.warning("Reading all of %s; dataset.split=%s would read one part.", folder, " or ".join(splits))
+        return folder, pictures
+    if not (whole / split).is_dir():
+        there = ", ".join(sorted(path.name for path in whole.iterdir() if path.is_dir())) or "none"
+        raise GessoError(f"dataset.split={split}: {whole.absolute()} has no such subfolder. There are: {there}.")
+    return listed(str(whole / split), f"{key}, dataset.split", EXPECTED)
+
+
+def _matched(
+    source: str, target: str, split: str | None
+) -> tuple[tuple[Path, Path], list[tuple[Picture, Picture]], tuple[str, ...]]:
+    """The two folders, the pairs in them, and "relative path: reason" for each file without a partner."""
+    first, sources = _listed(source, "dataset.source", split)
+    second, targets = _listed(target, "dataset.target", split)
+    pairs, *lonely = match(sources, targets)
+    if not pairs:
+        raise GessoError(
+            f"No picture in {first.absolute()} has the name of one in {second.absolute()} (but for the suffix): "
+            f"there are {sources[0].path}, ... and {targets[0].path}, ... (dataset.source, dataset.target)."
+        )
+    whose = zip(lonely, (second, first), strict=True)
+    alone = tuple(f"{picture.path}: has no partner in {other}" for part, other in whose for picture in part)
+    if alone:
+        log.warning("Left out %d files without a partner of the same name:%s", len(alone), several(alone))
+    return (first, second), pairs, alone

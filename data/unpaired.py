@@ -1,0 +1,93 @@
+"""Two folders of pictures that have nothing to do with each other, for translation without pairs.
+
+python train.py model=cyclegan dataset.a=<photos> dataset.b=<paintings>
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.image_folder import PICTURES, from_files, listed
+from data.pipeline import Dataset
+from training.errors import GessoError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+APART = 2**32  # between the seeds of the two: neither order says anything about the other
+
+
+@dataclass(frozen=True, eq=False)
+class Unpaired:
+    """Pictures of one size from two data sets, drawn independently of each other; otherwise as `Dataset`.
+
+    `keys` names the two in what `stream` and `examples` give. All have the shape `image_shape`.
+    """
+
+    first: Dataset
+    second: Dataset
+    keys: tuple[str, str] = ("a", "b")
+    class_names: None = None
+
+    def __len__(self) -> int:
+        return min(len(self.first), len(self.second))
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.name} and {self.second.name}"
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.first.image_shape
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        return self.first.skipped + self.second.skipped
+
+    def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
+        """Endless batches: under each of `keys`, float32 [batch, height, width, channels] in [-1, 1].
+
+        As `Dataset.stream`: what a step gives depends on `seed` and its number alone.
+        """
+        import tensorflow as tf
+
+        first = self.first.stream(batch_size, seed, start_step)
+        second = self.second.stream(batch_size, seed + APART, start_step)
+        one, other = self.keys
+        return tf.data.Dataset.zip(first, second).map(lambda a, b: {one: a["image"], other: b["image"]})
+
+    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Under each of `keys`, float32 [num, height, width, channels] in [-1, 1]: drawn at random."""
+        num = min(num, len(self))
+        parts = zip(self.keys, (self.first, self.second), strict=True)
+        return {key: part.examples(num, seed)["image"] for key, part in parts}
+
+
+def load(
+    a: str | None,
+    b: str | None,
+    image_size: int,
+    cache_dir: str,
+    crop: str = "random",
+    flip: bool = True,
+    limit: int | None = None,
+) -> Unpaired:
+    """All pictures under two folders; `crop`, `flip` and `limit` as in `image_folder.load`.
+
+    Raises `GessoError` if a folder is missing or has nothing to read.
+    """
+    if a is None or b is None:
+        raise GessoError(
+            "This data set is two folders: dataset.a=<pictures to translate, such as photos> and "
+            "dataset.b=<pictures to translate them into, such as paintings>."
+        )
+    options = (image_size, cache_dir, crop, flip, limit)
+    return Unpaired(read(a, "dataset.a", *options), read(b, "dataset.b", *options))
+
+
+def read(root: str, key: str, image_size: int, cache_dir: str, crop: str, flip: bool, limit: int | None) -> Dataset:
+    """All pictures under the folder that the configuration's `key` names, subfolders or not, without classes."""
+    folder, pictures = listed(root, key, f"Expected: {PICTURES}, with or without subfolders.")
+    name = folder.resolve().name
+    return from_files(name, folder, pictures, None, image_size, cache_dir, crop, flip, limit, balance=False)
