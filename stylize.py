@@ -1,7 +1,8 @@
 """Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
 
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from training.instantiate import build
 
 log = logging.getLogger(__name__)
 
-FILES = ("content", "style", "model", "output", "weights")  # keys
+TRAINED_BY = {"fast": "fast_style", "adain": "adain", "translate": "pix2pix"}
+FILES = ("content", "style", "model", "output", "weights", "mask")  # keys
 
 
 @main("stylize", files=FILES, aliases={"model": "stylizer"})  # Hydra takes `model` for a group
@@ -52,7 +54,7 @@ def check(config: DictConfig) -> None:
     if isinstance(config.preserve_color, bool):
         config.preserve_color = "luminance" if config.preserve_color else "none"
     choices = {
-        "method": (None, "gatys", "fast", "adain"),
+        "method": (None, "gatys", "fast", "adain", "translate"),
         "preserve_color": ("none", "luminance", "histogram"),
         "gatys.optimizer": ("lbfgs", "adam"),
         "gatys.init": ("content", "noise"),
@@ -71,26 +73,27 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"steady={config.steady}: it must be at least 0 and below 1.")
     if config.content is None:
         raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
-    if config.stylizer is None and config.method in ("fast", "adain"):
+    if config.stylizer is None and config.method in ("fast", "adain", "translate"):
         raise GessoError(
             f"method={config.method} paints with a trained network: model=<run directory or stylizer.keras>. "
-            f"To train one: python train.py model={'fast_style' if config.method == 'fast' else 'adain'} ..."
+            f"To train one: python train.py model={TRAINED_BY[config.method]} ..."
         )
     if config.stylizer is None and config.style is None:
         raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
     if config.stylizer is not None and config.method == "gatys":
         raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
     if config.stylizer is not None:
-        stylizer_file(config)
+        network_file(config)
 
 
-def stylizer_file(config: DictConfig) -> Path:
-    """The file that `model=` names. Raises `GessoError` if there is none."""
+def network_file(config: DictConfig) -> Path:
+    """The file that `model=` names; of a run directory, the network in it. Raises `GessoError` if there is none."""
     path = Path(config.stylizer).expanduser()
-    file = path / "stylizer.keras" if path.is_dir() else path
-    if not file.is_file():
-        raise GessoError(f"model={path}: there is no {file}.")
-    return file
+    files = [path / f"{kind}.keras" for kind in ("stylizer", "translator")] if path.is_dir() else [path]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise GessoError(f"model={path}: there is no {' and no '.join(map(str, files))}.")
+    return found
 
 
 def find_contents(config: DictConfig) -> list[Path]:
@@ -146,7 +149,10 @@ def make_painter(config: DictConfig):
     color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
     if config.stylizer is None:
         return _optimization(config, weights)
-    network = saved.load_stylizer(stylizer_file(config))
+    file = network_file(config)
+    if config.method == "translate" or file.name.startswith("translator"):
+        return _translation(config, file)
+    network = saved.load_stylizer(file)
     kind = {"transformer": "fast", "adain": "adain"}[network.name]
     if config.method not in (None, kind):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method={kind}.")
@@ -185,7 +191,20 @@ def _optimization(config: DictConfig, weights: list[float] | None):
     )  # fmt: skip
 
 
-def _masks(files: ListConfig | None) -> np.ndarray | None:
+def _translation(config: DictConfig, file: Path):
+    from models import painters, saved
+
+    if config.method not in (None, "translate"):
+        raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")
+    beside = file.with_name("translator.json")
+    task = json.loads(beside.read_text(encoding="utf-8"))["task"] if beside.is_file() else None
+    if task == "inpaint" and config.mask is None:
+        raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")
+    hole = None if config.mask is None else _masks([config.mask])[0][..., None]
+    return painters.translation(saved.load_translator(file), task, hole, config.tile)
+
+
+def _masks(files: Sequence[str] | None) -> np.ndarray | None:
     """Float32 `[regions, height, width]` in 0..1, all of the first one's size."""
     if not files:
         return None

@@ -16,12 +16,16 @@ def load(
     flip: bool = True,
     limit: int | None = None,
 ) -> Unpaired:
-    """`unpaired.load` of two folders, streamed as "content" and "style". Raises `GessoError` as it does."""
+    """`unpaired.load` of two folders, streamed as "content" and "style". Raises `GessoError` as it does.
+
+    Subfolders of the styles are classes.
+    """
     if root is None or style_root is None:
         raise GessoError(
             "This data set is two folders: dataset.root=<contents, such as photos> and "
             "dataset.style_root=<styles, such as paintings>."
         )
     options = (image_size, cache_dir, crop, flip, limit)
-    contents, styles = read(root, "dataset.root", *options), read(style_root, "dataset.style_root", *options)
+    contents = read(root, "dataset.root", *options)
+    styles = read(style_root, "dataset.style_root", *options, classes=True)
     return Unpaired(contents, styles, ("content", "style"))

@@ -49,11 +49,16 @@ def load(
     nothing to read.
     """
     folder, pictures = listed(root)
-    classes = [picture.path.split("/")[0] if "/" in picture.path else None for picture in pictures]
-    if None in classes:
-        classes = None
     name = folder.resolve().name
-    return from_files(name, folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance)
+    return from_files(
+        name, folder, pictures, subfolders(pictures), image_size, cache_dir, crop, flip, limit, balance
+    )
+
+
+def subfolders(pictures: Sequence[Picture]) -> list[str] | None:
+    """The first-level subfolder of each picture; None if some lie in no subfolder."""
+    classes = [picture.path.split("/")[0] if "/" in picture.path else None for picture in pictures]
+    return None if None in classes else classes
 
 
 def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) -> tuple[Path, list[Picture]]:

@@ -170,10 +170,23 @@ def _shuffle(index: "tf.Tensor", n: "tf.Tensor", seed: int, stream: "tf.Tensor",
     """
     import tensorflow as tf
 
-    words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF]
-    seeds = [tf.fill(tf.shape(index), tf.constant(word, tf.uint32)) for word in words]
-    seeds.append(tf.cast(stream * 4 + purpose, tf.uint32))
+    words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, purpose]
+    mixed = tf.cast(stream, tf.uint32)
+    for word in words:
+        mixed = _mixed(mixed ^ tf.constant(word, tf.uint32))
+    # The shuffle of a short range looks at the lowest 8 bits of each word only: each is to depend on all there is.
+    seeds = [_mixed(mixed ^ tf.constant(word, tf.uint32)) for word in (1, 2, 3)]
     return tf.raw_ops.RandomIndexShuffle(index=index, seed=tf.stack(seeds, axis=1), max_index=n - 1, rounds=16)
+
+
+def _mixed(words: "tf.Tensor") -> "tf.Tensor":
+    """uint32 to uint32, one to one, every bit of the result depending on every bit (Wellons, "lowbias32")."""
+    import tensorflow as tf
+
+    for shift, factor in ((16, 0x21F0AAAD), (15, 0x735A2D97)):
+        words ^= tf.bitwise.right_shift(words, tf.constant(shift, tf.uint32))
+        words *= tf.constant(factor, tf.uint32)
+    return words ^ tf.bitwise.right_shift(words, tf.constant(15, tf.uint32))
 
 
 def _somewhere(room: "tf.Tensor", seed: int, position: "tf.Tensor", purpose: int) -> "tf.Tensor":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data.image_folder import PICTURES, from_files, listed
+from data.image_folder import PICTURES, from_files, listed, subfolders
 from data.pipeline import Dataset
 from training.errors import GessoError
 
@@ -28,7 +28,6 @@ class Unpaired:
     first: Dataset
     second: Dataset
     keys: tuple[str, str] = ("a", "b")
-    class_names: None = None
 
     def __len__(self) -> int:
         return min(len(self.first), len(self.second))
@@ -36,6 +35,10 @@ class Unpaired:
     @property
     def name(self) -> str:
         return f"{self.first.name} and {self.second.name}"
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        return self.second.class_names
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -48,14 +51,19 @@ class Unpaired:
     def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
         """Endless batches: under each of `keys`, float32 [batch, height, width, channels] in [-1, 1].
 
-        As `Dataset.stream`: what a step gives depends on `seed` and its number alone.
+        Under "label", int32 [batch], the classes of the second, if it has any. As `Dataset.stream`: what a step
+        gives depends on `seed` and its number alone.
         """
         import tensorflow as tf
 
         first = self.first.stream(batch_size, seed, start_step)
         second = self.second.stream(batch_size, seed + APART, start_step)
         one, other = self.keys
-        return tf.data.Dataset.zip(first, second).map(lambda a, b: {one: a["image"], other: b["image"]})
+
+        def pair(a: dict[str, "tf.Tensor"], b: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
+            return {one: a["image"], other: b["image"]} | ({"label": b["label"]} if "label" in b else {})
+
+        return tf.data.Dataset.zip(first, second).map(pair)
 
     def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
         """Under each of `keys`, float32 [num, height, width, channels] in [-1, 1]: drawn at random."""
@@ -86,8 +94,18 @@ def load(
     return Unpaired(read(a, "dataset.a", *options), read(b, "dataset.b", *options))
 
 
-def read(root: str, key: str, image_size: int, cache_dir: str, crop: str, flip: bool, limit: int | None) -> Dataset:
-    """All pictures under the folder that the configuration's `key` names, subfolders or not, without classes."""
+def read(
+    root: str,
+    key: str,
+    image_size: int,
+    cache_dir: str,
+    crop: str,
+    flip: bool,
+    limit: int | None,
+    classes: bool = False,
+) -> Dataset:
+    """All pictures under the folder that the configuration's `key` names; with `classes`, those of subfolders."""
     folder, pictures = listed(root, key, f"Expected: {PICTURES}, with or without subfolders.")
     name = folder.resolve().name
-    return from_files(name, folder, pictures, None, image_size, cache_dir, crop, flip, limit, balance=False)
+    names = subfolders(pictures) if classes else None
+    return from_files(name, folder, pictures, names, image_size, cache_dir, crop, flip, limit, balance=False)

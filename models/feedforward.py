@@ -6,33 +6,36 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.networks import adain, transformer
+from models.networks import adain, srresnet, transformer
 from models.networks.normalization import InstanceNormalization
 from models.tiling import Tile, tiles
+from training.errors import GessoError
 
 Tensor = tf.Tensor
 
-KNOWN = {"transformer": transformer, "adain": adain}  # by the network's name: its STRIDE and REACH
+KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE and REACH
 SAMPLE = 256  # px, side of the squares that statistics are estimated from
 
 
 class Feedforward:
-    """Calls a network on one picture after another; `network` is a `transformer` or `adain.stylizer`."""
+    """Calls a network from pictures to pictures on one after another: a stylizer or a translator."""
 
     def __init__(self, network: keras.Model, tile: int = 1024):
         self.network = network
         self.tile = tile
-        self.stride, self.reach = KNOWN[network.name].STRIDE, KNOWN[network.name].REACH
+        self.stride, self.reach = geometry(network)
         self.run = _compiled(network)
-        self.shared: _Shared | None = None
+        self.normalized = any(isinstance(layer, InstanceNormalization) for layer in network.layers)
+        self.shared: _Shared | None = None  # made when it is first needed
 
     def __call__(self, image: np.ndarray, conditions: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
-        """Float32 `[height, width, 3]` in [-1, 1], any size, and the network's other inputs, each for one picture.
+        """Float32 `[height, width, channels]`, any size, and the network's other inputs, each for one picture.
 
-        A picture with a side of more than `tile` px is painted in tiles. Instance normalisation looks at the
-        whole picture, and tiles with statistics of their own would differ in colour and contrast. They share them
-        instead: estimated from a sample of the picture, as large as a tile, that goes through the network as one
-        batch. So no seam shows, though the whole may differ a little from what it would be in one piece.
+        The result has the same sides, or as many times larger ones as the network makes. A picture with a side of
+        more than `tile` px is painted in tiles. Instance normalisation looks at the whole picture, and tiles with
+        statistics of their own would differ in colour and contrast. They share them instead: estimated from a
+        sample of the picture, as large as a tile, that goes through the network as one batch. So no seam shows,
+        though the whole may differ a little from what it would be in one piece.
         """
         height, width = image.shape[:2]
         conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
@@ -41,21 +44,52 @@ class Feedforward:
         if len(parts) == 1:
             painted = self.run(tf.constant(padded[None]), conditions).numpy()[0]
         else:
-            self.shared = self.shared or _Shared(self.network)
             painted = self._in_tiles(padded, parts, conditions)
-        return painted[:height, :width]
+        scale = painted.shape[0] // padded.shape[0]
+        return painted[: scale * height, : scale * width]
 
     def _in_tiles(self, image: np.ndarray, parts: list[Tile], conditions: dict[str, Tensor]) -> np.ndarray:
-        self.shared.estimate(_sample(image, self.tile**2), conditions)
-        if len(self.shared.statistics) == 1:  # nothing that it depends on is an estimate: one pass makes it exact
-            for part in parts:
-                self.shared.paint(image, part, conditions)
-            self.shared.settle()
-        painted = np.empty_like(image)
+        if self.normalized:
+            self.shared = self.shared or _Shared(self.network)
+            self.shared.estimate(_sample(image, self.tile**2), conditions)
+            if len(self.shared.statistics) == 1:  # it depends on no other estimate: a pass makes it exact
+                for part in parts:
+                    self.shared.paint(image, part, conditions)
+                self.shared.settle()
+        painted = None
         for part in parts:
-            top, bottom, left, right = part.core
-            painted[top:bottom, left:right] = self.shared.paint(image, part, conditions)
+            core = self.shared.paint(image, part, conditions) if self.normalized else self._paint(image, part)
+            scale = core.shape[0] // (part.core[1] - part.core[0])
+            if painted is None:
+                painted = np.empty((scale * image.shape[0], scale * image.shape[1], core.shape[2]), np.float32)
+            top, bottom, left, right = (scale * edge for edge in part.core)
+            painted[top:bottom, left:right] = core
         return painted
+
+    def _paint(self, image: np.ndarray, tile: Tile) -> np.ndarray:
+        outer_top, outer_bottom, outer_left, outer_right = tile.outer
+        shown = image[None, outer_top:outer_bottom, outer_left:outer_right]
+        painted = self.run(tf.constant(shown), {}).numpy()[0]
+        scale = painted.shape[0] // shown.shape[1]
+        top, bottom, left, right = (
+            scale * edge for edge in (np.array(tile.core) - (outer_top, outer_top, outer_left, outer_left)).tolist()
+        )
+        return painted[top:bottom, left:right]
+
+
+def geometry(network: keras.Model) -> tuple[int, int]:
+    """What sides of pictures must be multiples of, and how many px each way a pixel of the result depends on.
+
+    Raises `GessoError` for a network that is none of ours.
+    """
+    if (
+        network.name == "unet"
+    ):  # which halves its pictures until one place is left; it sees all, but little from afar
+        halvings = sum(layer.name.startswith("down_") and hasattr(layer, "kernel_size") for layer in network.layers)
+        return 2**halvings, 2**halvings // 2
+    if network.name not in KNOWN:
+        raise GessoError(f"The network '{network.name}' is no stylizer or translator of Gesso's.")
+    return KNOWN[network.name].STRIDE, KNOWN[network.name].REACH
 
 
 def _sample(image: np.ndarray, pixels: int) -> np.ndarray:

@@ -13,9 +13,11 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from data import tasks
 from losses import perceptual
 from models import color, gatys
 from models.feedforward import Feedforward
+from models.gatys import resized
 from models.networks import adain
 from models.perceptual import Perceptual
 
@@ -108,5 +110,27 @@ def arbitrary(
         style = known or moments([color.match_colors(style, image) for style in styles])
         painted = run(image, {**style, "strength": np.array([strength])})
         return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
+    return paint
+
+
+def translation(network: keras.Model, task: str | None, hole: np.ndarray | None, tile: int) -> Paint:
+    """A trained translator: `unet`, `transformer` or `srresnet`.
+
+    `task` is what its sources were made by: None where pictures are sources as they are, else colorize, inpaint,
+    edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width, 1]` of 0 and 1, and
+    leaves the rest as it is. Super-resolution makes the picture larger.
+    """
+    run = Feedforward(network, tile)
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        source = tf.constant(image[None])
+        if task == "inpaint":
+            mask = resized(hole, image.shape[:2]) > 0.5
+            painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
+            return np.where(mask, painted, image)
+        if task in ("colorize", "edges"):
+            source = getattr(tasks, task)(source)
+        return np.clip(run(source.numpy()[0]), -1, 1)
 
     return paint

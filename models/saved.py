@@ -27,10 +27,19 @@ def load_stylizer(path: str | Path):
 
     Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it is something else.
     """
-    stylizer = _read(path)
-    if stylizer.name not in ("transformer", "adain"):
-        raise GessoError(f"{path} holds the network '{stylizer.name}', which is no stylizer.")
-    return stylizer
+    return _of(path, ("transformer", "adain"), "stylizer")
+
+
+def load_translator(path: str | Path):
+    """The translator in a `.keras` file: `unet`, `transformer` or `srresnet`; otherwise as `load_stylizer`."""
+    return _of(path, ("unet", "transformer", "srresnet"), "translator")
+
+
+def _of(path: str | Path, names: tuple[str, ...], kind: str):
+    network = _read(path)
+    if network.name not in names:
+        raise GessoError(f"{path} holds the network '{network.name}', which is no {kind}.")
+    return network
 
 
 def stylizer_of(path: str | Path | None):

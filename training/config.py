@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
 # What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
-FIXED = ("model.", "image_size", "dataset._target_", "restart")
+FIXED = ("model.", "image_size", "dataset._target_", "dataset.direction", "dataset.factor", "restart")
 CHANGEABLE = (
     "model.optimizer.", "model.generator_optimizer.", "model.discriminator_optimizer.", "model.discriminator_steps",
     "model.augment", "model.instance_noise", "model.ema_decay",

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig
 
@@ -43,11 +42,14 @@ def fit(
     start = int(model.step.numpy())
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
     examples = dataset.examples(64)
-    reals = np.concatenate(list(examples.values()))
+    reals = examples["image"] if "image" in examples else model.preview(examples, columns=8)
     dashboard.describe(config, folder, writer, reals, start)
     if dataset.class_names:
         with atomic(folder / "classes.json") as path:
             path.write_text(json.dumps(dataset.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
+    if task := getattr(dataset, "task", None):  # stylize.py makes sources the same way
+        with atomic(folder / "translator.json") as path:
+            path.write_text(json.dumps({"task": task}) + "\n", encoding="utf-8")
     chunks = pictures.provenance(name, config, seed)
     batch_size = config.batch_size * model.batches_per_step
     scalars = callbacks.Scalars(folder, writer, batch_size, config.log_every, last)

@@ -7,6 +7,9 @@ from keras import layers, ops
 
 from models.networks.normalization import batch_norm
 
+STRIDE = 1  # any size goes
+REACH = 48  # px of the small picture that a pixel of the result depends on, each way, with 16 blocks
+
 
 def generator(
     image_shape: tuple[int, int, int],
@@ -24,7 +27,7 @@ def generator(
     Raises `ValueError` if it is not.
     """
     factor = image_shape[0] // source_shape[0]
-    if factor < 2 or factor & (factor - 1) or image_shape[:2] != tuple(factor * side for side in source_shape[:2]):
+    if factor < 2 or factor & (factor - 1) or list(image_shape[:2]) != [factor * side for side in source_shape[:2]]:
         raise ValueError(f"SRResNet enlarges 2, 4 or 8 times, not {source_shape} to {image_shape}.")
 
     def norm(x, name: str):

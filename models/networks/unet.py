@@ -31,7 +31,7 @@ def generator(
     source's too.
     """
     height, breadth, channels = image_shape
-    if height != breadth or height < 32 or height & (height - 1) or source_shape[:2] != (height, height):
+    if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):
         raise ValueError(f"U-Net takes squares of 32, 64, 128, ... px, not {source_shape} to {image_shape}.")
     levels = int(math.log2(height))
     filters = [width * min(2**i, 8) for i in range(levels)]

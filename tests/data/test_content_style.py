@@ -29,3 +29,13 @@ def test_contents_and_styles_by_their_names(pairs):
 def test_both_folders_are_needed(tmp_path):
     with pytest.raises(GessoError, match=r"dataset\.style_root="):
         content_style.load(str(tmp_path), None, 32, str(tmp_path))
+
+
+def test_subfolders_of_styles_are_classes(tmp_path, private_cache):
+    for name in ("contents", "styles/cubism", "styles/fauvism"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (40, 40), (200 if "fauvism" in name else 100, 0, 0)).save(tmp_path / name / "0.png")
+    pairs = content_style.load(str(tmp_path / "contents"), str(tmp_path / "styles"), 32, str(private_cache))
+    assert pairs.class_names == ("cubism", "fauvism")
+    batch = next(iter(pairs.stream(1, seed=1)))
+    assert int(batch["label"][0]) == (float(batch["style"][0, 0, 0, 0]) > 0.3)

@@ -1,0 +1,206 @@
+"""The systems of translation: single steps on tiny networks."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from losses import adversarial
+from losses.penalties import Penalty, r1
+from models.content_style_gan import ContentStyleGAN
+from models.cyclegan import CycleGAN
+from models.history import History
+from models.networks import patchgan, srresnet, unet
+from models.networks.transformer import transformer
+from models.pix2pix import Pix2Pix, shown
+from models.srgan import SRGAN
+from training.schedules import ConstantThenLinear
+
+random = np.random.default_rng(0)
+
+
+def pictures(*shape: int) -> tf.Tensor:
+    return tf.constant(random.uniform(-1, 1, shape), tf.float32)
+
+
+def compiled(model, loss="least_squares", learning_rate=1e-3, **options):
+    model.compile(
+        keras.optimizers.Adam(learning_rate),
+        keras.optimizers.Adam(learning_rate),
+        getattr(adversarial, f"{loss}_generator_loss"),
+        getattr(adversarial, f"{loss}_discriminator_loss"),
+        **options,
+    )
+    return model
+
+
+def pix2pix(**options) -> Pix2Pix:
+    keras.utils.set_random_seed(0)
+    return Pix2Pix(
+        lambda **shapes: unet.generator(**shapes, width=4, dropout=0.0),
+        lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16),
+        (32, 32, 3), (32, 32, 1), **options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
+def test_pix2pix_learns_its_pairs(loss):
+    model = compiled(pix2pix(), loss)
+    data = {"source": pictures(2, 32, 32, 1), "target": pictures(2, 32, 32, 3) * 0.5}
+    step = tf.function(model.train_step)
+    first = float(step(data)["l1_loss"])
+    for _ in range(30):
+        model.reset_metrics()
+        last = step(data)
+    assert float(last["l1_loss"]) < 0.92 * first
+    assert all(np.isfinite(float(value)) for value in last.values())
+    rows = model.preview({"source": data["source"].numpy(), "target": data["target"].numpy()}, columns=2)
+    assert rows.shape == (6, 32, 32, 3)
+
+
+def test_pix2pix_updates_are_those_of_the_losses():
+    """With plain gradient descent, each network moves against the gradient of its own loss alone."""
+    model, rate = pix2pix(reconstruction_weight=7.0), 1e-2
+    model.compile(
+        keras.optimizers.SGD(rate), keras.optimizers.SGD(rate),
+        adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss,
+        penalties={"r1": Penalty(r1, 2.0, 1)},
+    )  # fmt: skip
+    source, target = pictures(2, 32, 32, 1), pictures(2, 32, 32, 3)
+    before = [variable.numpy() for variable in model.generator.trainable_variables]
+    with tf.GradientTape() as tape:
+        image = model.generator(source, training=True)
+    judged_before = [variable.numpy() for variable in model.discriminator.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = adversarial.hinge_discriminator_loss(
+            model.discriminator([target, source], training=True),
+            model.discriminator([image, source], training=True),
+        )
+        total = loss / 2 + 2.0 * r1(
+            lambda x: model.discriminator([x, source], training=True), target, image, tf.constant([0, 0])
+        )
+    variables = [variable.value for variable in model.discriminator.trainable_variables]
+    expected = [
+        value - rate * gradient.numpy()
+        for value, gradient in zip(judged_before, tape.gradient(total, variables), strict=True)
+    ]
+    model.train_step({"source": source, "target": target})
+    for variable, wanted in zip(model.discriminator.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(variable, wanted, rtol=1e-3, atol=1e-5)
+    for variable, value in zip(model.generator.trainable_variables, before, strict=True):
+        variable.assign(value)
+    with tf.GradientTape() as tape:
+        image = model.generator(source, training=True)
+        judged = model.discriminator([image, source], training=True)
+        total = -tf.reduce_mean(judged) + 7.0 * tf.reduce_mean(abs(image - target))
+    gradients = tape.gradient(total, [variable.value for variable in model.generator.trainable_variables])
+    fresh = pix2pix(reconstruction_weight=7.0)
+    fresh.compile(
+        keras.optimizers.SGD(rate), keras.optimizers.SGD(0.0),
+        adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss,
+    )  # fmt: skip
+    fresh.generator.set_weights(model.generator.get_weights())
+    fresh.discriminator.set_weights(model.discriminator.get_weights())
+    fresh.train_step({"source": source, "target": target})
+    for variable, value, gradient in zip(fresh.generator.trainable_variables, before, gradients, strict=True):
+        np.testing.assert_allclose(variable, value - rate * gradient, rtol=1e-2, atol=1e-4)
+
+
+def test_shown():
+    grey, small, masked = pictures(2, 8, 8, 1), pictures(2, 4, 4, 3), pictures(2, 8, 8, 4)
+    np.testing.assert_array_equal(shown(grey, (2, 8, 8, 3)), tf.repeat(grey, 3, -1))
+    np.testing.assert_array_equal(shown(small, (2, 8, 8, 3))[:, ::2, ::2], small)
+    np.testing.assert_array_equal(shown(masked, (2, 8, 8, 3)), masked[..., :3])
+
+
+def test_history_keeps_and_swaps():
+    history = History((1, 1, 1), size=4)
+    given = [history(tf.fill([2, 1, 1, 1], float(i)), tf.constant([1, i])).numpy().ravel() for i in range(40)]
+    np.testing.assert_array_equal(np.concatenate(given[:2]), [0, 0, 1, 1])  # while it fills, what it is given
+    same = [value == i for i, pair in enumerate(given) if i >= 2 for value in pair]
+    assert 0.3 < np.mean(same) < 0.7
+    assert all(value <= i for i, pair in enumerate(given) for value in pair)
+    again = History((1, 1, 1), size=4)
+    for i in range(40):
+        repeated = again(tf.fill([2, 1, 1, 1], float(i)), tf.constant([1, i])).numpy().ravel()
+        np.testing.assert_array_equal(repeated, given[i])
+    assert {variable.path.split("/")[-1] for variable in history.variables} == {"pictures", "count"}
+
+
+def test_cyclegan_cycles_close():
+    keras.utils.set_random_seed(0)
+    model = compiled(
+        CycleGAN(
+            lambda: transformer(width=4, blocks=1, edge=7),
+            lambda **shape: patchgan.discriminator(**shape, width=4, receptive_field=16, normalization="instance"),
+            (32, 32, 3), history=3,
+        ),
+        learning_rate=2e-3,
+    )  # fmt: skip
+    data = {"a": pictures(2, 32, 32, 3) * 0.3 + 0.5, "b": pictures(2, 32, 32, 3) * 0.3 - 0.5}
+    step = tf.function(model.train_step)
+    first = {name: float(value) for name, value in step(data).items()}
+    for _ in range(40):
+        model.reset_metrics()
+        last = step(data)
+    assert float(last["cycle_loss"]) < 0.7 * first["cycle_loss"]
+    assert float(last["identity_loss"]) < 0.7 * first["identity_loss"]
+    rows = model.preview({name: value.numpy() for name, value in data.items()}, columns=2)
+    assert rows.shape == (12, 32, 32, 3)
+    with pytest.raises(ValueError, match="relativistic"):
+        compiled(model, "relativistic")
+
+
+def test_srgan_changes_its_aim(vgg_weights):
+    keras.utils.set_random_seed(0)
+    model = compiled(
+        SRGAN(
+            lambda **shapes: srresnet.generator(**shapes, width=4, blocks=1),
+            lambda image_shape: srresnet.discriminator(image_shape, width=2),
+            (32, 32, 3), (8, 8, 3), pretrain_steps=2, content_layer="block2_conv1", weights=vgg_weights,
+        ),
+        "non_saturating",
+    )  # fmt: skip
+    data = {"source": pictures(2, 8, 8, 3), "target": pictures(2, 32, 32, 3)}
+    step = tf.function(model.train_step)
+    judge = [variable.numpy() for variable in model.discriminator.trainable_variables]
+    for _ in range(2):
+        logs = step(data)
+        assert float(logs["content_loss"]) == float(logs["discriminator_loss"]) == 0
+    for variable, value in zip(model.discriminator.trainable_variables, judge, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    model.reset_metrics()
+    logs = step(data)
+    assert float(logs["content_loss"]) > 0 and float(logs["discriminator_loss"]) > 0
+    assert not np.array_equal(model.discriminator.trainable_variables[0], judge[0])
+    assert not any("block" in v.path and "conv" in v.path for v in model.discriminator.variables)
+    rows = model.preview({name: value.numpy() for name, value in data.items()}, columns=2)
+    assert rows.shape == (6, 32, 32, 3) and abs(rows).max() <= 1
+
+
+@pytest.mark.parametrize("classes", [0, 2])
+def test_content_and_style_with_an_adversary(vgg_weights, classes):
+    keras.utils.set_random_seed(0)
+    model = compiled(
+        ContentStyleGAN(
+            lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16, normalization="none"),
+            (32, 32, 3), {"block1_conv1": 1.0, "block2_conv1": 1.0}, classes, width=4, weights=vgg_weights,
+        ),
+        "hinge", penalties={"r1": Penalty(r1, 1.0, 1)},
+    )  # fmt: skip
+    data = {"content": pictures(2, 32, 32, 3), "style": pictures(2, 32, 32, 3), "label": tf.constant([0, 1])}
+    encoder = model.painter.stylizer.get_layer("block1_conv1").get_weights()
+    step = tf.function(model.train_step)
+    first = {name: float(value) for name, value in step(data).items()}
+    for _ in range(15):
+        model.reset_metrics()
+        last = step(data)
+    assert float(last["style_loss"]) < first["style_loss"]
+    assert all(np.isfinite(float(value)) for value in last.values())
+    for value, before in zip(model.painter.stylizer.get_layer("block1_conv1").get_weights(), encoder, strict=True):
+        np.testing.assert_array_equal(value, before)
+
+
+def test_learning_rate_stays_and_falls():
+    schedule = ConstantThenLinear(0.2, 100, 300)
+    assert [round(float(schedule(step)), 6) for step in (0, 100, 200, 300, 400)] == [0.2, 0.2, 0.1, 0.0, 0.0]

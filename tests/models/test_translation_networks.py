@@ -1,0 +1,98 @@
+"""The networks of translation against the papers' and the authors' numbers."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.networks import patchgan, srresnet, unet
+
+random = np.random.default_rng(0)
+
+
+def trainable(network: keras.Model) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+
+
+def test_unet_has_the_reference_s_parameters():
+    # junyanz/pytorch-CycleGAN-and-pix2pix prints 54.414 M for unet_256
+    network = unet.generator((256, 256, 3), (256, 256, 3))
+    assert trainable(network) == 54_414_019
+    sizes = [
+        layer.output.shape[-1]
+        for layer in network.layers
+        if layer.name.startswith("down") and "_" not in layer.name[5:]
+    ]
+    assert sizes == [64, 128, 256, 512, 512, 512, 512, 512]
+
+
+def test_unet_takes_larger_pictures_and_any_source():
+    network = unet.generator((32, 32, 3), (32, 32, 4), width=4)
+    assert network(np.zeros((2, 32, 32, 4), np.float32)).shape == (2, 32, 32, 3)
+    assert network(np.zeros((1, 64, 96, 4), np.float32)).shape == (1, 64, 96, 3)
+    with pytest.raises(ValueError, match="squares"):
+        unet.generator((48, 48, 3), (48, 48, 3))
+
+
+def test_unet_passes_the_source_past_its_bottleneck():
+    """With the bottleneck cut, what differs between sources still differs in the result."""
+    network = unet.generator((32, 32, 3), (32, 32, 1), width=4)
+    innermost = network.get_layer("down_1")
+    innermost.set_weights([np.zeros_like(weight) for weight in innermost.get_weights()])
+    a, b = (random.uniform(-1, 1, (1, 32, 32, 1)).astype(np.float32) for _ in range(2))
+    assert not np.allclose(network(a), network(b), atol=1e-6)
+
+
+def test_patchgan_has_the_reference_s_parameters():
+    # the reference prints 2.769 M for the 70 px discriminator of pairs
+    network = patchgan.discriminator((256, 256, 3), (256, 256, 3))
+    assert trainable(network) == 2_768_705
+    assert network.compute_output_shape([(1, 256, 256, 3)] * 2) == (1, 30, 30, 1)
+
+
+@pytest.mark.parametrize("field", patchgan.RECEPTIVE_FIELDS)
+def test_receptive_field(field):
+    """A logit in the middle changes with pixels of a square of that side, and with no others."""
+    keras.utils.set_random_seed(0)
+    network = patchgan.discriminator((512, 512, 1), receptive_field=field, width=2, normalization="none")
+    image = tf.random.normal([1, 512, 512, 1], seed=1)
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        logits = network(image)
+        logit = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
+    seen = np.argwhere(tape.gradient(logit, image).numpy()[0, :, :, 0] != 0)
+    assert (seen.max(0) - seen.min(0) + 1).tolist() == [field, field]
+
+
+def test_patches_know_the_label():
+    keras.utils.set_random_seed(0)
+    network = patchgan.discriminator((64, 64, 3), width=4, normalization="none", num_classes=3, spectral=True)
+    image = random.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)
+    one, two = (network([image, np.array([label])]).numpy() for label in (0, 1))
+    assert one.shape == (1, 6, 6, 1)
+    assert (one != two).all()
+
+
+def test_srresnet_enlarges():
+    network = srresnet.generator((96, 96, 3), (24, 24, 3))
+    # The paper's SRResNet has some 1.5 million parameters; counted by hand from its figure 4.
+    block = 2 * (9 * 64 * 64 + 2 * 64) + 64
+    expected = (243 * 64 + 64 + 64) + 16 * block + (9 * 64 * 64 + 2 * 64)
+    expected += 2 * (9 * 64 * 256 + 256 + 64) + (81 * 64 * 3 + 3)
+    assert trainable(network) == expected
+    assert network(np.zeros((1, 7, 5, 3), np.float32)).shape == (1, 28, 20, 3)
+    with pytest.raises(ValueError, match="2, 4 or 8"):
+        srresnet.generator((72, 72, 3), (24, 24, 3))
+
+
+def test_pixel_shuffle_is_depth_to_space():
+    x = random.normal(size=(2, 3, 4, 8)).astype(np.float32)
+    np.testing.assert_array_equal(srresnet.PixelShuffle()(x), tf.nn.depth_to_space(x, 2))
+
+
+def test_srgan_discriminator_is_the_paper_s():
+    network = srresnet.discriminator((96, 96, 3))
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [layer.filters for layer in layers] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert [layer.strides[0] for layer in layers] == [1, 2] * 4
+    assert network(np.zeros((2, 96, 96, 3), np.float32)).shape == (2,)
