@@ -35,6 +35,7 @@ class Task:
     pictures: Dataset
     source: Callable[["tf.Tensor", int, "tf.Tensor"], "tf.Tensor"]
     source_shape: tuple[int, int, int]
+    task: str  # what made the sources, by the name of its YAML
     class_names: None = None
 
     def __len__(self) -> int:
@@ -144,7 +145,7 @@ def load_colorize(**folder: Any) -> Task:
     """Grey pictures to colour; `folder` are the arguments of `image_folder.load`, which raises `GessoError`."""
     pictures = image_folder.load(**folder)
     height, width, _ = pictures.image_shape
-    return Task(pictures, lambda images, seed, positions: colorize(images), (height, width, 1))
+    return Task(pictures, lambda images, seed, positions: colorize(images), (height, width, 1), "colorize")
 
 
 def load_inpaint(**folder: Any) -> Task:
@@ -155,7 +156,7 @@ def load_inpaint(**folder: Any) -> Task:
     def source(images: "tf.Tensor", seed: int, positions: "tf.Tensor") -> "tf.Tensor":
         return inpaint(images, masks(seed, positions, height, width))
 
-    return Task(pictures, source, (height, width, 4))
+    return Task(pictures, source, (height, width, 4), "inpaint")
 
 
 def load_super_resolution(image_size: int, factor: int, **folder: Any) -> Task:
@@ -170,11 +171,13 @@ def load_super_resolution(image_size: int, factor: int, **folder: Any) -> Task:
         raise GessoError(f"image_size={image_size} is no multiple of dataset.factor={factor}.")
     pictures = image_folder.load(image_size=image_size, **folder)
     side = image_size // factor
-    return Task(pictures, lambda images, seed, positions: reduce(images, factor), (side, side, 3))
+    return Task(
+        pictures, lambda images, seed, positions: reduce(images, factor), (side, side, 3), "super_resolution"
+    )
 
 
 def load_edges(**folder: Any) -> Task:
     """Drawings to paint; `folder` as in `load_colorize`."""
     pictures = image_folder.load(**folder)
     height, width, _ = pictures.image_shape
-    return Task(pictures, lambda images, seed, positions: edges(images), (height, width, 1))
+    return Task(pictures, lambda images, seed, positions: edges(images), (height, width, 1), "edges")

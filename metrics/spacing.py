@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from metrics import neighbours
+
 ROWS = 1024
 
 
@@ -23,15 +25,4 @@ def spacing(features: np.ndarray, reference: np.ndarray) -> float:
 
 def nearest(features: np.ndarray) -> np.ndarray:
     """Euclidean distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
-    x = np.asarray(features, np.float64)
-    if x.ndim != 2 or len(x) < 2:
-        raise ValueError(f"Neighbours need [n, d] with n at least 2, not {x.shape}.")
-    squares = np.sum(x * x, axis=1)
-    distances = np.empty(len(x))
-    for i in range(0, len(x), ROWS):
-        rows = x[i : i + ROWS]
-        near = squares - 2 * rows @ x.T  # squared distance, less what is the same for all neighbours of a row
-        near[np.arange(len(rows)), np.arange(i, i + len(rows))] = np.inf
-        # The expanded square names the neighbour; its value has lost digits, so the distance is taken anew.
-        distances[i : i + ROWS] = np.linalg.norm(rows - x[near.argmin(axis=1)], axis=1)
-    return distances
+    return neighbours.kth_distance(features, 1, ROWS)

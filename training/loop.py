@@ -6,11 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig
 
 from data.pipeline import Dataset
 from models.gan import GAN
+from models.pix2pix import shown
 from training import callbacks, dashboard, health, pictures
 from training.files import atomic
 from training.instantiate import build
@@ -42,7 +44,8 @@ def fit(
     start = int(model.step.numpy())
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
     examples = dataset.examples(64)
-    reals = examples["image"] if "image" in examples else model.preview(examples, columns=8)
+    *_, last_kind = examples.values()
+    reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
     dashboard.describe(config, folder, writer, reals, start)
     if dataset.class_names:
         with atomic(folder / "classes.json") as path:
