@@ -23,10 +23,13 @@ def test_kth_distance_worked_by_hand():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_copies_and_near_copies_far_from_the_origin(dtype):
-    """The expanded square is off by 1e-9 here, a hundred times the distances it has to tell apart."""
+@pytest.mark.parametrize("apart", [0, 1000], ids=["one cloud", "two, far apart"])
+def test_copies_and_near_copies_far_from_the_origin(dtype, apart):
+    """Between two clouds the expanded square is off by more than the squares that it has to tell apart, 1e-13."""
     rng = np.random.default_rng(1)
-    x = np.repeat(1000 + rng.normal(size=(6, 8)), 6, axis=0).astype(dtype)
+    x = 1000 + rng.normal(size=(6, 8))
+    x[3:] -= apart
+    x = np.repeat(x, 6, axis=0).astype(dtype)
     near = np.concatenate([x, x[::6].astype(np.float64) + 1e-7 * rng.normal(size=(6, 8))])
     for k in (5, 6, 7):
         np.testing.assert_array_equal(neighbours.kth_distance(near, k), np.sort(every(near, near), axis=1)[:, k])
@@ -55,6 +58,21 @@ def test_the_edge_belongs_to_closed_balls_alone(offset):
     assert neighbours.within(x, x, radii, closed=False)[1].tolist() == [4] * 200
     assert neighbours.within(x, x, np.zeros(200))[1].tolist() == [1] * 200
     assert not neighbours.within(x, x, np.zeros(200), closed=False)[1].any()
+
+
+def test_collapsed_sets_are_not_looked_into_without_end(monkeypatch):
+    """Two pictures over and over, up to rounding: products do not tell 200 apart, and only some are compared."""
+    rng = np.random.default_rng(5)
+    x = np.repeat(rng.normal(size=(2, 16)), 200, axis=0)
+    looked = []
+    distances = neighbours._distances
+    monkeypatch.setattr(neighbours, "_distances", lambda x, i, y, j: looked.append(len(i)) or distances(x, i, y, j))
+    monkeypatch.setattr(neighbours, "LOOK", 10)
+    assert not neighbours.kth_distance(x, 3).any()
+    noisy = x + 1e-9 * rng.normal(size=x.shape)
+    found = neighbours.kth_distance(noisy, 3)
+    assert (found >= np.sort(every(noisy, noisy), axis=1)[:, 3]).all() and (found < 1e-6).all()
+    assert sum(looked) == 2 * 400 * (3 + 10)
 
 
 def test_memory_is_bounded_by_pieces(monkeypatch):
