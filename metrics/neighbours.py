@@ -11,29 +11,33 @@ import numpy as np
 
 ROWS = 1024
 BLOCK = 2**24  # numbers in a piece of the distance matrix (128 MB), however many rows the other set has
-PAIRS = 2**22  # numbers in the differences of single pairs
+PAIRS = 2**17  # numbers in the differences of single pairs: what a cache holds
+LOOK = 256  # others beyond k that a row is compared with anew
 
 
 def kth_distance(features: np.ndarray, k: int, rows: int = ROWS) -> np.ndarray:
     """Euclidean distance from each row of `[n, d]` to its k-th nearest other: float64 `[n]`, exactly 0 for copies.
 
-    Raises `ValueError` for fewer than k + 1 rows, and for NaN and infinity.
+    Where more than `LOOK` others are as near as the k-th by all that rounding lets tell, as in a set that has
+    collapsed, only so many of them are looked at: 0 if all are copies, and else right to about 1e-6 of the set's
+    extent. Raises `ValueError` for fewer than k + 1 rows, and for NaN and infinity.
     """
     x = _checked(features)
     if not 1 <= k < len(x):
         raise ValueError(f"Neighbours need [n, d] with n at least {k + 1}, not {x.shape}.")
-    result = np.zeros(len(x))
-    # Rows with k copies are at 0. They are left out, as a collapsed set is all ties, and each would be looked into.
-    _, which, copies = np.unique(x, axis=0, return_inverse=True, return_counts=True)
-    single = np.flatnonzero(copies[which.ravel()] <= k)
-    for part, near, slack in _blocks(x[single], x, rows):
-        chosen = single[part]
-        near[np.arange(len(chosen)), chosen] = np.inf
+    result = np.empty(len(x))
+    for part, near, slack in _blocks(x, x, rows):
+        own = np.arange(len(near))
+        near[own, part.start + own] = np.inf
         farthest = np.partition(near, k - 1, axis=1)[:, k - 1] + slack
-        i, j = np.nonzero(near <= farthest[:, None])  # k a row, or more: one of them is the k-th
-        distances = _distances(x, chosen[i], x, j)
+        candidates = near <= farthest[:, None]  # k a row, or more: one of them is the k-th
+        for row in np.flatnonzero(candidates.sum(axis=1) > k + LOOK):
+            candidates[row] = False
+            candidates[row, np.argpartition(near[row], k + LOOK)[: k + LOOK]] = True
+        i, j = np.nonzero(candidates)
+        distances = _distances(x, part.start + i, x, j)
         order = np.lexsort((distances, i))
-        result[chosen] = distances[order][np.searchsorted(i, np.arange(len(chosen))) + k - 1]
+        result[part] = distances[order][np.searchsorted(i, own) + k - 1]
     return result
 
 
@@ -70,6 +74,8 @@ def _checked(features: np.ndarray) -> np.ndarray:
 
 def _blocks(x: np.ndarray, y: np.ndarray, rows: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Rows of x, their squared distances to all of y `[rows, m]`, and by how much these may be off `[rows]`."""
+    middle = y.mean(axis=0)  # the nearer 0 all lie, the less is lost
+    x, y = x - middle, y - middle
     squares_x, squares_y = (np.einsum("ij,ij->i", values, values) for values in (x, y))
     rows = max(1, min(rows, BLOCK // len(y)))
     off = 4 * (x.shape[1] + 8) * np.finfo(np.float64).eps  # twice the bound for a sum of d products
