@@ -60,7 +60,8 @@ def _read(path: str | Path):
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GessoError(f"{path} is not a network that Keras can read: {error}") from error
+        reason = str(error).split(": filepath=")[0].split("\n")[0]
+        raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
 
 
 def latent_dim(generator) -> int:

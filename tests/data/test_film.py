@@ -305,7 +305,7 @@ def test_without_pyav(tmp_path, monkeypatch):
     source = make(tmp_path / "a.mp4", pictures(2, 48, 64))
     monkeypatch.setitem(sys.modules, "av", None)
     assert film.is_film(source)
-    with pytest.raises(GessoError, match=r"pip install -e '\.\[film\]'"):
+    with pytest.raises(GessoError, match="pip install av"):
         film.write(source, tmp_path / "b.mp4", same, METADATA)
 
 

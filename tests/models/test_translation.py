@@ -43,7 +43,7 @@ def pix2pix(**options) -> Pix2Pix:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("loss", ["non_saturating", "hinge", "relativistic"])
+@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
 def test_pix2pix_learns_its_pairs(loss):
     model = compiled(pix2pix(), loss)
     data = {"source": pictures(2, 32, 32, 1), "target": pictures(2, 32, 32, 3) * 0.5}

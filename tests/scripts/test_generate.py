@@ -54,7 +54,7 @@ def test_interpolation(generator, script, tmp_path):
     [
         ([], "one of run="),
         (["run=/nowhere"], "There is no /nowhere/generator.keras"),
-        (["generator=README.md"], "not a generator"),
+        (["generator=README.md"], "README.md is not a network that Keras can read"),
         (["generator={generator}", "truncation=-1"], "positive"),
         (["generator={generator}", "num=0"], "at least 1"),
         (["generator={generator}", "label=3"], "without labels"),
