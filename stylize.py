@@ -213,7 +213,7 @@ def _masks(files: Sequence[str] | None) -> np.ndarray | None:
 
 
 def _read(file: str, size: int | None = None) -> np.ndarray:
-    return to_float(picture.read(Path(file).expanduser(), size).pixels)
+    return pictures.to_float(picture.read(Path(file).expanduser(), size).pixels)
 
 
 def _check_weights(weights: list[float] | None, styles: int) -> None:
@@ -224,7 +224,7 @@ def _check_weights(weights: list[float] | None, styles: int) -> None:
 def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
     """One picture; transparency and colour profile go along."""
     source = picture.read(content, config.size)
-    painted = paint(to_float(source.pixels), None)
+    painted = paint(pictures.to_float(source.pixels), None)
     picture.write(output, pictures.to_uint8(painted), chunks, like=source)
 
 
@@ -248,11 +248,6 @@ def _scaled(frame: np.ndarray, size: int | None) -> np.ndarray:
         return frame
     height, width = (max(2, round(side * size / max(frame.shape) / 2) * 2) for side in frame.shape[:2])
     return np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.LANCZOS))
-
-
-def to_float(pixels: np.ndarray) -> np.ndarray:
-    """uint8 in 0..255 as float32 in [-1, 1]."""
-    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 if __name__ == "__main__":

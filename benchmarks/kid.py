@@ -29,6 +29,7 @@ from PIL import Image, ImageFilter
 from data.cache import cached
 from training.errors import GessoError
 from training.files import atomic
+from training.pictures import to_float
 
 VERSION = 1  # of the features in the cache
 BLUR = 3.0  # px
@@ -44,11 +45,6 @@ def mean_colours(images: np.ndarray) -> np.ndarray:
     """uint8 `[n, height, width, 3]`, each picture all of its mean colour."""
     means = np.rint(images.mean(axis=(1, 2), keepdims=True)).astype(np.uint8)
     return np.broadcast_to(means, images.shape)
-
-
-def to_float(images: np.ndarray) -> np.ndarray:
-    """uint8 in 0..255 as float32 in [-1, 1]."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
 def load_reals(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

@@ -16,6 +16,7 @@ from data.decode import FORMATS, TURNS, orientation, to_bytes_range
 from data.image_folder import SUFFIXES
 from training.errors import GessoError
 from training.files import atomic
+from training.pictures import to_float
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def read(path: str | Path, size: int | None = None) -> Picture:
         raise GessoError(f"size={size}: must be null or a number of pixels, 1 or more.")
     try:
         with Image.open(path, formats=FORMATS) as image:
-            target = _scaled(image.size, size) if size else image.size
+            target = scaled(image.size, size) if size else image.size
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
             image.load()
@@ -120,10 +121,10 @@ def find(folder: str | Path) -> list[Path]:
     ]
 
 
-def _scaled(sides: tuple[int, int], size: int) -> tuple[int, int]:
-    """(width, height) with the longer side exactly `size`, the shorter at least 1."""
-    width, height = (max(1, round(side * size / max(sides))) for side in sides)
-    return width, height
+def scaled(sides: tuple[int, int], size: float) -> tuple[int, int]:
+    """Two sides of the same shape as `sides`, in their order: the longer one `size`, the shorter at least 1."""
+    one, other = (max(1, round(side * size / max(sides))) for side in sides)
+    return one, other
 
 
 def _filter(image: Image.Image) -> Image.Resampling:
@@ -216,4 +217,4 @@ def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
     if not files:
         raise GessoError(f"model.style={paths}: no pictures there.")
-    return [read(file, size).pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0) for file in files]
+    return [to_float(read(file, size).pixels) for file in files]

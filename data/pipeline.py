@@ -8,6 +8,7 @@ import numpy as np
 
 from data.store import Store
 from training.errors import GessoError
+from training.pictures import to_float
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -158,7 +159,7 @@ class Dataset:
         Their centres, where they are larger. Fewer than `num` where the data set has fewer.
         """
         chosen = np.random.default_rng(seed).permutation(len(self))[:num]
-        return {"image": self.images[chosen].astype(np.float32) / np.float32(127.5) - np.float32(1.0)}
+        return {"image": to_float(self.images[chosen])}
 
 
 def _shuffle(index: "tf.Tensor", n: "tf.Tensor", seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from models.networks import adain, srresnet, transformer
 from models.networks.normalization import InstanceNormalization
-from models.tiling import Tile, tiles
+from models.tiling import Box, Tile, tiles
 from training.errors import GessoError
 
 Tensor = tf.Tensor
@@ -49,32 +49,31 @@ class Feedforward:
         return painted[: scale * height, : scale * width]
 
     def _in_tiles(self, image: np.ndarray, parts: list[Tile], conditions: dict[str, Tensor]) -> np.ndarray:
+        run = self.run
         if self.normalized:
             self.shared = self.shared or _Shared(self.network)
             self.shared.estimate(_sample(image, self.tile**2), conditions)
             if len(self.shared.statistics) == 1:  # it depends on no other estimate: a pass makes it exact
-                for part in parts:
-                    self.shared.paint(image, part, conditions)
-                self.shared.settle()
+                self.shared.measure(image, parts, conditions)
+            run = self.shared.run
         painted = None
         for part in parts:
-            core = self.shared.paint(image, part, conditions) if self.normalized else self._paint(image, part)
-            scale = core.shape[0] // (part.core[1] - part.core[0])
+            tile = run(_cut(image, part), conditions).numpy()[0]
+            scale = tile.shape[0] // (part.outer[1] - part.outer[0])
             if painted is None:
-                painted = np.empty((scale * image.shape[0], scale * image.shape[1], core.shape[2]), np.float32)
-            top, bottom, left, right = (scale * edge for edge in part.core)
-            painted[top:bottom, left:right] = core
+                painted = np.empty((scale * image.shape[0], scale * image.shape[1], tile.shape[2]), np.float32)
+            painted[_box(part.core, scale)] = tile[_box(part.inside, scale)]
         return painted
 
-    def _paint(self, image: np.ndarray, tile: Tile) -> np.ndarray:
-        outer_top, outer_bottom, outer_left, outer_right = tile.outer
-        shown = image[None, outer_top:outer_bottom, outer_left:outer_right]
-        painted = self.run(tf.constant(shown), {}).numpy()[0]
-        scale = painted.shape[0] // shown.shape[1]
-        top, bottom, left, right = (
-            scale * edge for edge in (np.array(tile.core) - (outer_top, outer_top, outer_left, outer_left)).tolist()
-        )
-        return painted[top:bottom, left:right]
+
+def _cut(image: np.ndarray, tile: Tile) -> Tensor:
+    """What a network is shown for a tile: `[1, height, width, channels]`."""
+    return tf.constant(image[_box(tile.outer)][None])
+
+
+def _box(box: Box, scale: int = 1) -> tuple[slice, slice]:
+    top, bottom, left, right = (scale * edge for edge in box)
+    return slice(top, bottom), slice(left, right)
 
 
 def geometry(network: keras.Model) -> tuple[int, int]:
@@ -82,9 +81,7 @@ def geometry(network: keras.Model) -> tuple[int, int]:
 
     Raises `GessoError` for a network that is none of ours.
     """
-    if (
-        network.name == "unet"
-    ):  # which halves its pictures until one place is left; it sees all, but little from afar
+    if network.name == "unet":  # halves its pictures to one place: it sees all of them, but little from afar
         halvings = sum(layer.name.startswith("down_") and hasattr(layer, "kernel_size") for layer in network.layers)
         return 2**halvings, 2**halvings // 2
     if network.name not in KNOWN:
@@ -120,16 +117,30 @@ def _compiled(network: keras.Model) -> Callable:
 
 
 class _Shared:
-    """A copy of a network whose instance normalisations take statistics measured before, over all tiles."""
+    """A copy of a network whose instance normalisations take statistics measured before, over all tiles.
+
+    What they do is decided where they are traced: a function for each of the three ways to run it.
+    """
 
     def __init__(self, network: keras.Model):
         self.statistics: list[_Statistics] = []
-        self.core = tf.Variable([0, 0, 0, 0])  # of the tile at hand, in px of the tile
-        self.height = tf.Variable(0)  # of the tile
-        self.settled = tf.Variable(False)
+        self.core = tf.Variable([0, 0, 0, 0])  # of what is measured, in px of it
+        self.height = tf.Variable(0)
         copy = keras.models.clone_model(network, clone_function=self._copied)
         copy.set_weights(network.get_weights())
-        self.run = _compiled(copy)
+        self.run = self._way(copy, own=False, adding=False)
+        self._run_and_add = self._way(copy, own=False, adding=True)
+        self._run_alone = self._way(copy, own=True, adding=True)
+
+    def _way(self, network: keras.Model, own: bool, adding: bool) -> Callable:
+        run = _compiled(network)
+
+        def with_statistics(*inputs):
+            for statistics in self.statistics:
+                statistics.own, statistics.adding = own, adding
+            return run(*inputs)
+
+        return with_statistics
 
     def _copied(self, layer: keras.Layer) -> keras.Layer:
         copy = type(layer).from_config(layer.get_config())
@@ -140,44 +151,50 @@ class _Shared:
 
     def estimate(self, sample: np.ndarray, conditions: dict[str, Tensor]) -> None:
         """Takes the statistics of a sample, squares `[n, side, side, 3]`, as those of the whole picture."""
-        for statistics in self.statistics:
-            statistics.forget()
-        self.settled.assign(False)
         self._look_at(sample.shape[1], (0, sample.shape[1], 0, sample.shape[2]))
-        self.run(tf.constant(sample), conditions)
-        self.settle()
+        self._run_alone(tf.constant(sample), conditions)
+        self._settle()
 
-    def paint(self, image: np.ndarray, tile: Tile, conditions: dict[str, Tensor]) -> np.ndarray:
-        """The core of a tile, painted with the statistics of before; those of its own are added up."""
-        top, bottom, left, right = tile.outer
-        core = np.array(tile.core) - (top, top, left, left)
-        self._look_at(bottom - top, core)
-        painted = self.run(tf.constant(image[None, top:bottom, left:right]), conditions)
-        return painted.numpy()[0, core[0] : core[1], core[2] : core[3]]
+    def measure(self, image: np.ndarray, parts: Sequence[Tile], conditions: dict[str, Tensor]) -> None:
+        """Takes those of all tiles, run with the statistics of before."""
+        for part in parts:
+            self._look_at(part.outer[1] - part.outer[0], part.inside)
+            self._run_and_add(_cut(image, part), conditions)
+        self._settle()
 
     def _look_at(self, height: int, core: Sequence[int]) -> None:
         self.height.assign(height)
         self.core.assign(core)
 
-    def settle(self) -> None:
-        """Takes what was added up as the statistics from now on."""
+    def _settle(self) -> None:
         for statistics in self.statistics:
             statistics.settle()
-        self.settled.assign(True)
 
 
 class _Statistics:
-    """Of one instance normalisation: used, and added up for the next pass."""
+    """Of one instance normalisation: those it uses, and those that are added up for the next time.
+
+    `own`: it uses the picture's own instead. `adding`: it adds them up.
+    """
 
     def __init__(self, tiling: _Shared, channels: int, epsilon: float):
         self.tiling = tiling
         self.epsilon = epsilon
+        self.own = self.adding = False
         self.mean, self.variance = (tf.Variable(tf.zeros(channels)) for _ in range(2))
         self.count = tf.Variable(0.0, dtype=tf.float64)
         self.sums = tf.Variable(tf.zeros((2, channels), tf.float64))  # of values and of their squares
 
     def normalize(self, inputs: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         """As `InstanceNormalization.normalize`."""
+        moments = self._add(inputs) if self.adding else None
+        mean, variance = moments if self.own else (self.mean, self.variance)
+        return tf.raw_ops.FusedBatchNormV3(
+            x=inputs, scale=gamma[0], offset=beta[0], mean=mean, variance=variance, epsilon=self.epsilon,
+            is_training=False,
+        ).y  # fmt: skip
+
+    def _add(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         shape = tf.shape(inputs)
         top, bottom, left, right = tf.unstack(self.tiling.core // (self.tiling.height // shape[1]))
         core = tf.cast(inputs[:, top:bottom, left:right], tf.float32)
@@ -186,21 +203,12 @@ class _Statistics:
         wide, spread = tf.cast(mean, tf.float64), tf.cast(variance, tf.float64)
         self.count.assign_add(count)
         self.sums.assign_add(count * tf.stack([wide, spread + wide**2]))
-        mean = tf.where(self.tiling.settled, self.mean, mean)
-        variance = tf.where(self.tiling.settled, self.variance, variance)
-        return tf.raw_ops.FusedBatchNormV3(
-            x=inputs, scale=gamma[0], offset=beta[0], mean=mean, variance=variance, epsilon=self.epsilon,
-            is_training=False,
-        ).y  # fmt: skip
+        return mean, variance
 
     def settle(self) -> None:
-        """The mean and variance of all that was added up since the last time."""
+        """Takes the mean and variance of all that was added up, and begins anew."""
         mean, square = tf.unstack(self.sums / self.count)
         self.mean.assign(tf.cast(mean, tf.float32))
         self.variance.assign(tf.cast(square - mean**2, tf.float32))
-        self.forget()
-
-    def forget(self) -> None:
-        """Drops what was added up."""
         self.count.assign(0.0)
         self.sums.assign(tf.zeros_like(self.sums))

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.picture import scaled
 from models.networks import vgg
 from models.perceptual import Features, Perceptual
 from models.tiling import tiles
@@ -118,11 +119,6 @@ def optimize(
     return image
 
 
-def scaled(size: tuple[int, int], longer: float) -> tuple[int, int]:
-    """(height, width) with the longer side as given, in px, and the same shape."""
-    return tuple(max(1, round(side * longer / max(size))) for side in size)
-
-
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Float32 `[height, width, channels]` to another (height, width), smoothed where it shrinks."""
     if image.shape[:2] == tuple(size):
@@ -153,7 +149,6 @@ class _Problem:
             image = resized(style.image, scaled(style.image.shape[:2], style_side))
             for name, gram in _View(objective, image.shape[:2], style.masks, tile).grams(image).items():
                 self.style[name] += style.weight / total * gram
-        self.evaluate = tf.function(self._evaluate, reduce_retracing=True)
 
     def __call__(self, image: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
         view = self.view
@@ -162,9 +157,10 @@ class _Problem:
         grams = view.grams(image) if len(view.tiles) > 1 else None
         terms, gradient = {"content": 0.0, "style": 0.0}, np.zeros_like(image)
         for i, tile in enumerate(view.tiles):
-            content, style, part = self.evaluate(
-                *view.cut(image, i), self.content[i], grams, view.masks[i], view.shares[i]
-            )
+            content, style, part = _evaluate(
+                self.objective, *view.cut(image, i), self.content[i], self.style, grams, view.masks[i],
+                view.shares[i], self.strength,
+            )  # fmt: skip
             top, bottom, left, right = tile.outer
             gradient[top:bottom, left:right] += part.numpy()[0]
             terms = {"content": terms["content"] + float(content), "style": float(style)}
@@ -176,28 +172,6 @@ class _Problem:
             gradient += tape.gradient(loss, pixels).numpy()[0]
             terms["smoothness"] = float(loss)
         return terms, gradient
-
-    def _evaluate(
-        self,
-        pixels: Tensor,
-        core: Tensor | None,
-        content: Features,
-        grams: Features | None,
-        masks: Features | None,
-        shares: Features,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        objective = self.objective
-        with tf.GradientTape() as tape:
-            tape.watch(pixels)
-            features = _cropped(objective.encoder(pixels, training=False), core)
-            style = objective.style(features, masks)
-            if grams is not None:
-                own = {name: shares[name] * gram for name, gram in style.items()}
-                style = {name: grams[name] + gram - tf.stop_gradient(gram) for name, gram in own.items()}
-            content_loss = shares["content"] * objective.content_loss(features, content)
-            style_loss = self.strength * objective.style_loss(style, self.style)
-            total = content_loss + style_loss
-        return content_loss, style_loss, tape.gradient(total, pixels)
 
 
 class _View:
@@ -229,8 +203,8 @@ class _View:
         """What the encoder is shown for tile i, `[1, height, width, 3]`, and the core's box in it if not all."""
         tile = self.tiles[i]
         top, bottom, left, right = tile.outer
-        core = np.array(tile.core) - (top, top, left, left)
-        return tf.constant(image[None, top:bottom, left:right]), None if len(self.tiles) == 1 else tf.constant(core)
+        core = None if len(self.tiles) == 1 else tf.constant(tile.inside)
+        return tf.constant(image[None, top:bottom, left:right]), core
 
     def features(self, image: np.ndarray) -> Iterator[Features]:
         """Activations of each tile's core."""
@@ -244,6 +218,36 @@ class _View:
             for name, gram in self.objective.style(features, masks).items():
                 sums[name] += shares[name] * gram
         return sums
+
+
+# Functions of the module, not of a problem: traced once for all levels and all frames of a film.
+@tf.function(reduce_retracing=True)
+def _evaluate(
+    objective: Perceptual,
+    pixels: Tensor,
+    core: Tensor | None,
+    content: Features,
+    target: Features,
+    grams: Features | None,
+    masks: Features | None,
+    shares: Features,
+    strength: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A tile's part of the content loss, the style loss of the whole, and the gradient of their sum.
+
+    `content` and `target` are what the two compare with; `grams` are the whole picture's if this is a part of it.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(pixels)
+        features = _cropped(objective.encoder(pixels, training=False), core)
+        style = objective.style(features, masks)
+        if grams is not None:
+            own = {name: shares[name] * gram for name, gram in style.items()}
+            style = {name: grams[name] + gram - tf.stop_gradient(gram) for name, gram in own.items()}
+        content_loss = shares["content"] * objective.content_loss(features, content)
+        style_loss = strength * objective.style_loss(style, target)
+        total = content_loss + style_loss
+    return content_loss, style_loss, tape.gradient(total, pixels)
 
 
 @tf.function(reduce_retracing=True)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from PIL import Image, ImageFilter
 
+from training.pictures import to_float
+
 STILL = 6.0  # levels of 255 by which a still picture may change, by its camera's noise
 BLUR = 2.0  # px: single noisy pixels do not move
 
@@ -20,7 +22,7 @@ def steadied(
     """
     last = painted = None
     for frame in frames:
-        new = paint(frame.astype(np.float32) / np.float32(127.5) - np.float32(1), painted)
+        new = paint(to_float(frame), painted)
         if last is not None and last.shape == frame.shape and painted.shape == new.shape:
             share = keep * stillness(last, frame)[..., None]
             new = new + share * (painted - new)

@@ -14,6 +14,12 @@ class Tile:
     outer: Box
     core: Box
 
+    @property
+    def inside(self) -> Box:
+        """Where in `outer` the core lies."""
+        top, left = self.outer[0], self.outer[2]
+        return self.core[0] - top, self.core[1] - top, self.core[2] - left, self.core[3] - left
+
 
 def tiles(size: tuple[int, int], side: int, margin: int, stride: int = 1) -> list[Tile]:
     """Cuts a picture of (height, width) into tiles whose cores cover it once; a single one if it is small enough.

@@ -19,6 +19,11 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """uint8 in 0..255 as float32 in [-1, 1], any shape."""
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
     """One picture of many: uint8 `[num, height, width, channels]` -> `[rows * (height + gap) + gap, ...]`.
 
