@@ -12,6 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from data import film, picture
+from models import saved
 from training import pictures
 from training.app import main
 from training.config import nearest
@@ -83,17 +84,7 @@ def check(config: DictConfig) -> None:
     if config.stylizer is not None and config.method == "gatys":
         raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
     if config.stylizer is not None:
-        network_file(config)
-
-
-def network_file(config: DictConfig) -> Path:
-    """The file that `model=` names; of a run directory, the network in it. Raises `GessoError` if there is none."""
-    path = Path(config.stylizer).expanduser()
-    files = [path / f"{kind}.keras" for kind in ("stylizer", "translator")] if path.is_dir() else [path]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        raise GessoError(f"model={path}: there is no {' and no '.join(map(str, files))}.")
-    return found
+        saved.network_file(config.stylizer)
 
 
 def find_contents(config: DictConfig) -> list[Path]:
@@ -144,12 +135,12 @@ def style_files(config: DictConfig) -> list[str]:
 
 def make_painter(config: DictConfig):
     """The `models.painters.Paint` of a configuration. Raises `GessoError` where files are missing or do not fit."""
-    from models import painters, saved
+    from models import painters
 
     color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
     if config.stylizer is None:
         return _optimization(config, weights)
-    file = network_file(config)
+    file = saved.network_file(config.stylizer)
     if config.method == "translate" or file.name.startswith("translator"):
         return _translation(config, file)
     network = saved.load_stylizer(file)
@@ -192,7 +183,7 @@ def _optimization(config: DictConfig, weights: list[float] | None):
 
 
 def _translation(config: DictConfig, file: Path):
-    from models import painters, saved
+    from models import painters
 
     if config.method not in (None, "translate"):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")

@@ -42,12 +42,22 @@ def _of(path: str | Path, names: tuple[str, ...], kind: str):
     return network
 
 
-def stylizer_of(path: str | Path | None):
-    """The stylizer of a run directory, or in a file; None of None. Raises `GessoError` as `load_stylizer`."""
-    if path is None:
-        return None
+def network_file(path: str | Path, key: str = "model") -> Path:
+    """The file `path`, or of a run directory the stylizer or translator in it. Raises `GessoError` if none.
+
+    `key` is the one of the configuration that named it.
+    """
     path = Path(path).expanduser()
-    return load_stylizer(path / "stylizer.keras" if path.is_dir() else path)
+    files = [path / f"{kind}.keras" for kind in ("stylizer", "translator")] if path.is_dir() else [path]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise GessoError(f"{key}={path}: there is no {' and no '.join(map(str, files))}.")
+    return found
+
+
+def stylizer_of(path: str | Path | None):
+    """The stylizer that `model.start` names; None of None. Raises `GessoError` as `load_stylizer`."""
+    return None if path is None else load_stylizer(network_file(path, "model.start"))
 
 
 def _read(path: str | Path):
