@@ -10,12 +10,13 @@ from keras import ops
 
 from losses import perceptual
 from models.networks import adain
+from models.systems import Trainable
 from models.updates import prepared, scaled, update
 
 Tensor = tf.Tensor
 
 
-class AdaIN(keras.Model):
+class AdaIN(Trainable, keras.Model):
     """A decoder that learns to paint the activations that AdaIN makes of a content and a style.
 
     All state is in variables: a run that goes on from a checkpoint cannot be told from one that never stopped.
@@ -37,8 +38,7 @@ class AdaIN(keras.Model):
         super().__init__(name="adain")
         self.stylizer = adain.stylizer(width, weights)
         self.decoder = self.stylizer.get_layer("decoder")
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
     def compile(
         self,
@@ -48,21 +48,18 @@ class AdaIN(keras.Model):
         style_weight: float = 10.0,
         jit_compile: str | bool = "auto",
     ) -> None:
-        """Sets the optimizer and the weights of the losses; `moments_layers` names those whose moments count."""
+        """Sets the optimizer and the losses, as `set_losses` takes them."""
         super().compile(optimizer=None, jit_compile=jit_compile)
+        self.set_losses(moments_layers, content_weight, style_weight)
         self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables)
+        self.measure(("total_loss", "content_loss", "style_loss"))
+
+    def set_losses(self, moments_layers: Mapping[str, float], content_weight: float, style_weight: float) -> None:
+        """What `losses_of` weighs: `moments_layers` names the layers whose moments count, and how much each."""
         self.moments_layers = dict(moments_layers)
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.encoder = adain.encoder(self.stylizer, sorted({*moments_layers, adain.BOTTLENECK}))
-        names = ("total_loss", "content_loss", "style_loss")
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.built = True
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
-        return list(self.means.values())
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -73,11 +70,6 @@ class AdaIN(keras.Model):
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
         return {"stylizer": self.stylizer}
-
-    @property
-    def batches_per_step(self) -> int:
-        """How many batches one step takes."""
-        return 1
 
     def losses_of(self, images: Tensor, target: Tensor, style: dict[str, Tensor]) -> dict[str, Tensor]:
         """How far painted images are from the activations that they were painted from, and from a style's moments.
@@ -102,10 +94,7 @@ class AdaIN(keras.Model):
             loss = sum(losses.values())
             scaled_loss = scaled(loss, self.decoder_optimizer)
         update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
-        self.step.assign(self.step + 1)
-        for name, value in {"total_loss": loss, **losses}.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        return self.record({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """A row of `columns` contents, below it their styles, and below these the contents painted in them."""

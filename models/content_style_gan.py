@@ -6,7 +6,6 @@ arXiv:1802.05637) asks in addition that brush strokes look like those of the pai
 arXiv:1807.10201, do for one artist at a time).
 """
 
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from keras import ops
 from losses import perceptual
 from models.adain import AdaIN
 from models.networks import adain
-from models.updates import accuracy, key, prepared, scaled, update
+from models.systems import Adversarial
+from models.updates import accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -26,7 +26,7 @@ Loss = Callable[..., Tensor]
 PENALTY = 0  # what a random number of a step is for
 
 
-class ContentStyleGAN(keras.Model):
+class ContentStyleGAN(Adversarial, keras.Model):
     """AdaIN's decoder, trained by its own losses and by a discriminator. All state is in variables.
 
     Args:
@@ -39,6 +39,8 @@ class ContentStyleGAN(keras.Model):
             teach the discriminator nothing.
         seed: of penalties that draw points.
     """
+
+    refused = ("weight_clipping", "relativistic")
 
     def __init__(
         self,
@@ -60,62 +62,22 @@ class ContentStyleGAN(keras.Model):
             self.painter.stylizer.set_weights(start.get_weights())
         self.discriminator = discriminator(image_shape=image_shape, num_classes=num_classes)
         self.num_classes = num_classes
-        self.losses_of_painter = {
-            "moments_layers": moments_layers, "content_weight": content_weight, "style_weight": style_weight
-        }  # fmt: skip
+        self.painter.set_losses(moments_layers, content_weight, style_weight)
         self.adversarial_weight = adversarial_weight
-        self.seed = seed
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
-    def compile(
-        self,
-        generator_optimizer: keras.Optimizer,
-        discriminator_optimizer: keras.Optimizer,
-        generator_loss: Loss,
-        discriminator_loss: Loss,
-        penalties: Mapping[str, Loss] | None = None,
-        weight_clipping: float | None = None,
-        threshold: float | None = 0.0,
-        jit_compile: str | bool = "auto",
-    ) -> None:
-        """Sets the adversarial objective and the optimizers.
+    def mean_names(self) -> list[str]:
+        """What a step measures, penalties aside."""
+        return list(_MEANS)
 
-        Raises `ValueError` for objectives that this system does not have: clipping, relativistic losses.
-        """
-        if weight_clipping is not None or "real_logits" in inspect.signature(generator_loss).parameters:
-            raise ValueError("This system takes no weight clipping and no relativistic loss.")
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.painter.compile(generator_optimizer, **self.losses_of_painter)
-        self.generator_optimizer = self.painter.decoder_optimizer
-        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator.trainable_variables)
-        self.generator_loss = generator_loss
-        self.discriminator_loss = discriminator_loss
-        self.penalties = dict(penalties or {})
-        self.threshold = threshold
-        names = (*_MEANS, *(f"{name}_penalty" for name in self.penalties))
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.built = True
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
-        return list(self.means.values())
-
-    @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizers by the name of the network that they train."""
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+    def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """The decoder's and the discriminator's."""
+        return self.painter.decoder.trainable_variables, self.discriminator.trainable_variables
 
     @property
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
         return self.painter.exports
-
-    @property
-    def batches_per_step(self) -> int:
-        """How many batches one step takes."""
-        return 1
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of the discriminator and one of the decoder, on "content", "style" and the styles' "label"."""
@@ -132,23 +94,13 @@ class ContentStyleGAN(keras.Model):
             loss = sum(losses.values()) + self.adversarial_weight * adversarial
             objective = scaled(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, painter.decoder.trainable_variables)
-        self.step.assign(self.step + 1)
-        means |= losses | {"generator_loss": adversarial, "generator_gradient_norm": norm}
-        for name, value in means.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        return self.record(means | losses | {"generator_loss": adversarial, "generator_gradient_norm": norm})
 
     def _train_discriminator(self, reals: Tensor, fakes: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
             real, fake = self._judge(reals, labels), self._judge(fakes, labels)
             loss = self.discriminator_loss(real, fake)
-            terms = {
-                f"{name}_penalty": penalty(
-                    lambda images: self._judge(images, labels), reals, fakes, key(self.seed, PENALTY, self.step),
-                    tf.convert_to_tensor(self.step),
-                )
-                for name, penalty in self.penalties.items()
-            }  # fmt: skip
+            terms = self.penalty_terms(lambda x: self._judge(x, labels), reals, fakes, self.key(PENALTY))
             objective = scaled(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return terms | {

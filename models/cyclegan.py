@@ -1,7 +1,6 @@
 """Translation without pairs (CycleGAN: Zhu, Park, Isola & Efros 2017, arXiv:1703.10593)."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -9,7 +8,8 @@ import tensorflow as tf
 
 from losses import reconstruction
 from models.history import History
-from models.updates import accuracy, key, prepared, scaled, update
+from models.systems import Adversarial
+from models.updates import accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -17,7 +17,7 @@ Loss = Callable[..., Tensor]
 HISTORY_A, HISTORY_B = range(2)  # what a random number of a step is for
 
 
-class CycleGAN(keras.Model):
+class CycleGAN(Adversarial, keras.Model):
     """Two generators, from a to b and from b to a, and a discriminator of each kind of picture.
 
     Nobody says what a photo would be as a painting. But there and back again must give the photo, so the painting
@@ -31,6 +31,8 @@ class CycleGAN(keras.Model):
         history: pictures that each discriminator is reminded of.
         seed: of what is drawn from the history.
     """
+
+    refused = ("penalties", "weight_clipping", "relativistic")
 
     def __init__(
         self,
@@ -46,64 +48,26 @@ class CycleGAN(keras.Model):
         super().__init__(name="cyclegan")
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
-        self.seed = seed
         self.a_to_b, self.b_to_a = generator(), generator()
         self.judge_a, self.judge_b = discriminator(image_shape=image_shape), discriminator(image_shape=image_shape)
         self.old_a, self.old_b = (History(image_shape, history, name=f"history_{name}") for name in "ab")
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
-    def compile(
-        self,
-        generator_optimizer: keras.Optimizer,
-        discriminator_optimizer: keras.Optimizer,
-        generator_loss: Loss,
-        discriminator_loss: Loss,
-        penalties: Mapping[str, Loss] | None = None,
-        weight_clipping: float | None = None,
-        threshold: float | None = 0.0,
-        jit_compile: str | bool = "auto",
-    ) -> None:
-        """Sets the adversarial objective and the optimizers, one of both generators, one of both discriminators.
+    def mean_names(self) -> list[str]:
+        """What a step measures."""
+        return list(_MEANS)
 
-        Raises `ValueError` for objectives that this system does not have: penalties, clipping, relativistic losses.
-        """
-        if (
-            penalties
-            or weight_clipping is not None
-            or "real_logits" in inspect.signature(generator_loss).parameters
-        ):
-            raise ValueError("CycleGAN takes no penalties, weight clipping or relativistic loss.")
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.generator_loss = generator_loss
-        self.discriminator_loss = discriminator_loss
-        self.threshold = threshold
-        self.generator_variables = self.a_to_b.trainable_variables + self.b_to_a.trainable_variables
-        self.discriminator_variables = self.judge_a.trainable_variables + self.judge_b.trainable_variables
-        self.generator_optimizer = prepared(generator_optimizer, self.generator_variables)
-        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator_variables)
-        self.means = {name: keras.metrics.Mean(name=name) for name in _MEANS}
-        self.built = True
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
-        return list(self.means.values())
-
-    @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizers by the kind of network that they train."""
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+    def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """Of both generators, and of both discriminators."""
+        return (
+            self.a_to_b.trainable_variables + self.b_to_a.trainable_variables,
+            self.judge_a.trainable_variables + self.judge_b.trainable_variables,
+        )
 
     @property
     def exports(self) -> dict[str, keras.Model]:
         """The networks that a user takes away, by file name."""
         return {"translator": self.a_to_b, "translator_back": self.b_to_a}
-
-    @property
-    def batches_per_step(self) -> int:
-        """How many batches one step takes."""
-        return 1
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of the discriminators and one of the generators, on `data["a"]` and `data["b"]`."""
@@ -123,16 +87,14 @@ class CycleGAN(keras.Model):
                 loss += self.identity_weight * identity
                 means["identity_loss"] = identity
             objective = scaled(loss, self.generator_optimizer)
-        norm = update(self.generator_optimizer, tape, objective, self.generator_variables)
-        self.step.assign(self.step + 1)
-        means |= {"generator_loss": adversarial, "cycle_loss": cycle, "generator_gradient_norm": norm}
-        for name, value in means.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        norm = update(self.generator_optimizer, tape, objective, self.trained_variables()[0])
+        return self.record(
+            means | {"generator_loss": adversarial, "cycle_loss": cycle, "generator_gradient_norm": norm}
+        )
 
     def _train_discriminators(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
-        fake_a = self.old_a(fake_a, key(self.seed, HISTORY_A, self.step))
-        fake_b = self.old_b(fake_b, key(self.seed, HISTORY_B, self.step))
+        fake_a = self.old_a(fake_a, self.key(HISTORY_A))
+        fake_b = self.old_b(fake_b, self.key(HISTORY_B))
         with tf.GradientTape() as tape:
             logits = [
                 (judge(real, training=True), judge(fake, training=True))
@@ -140,7 +102,7 @@ class CycleGAN(keras.Model):
             ]
             loss = sum(self.discriminator_loss(*pair) for pair in logits) / 2  # slowed down, as in the paper
             objective = scaled(loss, self.discriminator_optimizer)
-        norm = update(self.discriminator_optimizer, tape, objective, self.discriminator_variables)
+        norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": right}
 

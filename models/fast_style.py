@@ -7,12 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from models.perceptual import Perceptual
+from models.systems import Trainable
 from models.updates import key, prepared, scaled, update
 
 Tensor = tf.Tensor
 
 
-class FastStyle(keras.Model):
+class FastStyle(Trainable, keras.Model):
     """A network that learns to turn any picture into one that the objective of Gatys 2016 likes.
 
     With several styles, each picture of a batch takes one of them at random (Dumoulin et al. 2017,
@@ -37,9 +38,7 @@ class FastStyle(keras.Model):
         super().__init__(name="fast_style")
         self.network = network(styles=len(styles))
         self.styles = [tf.constant(style[None], tf.float32) for style in styles]
-        self.seed = seed
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
     def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:
         """Sets the optimizer and what to minimise. The styles' Gram matrices are computed here, once."""
@@ -50,13 +49,7 @@ class FastStyle(keras.Model):
         self.targets = {name: tf.concat([gram[name] for gram in grams], axis=0) for name in grams[0]}
         names = ["total_loss", "content_loss", "style_loss"]
         names += ["smoothness_loss"] if objective.smoothness else []
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
-        self.built = True
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
-        return list(self.means.values())
+        self.measure(names)
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -67,11 +60,6 @@ class FastStyle(keras.Model):
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
         return {"stylizer": self.network}
-
-    @property
-    def batches_per_step(self) -> int:
-        """How many batches one step takes."""
-        return 1
 
     def paint(self, images: Tensor, styles: Tensor, training: bool = False) -> Tensor:
         """Images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`."""
@@ -99,10 +87,7 @@ class FastStyle(keras.Model):
             loss = sum(losses.values())
             scaled_loss = scaled(loss, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
-        self.step.assign(self.step + 1)
-        for name, value in {"total_loss": loss, **losses}.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        return self.record({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """A row of `columns` contents, and below them a row in each style."""

@@ -1,7 +1,6 @@
 """Generative adversarial networks (Goodfellow et al. 2014, arXiv:1406.2661) as one trainable Keras model."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -11,7 +10,8 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import latent
 from models.augmentation import Augmentation
-from models.updates import accuracy, key, prepared, scaled, update
+from models.systems import Adversarial
+from models.updates import accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -20,7 +20,7 @@ Loss = Callable[..., Tensor]
 LATENT, REALS, FAKES, JUDGED, PENALTY = range(5)
 
 
-class GAN(keras.Model):
+class GAN(Adversarial, keras.Model):
     """A generator, its discriminator, and a running average of the generator (`ema`), which makes the samples.
 
     Built from network builders, so that one set of arguments serves all architectures:
@@ -67,7 +67,6 @@ class GAN(keras.Model):
         self.ema_decay = ema_decay
         self.discriminator_steps = discriminator_steps
         self.augmentation = augmentation or Augmentation()
-        self.seed = seed
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
         noise = {"latent_dim": latent_dim} | ({"prior": prior} if prior != "normal" else {})
         self.generator = generator(image_shape=image_shape, **noise, **labels)
@@ -76,43 +75,11 @@ class GAN(keras.Model):
         self.ema.set_weights(self.generator.get_weights())
         self.ema.trainable = False
         self._generate = tf.function(self._generated, reduce_retracing=True)
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
-    def compile(
-        self,
-        generator_optimizer: keras.Optimizer,
-        discriminator_optimizer: keras.Optimizer,
-        generator_loss: Loss,
-        discriminator_loss: Loss,
-        penalties: Mapping[str, Loss] | None = None,
-        weight_clipping: float | None = None,
-        threshold: float | None = 0.0,
-        jit_compile: str | bool = "auto",
-    ) -> None:
-        """Sets the objective and the optimizers.
-
-        Args:
-            generator_loss: of `fake_logits`, and of `real_logits` where its signature has them; a mean.
-            discriminator_loss: of `real_logits` and `fake_logits`; a mean over a batch.
-            penalties: added to the discriminator's loss, by name; `losses.penalties.Penalty`.
-            weight_clipping: bound of the discriminator's weights, kept after every update; none if not given.
-            threshold: the logit between real and generated, if the objective has one.
-        """
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.generator_loss = generator_loss
-        self.discriminator_loss = discriminator_loss
-        self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
-        self.penalties = dict(penalties or {})
-        self.weight_clipping = weight_clipping
-        self.threshold = threshold
-        self.generator_optimizer = prepared(generator_optimizer, self.generator.trainable_variables)
-        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator.trainable_variables)
-        self.means = {name: keras.metrics.Mean(name=name) for name in self._mean_names()}
-        self.built = True
-
-    def _mean_names(self) -> list[str]:
-        names = [*_MEANS, *(f"{name}_penalty" for name in self.penalties)]
+    def mean_names(self) -> list[str]:
+        """What a step measures, penalties aside."""
+        names = list(_MEANS)
         if self._judges("class_logits"):
             names += ["discriminator_class_loss", "generator_class_loss"]
         if self._judges("reconstruction_error"):
@@ -126,19 +93,9 @@ class GAN(keras.Model):
         return isinstance(self.discriminator.output, dict) and name in self.discriminator.output
 
     @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
-        return list(self.means.values())
-
-    @property
     def batches_per_step(self) -> int:
         """How many batches one step takes."""
         return self.discriminator_steps
-
-    @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizers by the name of the network that they train."""
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
     @property
     def exports(self) -> dict[str, keras.Model]:
@@ -198,11 +155,7 @@ class GAN(keras.Model):
             objective = scaled(total, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         self._average_generator()
-        self.step.assign(self.step + 1)
-
-        for name, value in {"generator_loss": loss, "generator_gradient_norm": norm, **means}.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        return self.record({"generator_loss": loss, "generator_gradient_norm": norm, **means})
 
     def _train_discriminator(
         self, reals: Tensor, fakes: Tensor, labels: Tensor | None, i: int
@@ -212,13 +165,9 @@ class GAN(keras.Model):
         with tf.GradientTape() as tape:
             real, fake = self._judge(reals, labels), self._judge(fakes, labels)
             loss = self.discriminator_loss(real["logits"], fake["logits"])
-            terms = {
-                f"{name}_penalty": penalty(
-                    lambda images: self._judge(images, labels)["logits"], reals, fakes, self._key(PENALTY, i),
-                    tf.convert_to_tensor(self.step),
-                )
-                for name, penalty in self.penalties.items()
-            }  # fmt: skip
+            terms = self.penalty_terms(
+                lambda images: self._judge(images, labels)["logits"], reals, fakes, self._key(PENALTY, i)
+            )
             if "class_logits" in real:
                 losses = [_cross_entropy(labels, judged["class_logits"]) for judged in (real, fake)]
                 terms["discriminator_class_loss"] = sum(losses)
@@ -263,7 +212,7 @@ class GAN(keras.Model):
 
     def _key(self, purpose: int, i: int) -> Tensor:
         """A seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
-        return key(self.seed, purpose + 8 * i, self.step)
+        return self.key(purpose + 8 * i)
 
     def _split(self, batch: Tensor) -> list[Tensor]:
         return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]

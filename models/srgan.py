@@ -1,7 +1,6 @@
 """Super-resolution: SRResNet, then SRGAN (Ledig et al. 2017, arXiv:1609.04802)."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,13 +11,14 @@ from keras import ops
 from losses import perceptual, reconstruction
 from models.networks import vgg
 from models.pix2pix import shown
-from models.updates import accuracy, prepared, scaled, update
+from models.systems import Adversarial
+from models.updates import accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
 
 
-class SRGAN(keras.Model):
+class SRGAN(Adversarial, keras.Model):
     """A network that enlarges pictures: first to the least squared error, then to what looks right.
 
     The least error is the mean of all pictures that it might have been, which is a blur. After `pretrain_steps`
@@ -35,6 +35,8 @@ class SRGAN(keras.Model):
         content_layer, weights, network: of VGG, `vgg.encoder`.
         content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
     """
+
+    refused = ("penalties", "weight_clipping", "relativistic")
 
     def __init__(
         self,
@@ -61,68 +63,23 @@ class SRGAN(keras.Model):
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]
-        self.means: dict[str, keras.metrics.Mean] = {}
-        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+        self.begin(seed)
 
-    def compile(
-        self,
-        generator_optimizer: keras.Optimizer,
-        discriminator_optimizer: keras.Optimizer,
-        generator_loss: Loss,
-        discriminator_loss: Loss,
-        penalties: Mapping[str, Loss] | None = None,
-        weight_clipping: float | None = None,
-        threshold: float | None = 0.0,
-        jit_compile: str | bool = "auto",
-    ) -> None:
-        """Sets the adversarial objective and the optimizers.
-
-        Raises `ValueError` for objectives that this system does not have: penalties, clipping, relativistic losses.
-        """
-        if (
-            penalties
-            or weight_clipping is not None
-            or "real_logits" in inspect.signature(generator_loss).parameters
-        ):
-            raise ValueError("SRGAN takes no penalties, weight clipping or relativistic loss.")
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.generator_loss = generator_loss
-        self.discriminator_loss = discriminator_loss
-        self.threshold = threshold
-        self.generator_optimizer = prepared(generator_optimizer, self.generator.trainable_variables)
-        self.discriminator_optimizer = prepared(discriminator_optimizer, self.discriminator.trainable_variables)
-        self.means = {name: keras.metrics.Mean(name=name) for name in _MEANS}
-        self.built = True
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset; 0 of what a phase does not have."""
-        return list(self.means.values())
-
-    @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizers by the name of the network that they train."""
-        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+    def mean_names(self) -> list[str]:
+        """What a step measures; 0 of what a phase does not have."""
+        return list(_MEANS)
 
     @property
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
         return {"translator": self.generator}
 
-    @property
-    def batches_per_step(self) -> int:
-        """How many batches one step takes."""
-        return 1
-
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of the generator, and after the first phase of the discriminator, on "source" and "target"."""
         small, large = data["source"], data["target"]
         phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
         values = tf.cond(self.step < self.pretrain_steps, *phases)
-        self.step.assign(self.step + 1)
-        for name, value in zip(_MEANS, values, strict=True):
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        return self.record(dict(zip(_MEANS, values, strict=True)))
 
     def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
         with tf.GradientTape() as tape:

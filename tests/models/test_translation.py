@@ -204,3 +204,8 @@ def test_content_and_style_with_an_adversary(vgg_weights, classes):
 def test_learning_rate_stays_and_falls():
     schedule = ConstantThenLinear(0.2, 100, 300)
     assert [round(float(schedule(step)), 6) for step in (0, 100, 200, 300, 400)] == [0.2, 0.2, 0.1, 0.0, 0.0]
+
+
+def test_objectives_that_a_system_does_not_have_are_refused():
+    with pytest.raises(ValueError, match="pix2pix does not take this objective: weight_clipping"):
+        compiled(pix2pix(), "wasserstein", weight_clipping=0.01)
