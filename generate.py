@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from models import latent
+from models import latent, saved
 from training import pictures
 from training.app import main
 from training.config import nearest
@@ -20,14 +20,12 @@ log = logging.getLogger(__name__)
 @main("generate")
 def generate(config: DictConfig) -> None:
     check(config)
-    path = find_generator(config)
+    path = saved.generator_file(config.run, config.generator)
     output = Path(config.output)
 
     from training import hardware
 
     hardware.import_quietly()
-    from models import saved
-
     generator = saved.load(path)
     names = class_names(path) if saved.is_conditional(generator) else []
     classes = [find_class(config.label, names, path)] if config.label is not None else range(len(names))
@@ -66,17 +64,6 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"seed={config.seed}: it must not be negative.")
     if config.truncation is not None and not config.truncation > 0:
         raise GessoError(f"truncation={config.truncation}: it must be positive.")
-
-
-def find_generator(config: DictConfig) -> Path:
-    """The file that `run=` or `generator=` names. Raises `GessoError` if there is none."""
-    if (config.run is None) == (config.generator is None):
-        raise GessoError("Give one of run=<run directory> and generator=<file.keras>.")
-    path = Path(config.run) / "generator.keras" if config.run is not None else Path(config.generator)
-    if not path.is_file():
-        hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and config.run else ""
-        raise GessoError(f"There is no {path}.{hint}")
-    return path
 
 
 def class_names(path: Path) -> list[str]:

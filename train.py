@@ -8,13 +8,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from training.app import main
-from training.config import check_data, check_train, resumed
+from training.config import check_data, check_train, resume_arguments, resumed
 from training.instantiate import build
 
 log = logging.getLogger(__name__)
 
 
-@main("train")
+@main("train", arguments=resume_arguments)
 def train(config: DictConfig) -> None:
     if config.resume:
         config = resumed(config, "train")

@@ -39,6 +39,14 @@ def accuracy_per_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
     return np.divide(right, asked, out=np.full(classes, np.nan), where=asked > 0)
 
 
+def summary(
+    probabilities: np.ndarray, labels: np.ndarray | None = None, threshold: float = 0.9
+) -> tuple[float, float, float]:
+    """`confident`, `kl_from_uniform` and `inception_score`; labels are not looked at."""
+    counts = histogram(probabilities)
+    return confident(probabilities, threshold), kl_from_uniform(counts), inception_score(probabilities)
+
+
 def inception_score(probabilities: np.ndarray) -> float:
     """exp of a picture's mean divergence from all pictures' classes (Salimans et al. 2016, arXiv:1606.03498).
 

@@ -1,64 +1,129 @@
-"""VGG16's view of pictures (Simonyan & Zisserman 2014, arXiv:1409.1556): the space that KID and spacing measure in.
+"""Feature spaces: a trained network's view of pictures, in which FID, KID and the others compare sets of them.
 
-The last convolution's activations, averaged over the picture: 512 numbers that say what is there, not where. Unlike
-Inception's they need no enlarging, and a picture of 64 px is seen as it is. Values of different picture sizes, or
-of KID on Inception features, do not compare.
+Values belong to their space, their weights and their resizer, and compare with no others.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-SMALLEST = 16  # px: four times halved, one is left
-LAYER = "block5_conv3"
+from training.errors import GessoError
+
+VGG_SMALLEST = 16  # px: four times halved, one is left
+VGG_LAYER = "block5_conv3"
+INCEPTION_SIZE = 299  # px, what Inception was trained at
 
 
-def vgg16(weights: str | Path | None = None) -> Callable:
-    """Float images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, 512]`.
+@dataclass(frozen=True)
+class FeatureSpace:
+    """Images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, dimensions]`.
 
-    block5_conv3 after its ReLU, so features are not negative; `weights` as `models.networks.vgg.encoder` takes it.
-    Computes in float32 whatever the policy. The function returned raises `ValueError` for pictures below 16 px.
+    `unit`: features are about of size 1, as KID's kernel wants them; others are to be scaled (`scale_of`).
+    `smallest`: side in px that it can see; `ValueError` for smaller pictures.
+    """
+
+    name: str
+    network: Callable
+    dimensions: int
+    resizer: str
+    unit: bool
+    smallest: int = 1
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        if np.ndim(images) != 4 or min(np.shape(images)[1:3]) < self.smallest:
+            raise ValueError(
+                f"{self.name} sees [batch, height, width, channels], {self.smallest} px or larger, not "
+                f"{np.shape(images)}."
+            )
+        if np.shape(images)[-1] == 1:
+            images = np.repeat(images, 3, axis=-1)
+        return np.asarray(self.network(np.asarray(images, np.float32)))
+
+
+def vgg16(weights: str | Path | None = None) -> FeatureSpace:
+    """VGG16's last convolution (Simonyan & Zisserman 2014, arXiv:1409.1556), averaged over the picture.
+
+    block5_conv3 after its ReLU: 512 numbers, none negative, that say what is there, not where. Pictures are seen at
+    their own size, and sizes do not compare. `weights` as `models.networks.vgg.encoder` takes it.
+    """
+    from models.networks import vgg
+
+    network = in_float32(lambda: vgg.encoder([VGG_LAYER], weights))
+
+    def extract(images):
+        return _mean(network(images, training=False)[VGG_LAYER])
+
+    resizer = "none: pictures at their own size"
+    return FeatureSpace(f"VGG16 {VGG_LAYER}", _compiled(extract), 512, resizer, False, VGG_SMALLEST)
+
+
+def inception(weights: str | Path | None = None) -> FeatureSpace:
+    """InceptionV3's last average pooling (Szegedy et al. 2015, arXiv:1512.00567), by `keras.applications`.
+
+    2,048 numbers of pictures enlarged or reduced to 299 px. The network of published FIDs is TensorFlow's of 2015,
+    whose weights and padding differ: values are near, not equal. `weights`: a file of
+    `InceptionV3(include_top=False)`, or ImageNet's from the network if None. Raises `GessoError` where they cannot
+    be had.
     """
     import keras
     import tensorflow as tf
 
-    from models.networks import vgg
+    if weights is not None and not Path(weights).is_file():
+        raise GessoError(f"weights={weights}: there is no such file.")
 
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    def load():
+        return keras.applications.InceptionV3(
+            include_top=False, pooling="avg", weights="imagenet" if weights is None else str(weights)
+        )
+
     try:
-        network = vgg.encoder([LAYER], weights)
-    finally:
-        keras.config.set_dtype_policy(policy)
+        network = in_float32(load)
+    except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
+        raise GessoError(
+            f"InceptionV3's weights could not be {'downloaded' if weights is None else f'read from {weights}'}: "
+            f"{str(error).splitlines()[0]} Give weights=<file of keras.applications.InceptionV3 without its top>, "
+            "or features=vgg16."
+        ) from error
 
-    @tf.function(reduce_retracing=True, autograph=False)
-    def extract(images: tf.Tensor) -> tf.Tensor:
-        if images.shape[-1] == 1:
-            images = tf.repeat(images, 3, axis=-1)
-        return tf.reduce_mean(network(images, training=False)[LAYER], axis=(1, 2))
+    def extract(images):
+        size = (INCEPTION_SIZE, INCEPTION_SIZE)
+        return network(tf.image.resize(images, size, "bicubic", antialias=True), training=False)
 
-    def checked(images: np.ndarray) -> tf.Tensor:
-        if len(images.shape) != 4 or min(images.shape[1:3]) < SMALLEST:
-            raise ValueError(f"VGG16 sees [batch, height, width, channels] from {SMALLEST} px, not {images.shape}.")
-        return extract(tf.convert_to_tensor(images, tf.float32))
-
-    return checked
+    resizer = f"bicubic, antialiased, to {INCEPTION_SIZE} px"
+    return FeatureSpace("InceptionV3 pooled", _compiled(extract), 2048, resizer, True)
 
 
-def features(model: Callable, images: np.ndarray, batch_size: int = 64, name: str = "features") -> np.ndarray:
-    """`model` of all images `[n, height, width, channels]`, a batch at a time, with a progress bar: `[n, d]`."""
-    starts = tqdm(range(0, len(images), batch_size), desc=name, unit="batch", disable=None)
-    return np.concatenate([np.asarray(model(images[i : i + batch_size])) for i in starts])
-
-
-def scaled_to(reference: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that divides features `[n, d]` by one number: the standard deviation of all of a `reference`'s.
+def scale_of(reference: np.ndarray) -> float:
+    """What to multiply features by so that all of a `reference`'s, `[n, d]`, have a standard deviation of 1.
 
     KID's kernel, `(x.y / d + 1)^3`, is made for features of about unit size, as Inception's are; VGG's are some ten
     times as large, where the cube drowns all but the few most excited pictures. The reference is the reals: fit it
     once, and use it on all sets of a comparison. Values from different references do not compare.
     """
-    scale = 1 / (np.std(reference, dtype=np.float64) or 1.0)
-    return lambda features: np.asarray(features, np.float64) * scale
+    return float(1 / (np.std(reference, dtype=np.float64) or 1.0))
+
+
+def in_float32(load: Callable) -> Callable:
+    """What `load` makes while the policy is float32: distances are not for rounded activations."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        return load()
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _compiled(extract: Callable) -> Callable:
+    import tensorflow as tf
+
+    return tf.function(extract, reduce_retracing=True, autograph=False)
+
+
+def _mean(activations):
+    import tensorflow as tf
+
+    return tf.reduce_mean(activations, axis=(1, 2))

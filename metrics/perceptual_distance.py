@@ -42,6 +42,27 @@ def perceptual_distance(
     return np.concatenate(found)
 
 
+def on_vgg16(
+    weights: str | Path | None = None, heads: str | Path | None = None
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """`perceptual_distance` of uint8 pictures, `[n, height, width, 1 or 3]` each, on ImageNet's VGG16.
+
+    `weights` as `models.networks.vgg.encoder` takes it, `heads` a file as `load_heads` does.
+    """
+    from metrics.features import in_float32
+    from models.networks import vgg
+    from training.pictures import to_float
+
+    encoder = in_float32(lambda: vgg.encoder(LAYERS, weights))
+    loaded = None if heads is None else load_heads(heads)
+
+    def measure(images: np.ndarray, references: np.ndarray) -> np.ndarray:
+        pair = (to_float(np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x) for x in (images, references))
+        return perceptual_distance(encoder, *pair, heads=loaded)
+
+    return measure
+
+
 def load_heads(path: str | Path) -> dict[str, np.ndarray]:
     """From an `.npz` with an array `[channels]`, none negative, for each of `LAYERS`; `ValueError` for another.
 

@@ -24,6 +24,14 @@ def psnr(
         return 10 * np.log10(data_range**2 / errors)
 
 
+def psnr_luminance(images: np.ndarray, references: np.ndarray, border: int = 0) -> np.ndarray:
+    """`psnr` of the `luminance` of RGB pictures, uint8: as papers on super-resolution give it, in float."""
+    pairs = (
+        (luminance(x / 255.0, 1.0), luminance(y / 255.0, 1.0)) for x, y in zip(images, references, strict=True)
+    )
+    return np.array([psnr(x[None], y[None], 1.0, border)[0] for x, y in pairs])
+
+
 def luminance(images: np.ndarray, data_range: float | None = None) -> np.ndarray:
     """Y of BT.601 of RGB `[..., 3]` as MATLAB's `rgb2ycbcr` gives it: `[..., 1]`, 16/255 to 235/255 of the range.
 

@@ -3,15 +3,18 @@
 import numpy as np
 
 
-def sample(seed: int, num: int, latent_dim: int, truncation: float | None = None) -> np.ndarray:
-    """Standard normal latents, float32 `[num, latent_dim]`; row i depends on `(seed, i)` alone.
+def sample(seed: int, num: int, latent_dim: int, truncation: float | None = None, start: int = 0) -> np.ndarray:
+    """Standard normal latents, float32 `[num, latent_dim]`, from number `start` on; each depends on `seed` and its
+    number alone.
 
     With `truncation`, values beyond ±`truncation` are drawn again (Brock et al. 2018, arXiv:1809.11096, section
     3.1): less variety, fewer failures. Raises `ValueError` unless `truncation` is positive.
     """
     if truncation is not None and not truncation > 0:
         raise ValueError(f"truncation must be positive, not {truncation}")
-    return np.stack([_row(np.random.default_rng([seed, i]), latent_dim, truncation) for i in range(num)])
+    return np.stack(
+        [_row(np.random.default_rng([seed, i]), latent_dim, truncation) for i in range(start, start + num)]
+    )
 
 
 def _row(rng: np.random.Generator, latent_dim: int, truncation: float | None) -> np.ndarray:

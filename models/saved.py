@@ -16,10 +16,21 @@ def load(path: str | Path):
 
     Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it takes something else.
     """
-    generator = _read(path)
+    generator = read(path)
     if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
         raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
     return generator
+
+
+def generator_file(run: str | None, generator: str | None) -> Path:
+    """The file that one of `run=` and `generator=` names. Raises `GessoError` if there is none."""
+    if (run is None) == (generator is None):
+        raise GessoError("Give one of run=<run directory> and generator=<file.keras>.")
+    path = Path(run) / "generator.keras" if run is not None else Path(generator)
+    if not path.is_file():
+        hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and run else ""
+        raise GessoError(f"There is no {path}.{hint}")
+    return path
 
 
 def load_stylizer(path: str | Path):
@@ -36,7 +47,7 @@ def load_translator(path: str | Path):
 
 
 def _of(path: str | Path, names: tuple[str, ...], kind: str):
-    network = _read(path)
+    network = read(path)
     if network.name not in names:
         raise GessoError(f"{path} holds the network '{network.name}', which is no {kind}.")
     return network
@@ -60,7 +71,7 @@ def stylizer_of(path: str | Path | None):
     return None if path is None else load_stylizer(network_file(path, "model.start"))
 
 
-def _read(path: str | Path):
+def read(path: str | Path):
     import keras
 
     import models.networks
@@ -84,17 +95,25 @@ def is_conditional(generator) -> bool:
     return len(generator.inputs) > 1
 
 
-def draw(
-    generator: Callable, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 100
-) -> np.ndarray:
-    """Pictures of `latents` `[n, latent_dim]`, and of `labels` int32 `[n]` if given: float32 `[n, h, w, c]`."""
+def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
+    """The generator, compiled: latents `[n, latent_dim]`, labels int `[n]` or None -> float32 `[n, h, w, c]`."""
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True, autograph=False)
     def compiled(*inputs):
         return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
-    inputs = (latents,) if labels is None else (latents, np.asarray(labels, np.int32))
-    starts = tqdm(range(0, len(latents), batch_size), desc="drawing", unit="batch", disable=None)
-    batches = [compiled(*(tf.constant(x[i : i + batch_size]) for x in inputs)) for i in starts]
-    return np.concatenate([np.asarray(batch, np.float32) for batch in batches])
+    def drawn(latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        inputs = (latents,) if labels is None else (latents, np.asarray(labels, np.int32))
+        return np.asarray(compiled(*map(tf.constant, inputs)), np.float32)
+
+    return drawn
+
+
+def draw(
+    generator: Callable, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 100
+) -> np.ndarray:
+    """All pictures of `latents` and `labels`, as `drawer`'s, a batch at a time, with a progress bar."""
+    one_batch, starts = drawer(generator), range(0, len(latents), batch_size)
+    parts = (slice(i, i + batch_size) for i in tqdm(starts, desc="drawing", unit="batch", disable=None))
+    return np.concatenate([one_batch(latents[part], None if labels is None else labels[part]) for part in parts])

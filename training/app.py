@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training.config import check_types, explain, resume_arguments
+from training.config import check_types, explain
 from training.errors import GessoError
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(
-    config_name: str, files: Collection[str] = (), aliases: Mapping[str, str] | None = None
+    config_name: str,
+    files: Collection[str] = (),
+    aliases: Mapping[str, str] | None = None,
+    arguments: Callable[[list[str]], list[str]] = list,
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorates a script's task: `@main("train") def train(config): ...`.
 
@@ -33,7 +36,7 @@ def main(
     own, so that it gives exactly what the same command gives alone.
 
     Values of the keys `files` may be any file's name, without Hydra's quotes. `aliases` are other names of keys,
-    for those that Hydra would take for a group.
+    for those that Hydra would take for a group. `arguments` rewrites the command line before Hydra sees it.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -48,7 +51,7 @@ def main(
                     return task(config)
 
             with _errors_in_words(tracebacks, config_name):
-                sys.argv[1:] = resume_arguments([_plain(a, files, aliases or {}) for a in sys.argv[1:]])
+                sys.argv[1:] = arguments([_plain(a, files, aliases or {}) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
                 hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()

@@ -1,6 +1,7 @@
 """Checks a composed configuration before anything slow starts, and continues one when a run is resumed."""
 
 import difflib
+import json
 import logging
 import re
 from collections.abc import Iterable, Iterator
@@ -52,7 +53,8 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
 
     The files are the schema: `steps: 2000` says that steps is a whole number. Raises `GessoError`.
     """
-    chosen = [f"{group}={option}" for group, option in groups.items() if group in config or group == "penalty"]
+    options = {group: option for group, option in groups.items() if group in config or group == "penalty"}
+    chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
     defaults = dict(leaves(compose(config_name, chosen)))
     for key, value in leaves(config):
         default = defaults.get(key)
@@ -171,27 +173,65 @@ def nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
     return meant + (f"There are: {', '.join(names)}." if show_all else "--help lists all keys.")
 
 
+def run_arguments(arguments: list[str]) -> list[str]:
+    """The command line of `run=<run dir>`: the run's data set at its size, then what is given.
+
+    Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
+    """
+    folder = _given(arguments, "run")
+    if folder is None:
+        return arguments
+    choices = OmegaConf.load(_hydra(folder, "run") / "hydra.yaml").hydra.runtime.choices
+    config = OmegaConf.load(_hydra(folder, "run") / "config.yaml")
+    stored = [f"dataset={choices.dataset}", f"image_size={config.image_size}"]
+    if not any(argument.startswith("dataset=") for argument in arguments):
+        values = OmegaConf.to_container(config.dataset).items()
+        plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
+        stored += [f"dataset.{key}={_quoted(value)}" for key, value in plain.items()]
+    return [*stored, *arguments]
+
+
 def resume_arguments(arguments: list[str]) -> list[str]:
     """The command line of `resume=<run dir>`: the run's own overrides, then those given now, in its folder.
 
     Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
     """
-    given = [argument for argument in arguments if argument.startswith("resume=")]
-    folder = given[-1].removeprefix("resume=").strip("'\"") if given else ""
-    if folder in ("", "null"):
+    folder = _given(arguments, "resume")
+    if folder is None:
         return arguments
-    run = Path(folder)
-    if not (run / ".hydra" / "config.yaml").is_file():
-        raise GessoError(f"resume={folder}: not a run directory, it has no .hydra/config.yaml.")
-    stored = OmegaConf.to_container(OmegaConf.load(run / ".hydra" / "overrides.yaml"))
-    quoted = str(run).replace("\\", "\\\\").replace('"', '\\"')
+    stored = OmegaConf.to_container(OmegaConf.load(_hydra(folder, "resume") / "overrides.yaml"))
+    quoted = _quoted(str(Path(folder)))
     return [
         *stored,
-        *(argument for argument in arguments if argument not in given),
-        f'resume="{quoted}"',
-        f'hydra.run.dir="{quoted}"',
+        *(argument for argument in arguments if not argument.startswith("resume=")),
+        f"resume={quoted}",
+        f"hydra.run.dir={quoted}",
         "hydra.output_subdir=null",  # what lies in .hydra/ is the run's, until we have checked the new one
     ]
+
+
+def _given(arguments: list[str], key: str) -> str | None:
+    """The folder that the last `key=<folder>` of a command line names."""
+    values = [argument.partition("=")[2].strip("'\"") for argument in arguments if argument.startswith(f"{key}=")]
+    return values[-1] if values and values[-1] not in ("", "null") else None
+
+
+def _hydra(folder: str, key: str) -> Path:
+    """Where a run directory keeps its configuration. Raises `GessoError` if it is none."""
+    stored = Path(folder) / ".hydra"
+    if not (stored / "config.yaml").is_file():
+        raise GessoError(f"{key}={folder}: not a run directory, it has no .hydra/config.yaml.")
+    return stored
+
+
+def _quoted(value: Any) -> str:
+    """As Hydra reads it on a command line."""
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_quoted, value))}]"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def resumed(config: DictConfig, config_name: str) -> DictConfig:

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from metrics import features
+from training.errors import GessoError
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +46,24 @@ def test_any_size_and_grey(model):
             model(np.zeros(shape, np.float32))
 
 
-def test_batches_join_up():
-    """Every picture once and in order, the last batch smaller."""
-    sizes = []
-
-    def model(batch: np.ndarray) -> np.ndarray:
-        sizes.append(len(batch))
-        return batch.mean(axis=(1, 2))
-
-    images = np.arange(10.0).reshape(10, 1, 1, 1) * np.ones((1, 4, 4, 2))
-    np.testing.assert_allclose(features.features(model, images, 4), np.arange(10.0)[:, None] * [1, 1])
-    assert sizes == [4, 4, 2]
-
-
-def test_scaled_to_the_references_deviation():
+def test_scale_is_the_references_deviation():
     rng = np.random.default_rng(3)
     reference = np.abs(rng.normal(size=(500, 8))) * np.geomspace(1, 1000, 8)
-    scale = features.scaled_to(reference)
-    assert scale(reference).std() == pytest.approx(1)
-    np.testing.assert_allclose(scale(reference[:3]) * reference.std(), reference[:3])  # one number for all
-    np.testing.assert_array_equal(features.scaled_to(np.zeros((4, 5)))(np.ones((1, 5))), 1)
+    assert (features.scale_of(reference) * reference).std() == pytest.approx(1)
+    assert features.scale_of(np.zeros((4, 5))) == 1
+
+
+def test_inception_sees_pictures_at_299_px(tmp_path):
+    """Against `keras.applications`, on random weights."""
+    keras.utils.set_random_seed(0)
+    network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=None)
+    network.save_weights(tmp_path / "inception.weights.h5")
+    space = features.inception(tmp_path / "inception.weights.h5")
+    images = np.random.default_rng(4).uniform(-1, 1, (2, 299, 299, 3)).astype(np.float32)
+    found = space(images)
+    assert found.shape == (2, space.dimensions) and space.unit
+    np.testing.assert_allclose(found, network(images, training=False), rtol=1e-3, atol=1e-4)
+    assert space(images[:, ::4, ::4, :1]).shape == (2, 2048)
+    for path in (tmp_path / "none.h5", __file__):
+        with pytest.raises(GessoError, match=r"weights|InceptionV3"):
+            features.inception(path)

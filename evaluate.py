@@ -1,0 +1,84 @@
+"""Says how good pictures are: `python evaluate.py run=<run directory>`; `--help` lists the ways."""
+
+import logging
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from training.app import main
+from training.config import CONF, run_arguments
+from training.errors import GessoError
+from training.instantiate import build
+
+log = logging.getLogger(__name__)
+
+SETS = ("fid", "kid", "precision_recall", "density_coverage", "spacing")  # measured unless metrics= says otherwise
+PAIRS = ("l1", "psnr", "ssim")
+FILES = ("run", "generator", "images", "truth", "content", "style", "weights", "classifier")
+
+
+@main("evaluate", files=FILES, arguments=run_arguments)
+def evaluate(config: DictConfig) -> None:
+    check(config)
+    translator = None if config.run is None else Path(config.run) / "translator.keras"
+    of_pairs = config.truth is not None or (translator is not None and translator.is_file())
+    metrics = chosen(config, of_pairs)
+
+    from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
+
+    hardware.import_quietly()
+    from evaluation import generated, pairs, report, styles
+
+    if config.content is not None:
+        rows, settings = (styles.films if Path(config.images).is_file() else styles.pictures)(config)
+    elif config.truth is not None:
+        rows, settings = pairs.folders(config, build(metrics))
+    elif of_pairs:
+        rows, settings = pairs.translations(config, translator, build(metrics))
+    else:
+        rows, settings = generated.evaluate(config, build(metrics))
+    print(report.table(rows))
+    log.info("%s", report.write(Path(HydraConfig.get().runtime.output_dir), rows, settings))
+
+
+def check(config: DictConfig) -> None:
+    """Raises `GessoError` for what cannot be evaluated."""
+    if sum(config[key] is not None for key in ("run", "generator", "images")) != 1:
+        raise GessoError("Give one of run=<run directory>, generator=<file.keras> and images=<folder>.")
+    for key in ("truth", "content"):
+        if config[key] is not None and config.images is None:
+            raise GessoError(f"{key}= belongs to images=<folder>: what is to be compared with it.")
+    if config.content is not None and config.style is None and not Path(config.images).is_file():
+        raise GessoError("style=<painting> says what the pictures should look like.")
+    if config.images is None and config.run is None and config.dataset is None:
+        raise GessoError("dataset= says what the pictures are compared with: dataset=image_folder dataset.root=...")
+    if config.images is not None and all(config[key] is None for key in ("dataset", "truth", "content")):
+        raise GessoError(
+            "images= are compared with others: dataset=image_folder dataset.root=<real pictures>, "
+            "truth=<folder>, or content=<folder> style=<painting>."
+        )
+    for key in ("num", "batch_size"):
+        if config[key] < 1:
+            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
+
+
+def chosen(config: DictConfig, of_pairs: bool) -> DictConfig:
+    """The metrics that are asked for, or those that are usual. Raises `GessoError` for those that do not fit."""
+    metrics = config.metrics
+    if not metrics:
+        files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in (PAIRS if of_pairs else SETS)]
+        metrics = OmegaConf.create({"weights": config.weights, "metrics": OmegaConf.merge(*files)}).metrics
+    elif config.content is not None:
+        raise GessoError("Stylized pictures and films have measures of their own: leave metrics= out.")
+    for name, metric in metrics.items():
+        if (metric.of == "pairs") != of_pairs:
+            here = "pictures beside the truth" if of_pairs else "sets of pictures"
+            raise GessoError(f"metrics={name} is of {metric.of}; this is an evaluation of {here}.")
+        if metric.of == "probabilities" and config.classifier is None:
+            raise GessoError(f"metrics={name} asks a classifier: classifier=<file.keras>.")
+    return metrics
+
+
+if __name__ == "__main__":
+    evaluate()

@@ -1,0 +1,134 @@
+"""A generator, or a folder of pictures, as a set beside the pictures of a data set."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from omegaconf import DictConfig
+from PIL import Image
+
+from data import image_folder
+from data.pipeline import Dataset
+from evaluation import pairs, sets
+from metrics import fid
+from models import saved
+from training.errors import GessoError
+from training.instantiate import build
+from training.pictures import to_float, to_uint8
+
+log = logging.getLogger(__name__)
+
+LARGEST = 256  # px, at which the pictures of a folder are compared if nothing else is said
+
+
+class Subject(NamedTuple):
+    """What is evaluated: square pictures of `size` px, `available` of them (None: any number).
+
+    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for classes.
+    """
+
+    name: str
+    size: int
+    available: int | None
+    batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
+
+
+def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[dict, dict]:
+    """Rows of numbers by name, and what they depend on.
+
+    Without `images=`, half of a data set that is not twice `num` is left for the row of other real pictures: what a
+    perfect generator would score. Raises `GessoError` where there is nothing to compare.
+    """
+    subject = _folder(config) if config.images is not None else _generator(config)
+    if config.image_size not in (None, subject.size):
+        raise GessoError(f"image_size={config.image_size}, but {subject.name} makes pictures of {subject.size} px.")
+    config.image_size = subject.size
+    dataset = build(config.dataset)
+    if not isinstance(dataset, Dataset):
+        raise GessoError(
+            f"{dataset.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
+        )
+    num = min(config.num, len(dataset), subject.available or config.num)
+    if subject.available is None and config.baselines and len(dataset) < 2 * num:
+        num = len(dataset) // 2
+    order = np.random.default_rng(config.seed).permutation(len(dataset))
+    first, second = order[:num], order[num : 2 * num]
+
+    kinds = {metric["of"] for metric in metrics.values()}
+    seen_by_space = kinds & {"features", "labelled", "moments"}
+    space = build(config.features) if seen_by_space else None
+    classifier = _classifier(config.classifier) if "probabilities" in kinds else None
+    reals = partial(sets.of_dataset, dataset, batch_size=config.batch_size)
+    reference, scale = sets.look(reals(first), kinds - seen_by_space, classifier=classifier), 1.0
+    if space is not None:
+        raw = sets.reference_features(dataset, first, space, config.weights, config.cache_dir, config.batch_size)
+        scale = sets.scale_for(space, raw)
+        found = sets.of_features(raw, reference.labels, kinds, scale)
+        reference.features, reference.moments = found.features, found.moments
+
+    streams = {subject.name: subject.batches(num, None if dataset.labels is None else dataset.labels[first])}
+    if config.baselines and len(second) == num:
+        streams["reals, others"] = reals(second, bar="reals")
+        streams[pairs.BLURRED] = _changed(reals(second, bar="blurred"), pairs.blurred)
+        streams[pairs.MEAN_COLOUR] = _changed(reals(second, bar="mean colour"), pairs.mean_colour)
+    rows = {
+        name: sets.measured(sets.look(batches, kinds, space, scale, classifier), reference, metrics)
+        for name, batches in streams.items()
+    }
+    if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
+        log.warning("%s", said)
+    settings = {
+        "reference": dataset.name, "num": num, "seed": config.seed, "image_size": subject.size,
+        "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
+        "features_multiplied_by": scale, "classifier": config.classifier,
+    }  # fmt: skip
+    return rows, settings
+
+
+def _generator(config: DictConfig) -> Subject:
+    path = saved.generator_file(config.run, config.generator)
+    network = saved.load(path)
+    names = path.with_name("classes.json")
+    classes = json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None
+
+    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        if saved.is_conditional(network) and (labels is None or labels.max() >= len(classes or labels)):
+            raise GessoError(f"{path} makes pictures of classes, and this data set does not have the same.")
+        labels = labels if saved.is_conditional(network) else None
+        return sets.of_generator(network, num, config.seed, labels, config.batch_size, "generated")
+
+    return Subject(str(path), network.output_shape[1], None, batches)
+
+
+def _folder(config: DictConfig) -> Subject:
+    size = config.image_size or _side(config.images)
+    own = image_folder.load(config.images, size, config.cache_dir, flip=False)
+
+    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
+        return sets.of_dataset(own, chosen, config.batch_size, "pictures")
+
+    return Subject(str(config.images), size, len(own), batches)
+
+
+def _side(folder: str) -> int:
+    """The shorter side of the first picture in a folder, in px, at most `LARGEST`."""
+    root, files = image_folder.listed(folder, "images")
+    try:
+        with Image.open(root / files[0].path) as image:
+            return min(*image.size, LARGEST)
+    except OSError:  # the loader says what is wrong with it
+        return LARGEST
+
+
+def _classifier(path: str) -> Callable[[np.ndarray], Any]:
+    network = saved.read(path)
+    return lambda images: network(images, training=False)
+
+
+def _changed(batches: Iterator[sets.Batch], change: Callable[[np.ndarray], np.ndarray]) -> Iterator[sets.Batch]:
+    for images, labels in batches:
+        yield to_float(np.stack([change(image) for image in to_uint8(images)])), labels

@@ -1,0 +1,41 @@
+"""A table on the terminal, and `evaluation.json`."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from training.files import atomic
+
+Row = Mapping[str, float]
+
+
+def table(rows: Mapping[str, Row]) -> str:
+    """A line for each row, a column for each number that occurs in one."""
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    lines = [["", *columns]]
+    lines += [
+        [name, *(number(row[column]) if column in row else "" for column in columns)] for name, row in rows.items()
+    ]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def number(value: float) -> str:
+    """Four digits that count."""
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object]) -> Path:
+    """`evaluation.json`: the first row's numbers, the other rows, and what they all depend on."""
+    (_, values), *others = rows.items()
+    content = {**values, "baselines": dict(others), "settings": dict(settings)}
+    path = folder / "evaluation.json"
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return path

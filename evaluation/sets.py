@@ -1,0 +1,153 @@
+"""Sets of pictures beside a reference: features are drawn from a stream, so that no set is held in memory."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from data.cache import cached
+from metrics.features import FeatureSpace, scale_of
+from metrics.fid import Moments
+
+# Pictures float32 [batch, height, width, channels] in [-1, 1], and their labels, int [batch], if they have any.
+Batch = tuple[np.ndarray, np.ndarray | None]
+KINDS = ("images", "moments", "features", "labelled", "probabilities")  # what a metric of sets may be `of`
+VERSION = 1  # of features in the cache
+
+
+@dataclass
+class Seen:
+    """What is left of a set of `n` pictures once it has passed by: only what some metric asked for.
+
+    Memory grows by the features, 2 KB a picture on VGG16's 512, where a metric compares picture with picture;
+    moments (FID) alone take the same for any number. `images` are kept for metrics without a feature space alone.
+    """
+
+    n: int = 0
+    features: np.ndarray | None = None  # float32 [n, d]
+    moments: Moments | None = None
+    labels: np.ndarray | None = None  # int64 [n], zeros where there are no classes
+    images: np.ndarray | None = None
+    probabilities: np.ndarray | None = None  # float32 [n, classes]
+
+
+def look(
+    batches: Iterable[Batch],
+    kinds: Iterable[str],
+    space: FeatureSpace | None = None,
+    scale: float = 1.0,
+    classifier: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Seen:
+    """Passes `batches` by the feature space and the classifier, as far as `kinds` of `KINDS` need them.
+
+    Features, and with them their moments, are multiplied by `scale`.
+    """
+    kinds, seen = set(kinds), Seen()
+    parts = {name: [] for name in ("features", "labels", "images", "probabilities")}
+    if "moments" in kinds:
+        seen.moments = Moments(space.dimensions)
+    for images, labels in batches:
+        seen.n += len(images)
+        parts["labels"].append(np.zeros(len(images), np.int64) if labels is None else labels)
+        if "images" in kinds:
+            parts["images"].append(images)
+        if "probabilities" in kinds:
+            parts["probabilities"].append(np.asarray(classifier(images)))
+        if kinds & {"features", "labelled", "moments"}:
+            found = space(images) * np.float32(scale)
+            if "moments" in kinds:
+                seen.moments.update(found)
+            if kinds & {"features", "labelled"}:
+                parts["features"].append(found)
+    for name, arrays in parts.items():
+        if arrays:
+            setattr(seen, name, np.concatenate(arrays))
+    return seen
+
+
+def measured(seen: Seen, reference: Seen, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference."""
+    inputs = {
+        "images": (seen.images, reference.images),
+        "moments": (seen.moments, reference.moments),
+        "features": (seen.features, reference.features),
+        "labelled": (seen.features, seen.labels),
+        "probabilities": (seen.probabilities, seen.labels),
+    }
+    values = {}
+    for metric in metrics.values():
+        found = metric["function"](*inputs[metric["of"]])
+        values |= zip(metric["names"], np.atleast_1d(found).tolist(), strict=True)
+    return values
+
+
+def of_dataset(dataset, chosen: np.ndarray, batch_size: int, bar: str | None = None) -> Iterator[Batch]:
+    """The pictures `chosen` of a `data.pipeline.Dataset`, a batch at a time; `bar` names a progress bar."""
+    from training.pictures import to_float
+
+    for i in _bar(range(0, len(chosen), batch_size), bar):
+        part = chosen[i : i + batch_size]
+        yield to_float(dataset.images[part]), None if dataset.labels is None else dataset.labels[part]
+
+
+def of_generator(
+    generator, num: int, seed: int, labels: np.ndarray | None, batch_size: int, bar: str | None = None
+) -> Iterator[Batch]:
+    """`num` pictures of a generator, of `labels` `[num]` if it takes them; latents as `generate.py` draws them."""
+    from models import latent, saved
+
+    draw = saved.drawer(generator)
+    dimensions = saved.latent_dim(generator)
+    for i in _bar(range(0, num, batch_size), bar):
+        latents = latent.sample(seed, min(batch_size, num - i), dimensions, start=i)
+        part = None if labels is None else labels[i : i + batch_size]
+        yield draw(latents, part), part
+
+
+def reference_features(
+    dataset, chosen: np.ndarray, space: FeatureSpace, weights: str | None, cache_dir: str, batch_size: int
+) -> np.ndarray:
+    """Features `[n, d]` of the pictures `chosen` of a data set, from the cache if the same have been there.
+
+    Keyed by the pixels themselves, the space, and its weights file's size and time. Mapped from the disk.
+    """
+    import hashlib
+
+    digest = hashlib.sha256()
+    for images, _ in of_dataset(dataset, chosen, batch_size):
+        digest.update(np.ascontiguousarray(images).data)
+    file = None if weights is None else Path(weights).stat()
+    key = {
+        "version": VERSION, "space": space.name, "resizer": space.resizer, "pixels": digest.hexdigest(),
+        "weights": file and [file.st_size, file.st_mtime_ns], "shape": [len(chosen), *dataset.image_shape],
+    }  # fmt: skip
+
+    def build(folder: Path) -> None:
+        found = look(of_dataset(dataset, chosen, batch_size, "reference"), ["features"], space).features
+        np.save(folder / "features.npy", found, allow_pickle=False)
+
+    return np.load(cached("features", key, build, cache_dir) / "features.npy", mmap_mode="r", allow_pickle=False)
+
+
+def of_features(features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float) -> Seen:
+    """As `look`, of raw features that are there already."""
+    seen = Seen(n=len(features), labels=np.zeros(len(features), np.int64) if labels is None else labels)
+    if {"features", "labelled"} & set(kinds):
+        seen.features = features * np.float32(scale)
+    if "moments" in kinds:
+        seen.moments = Moments(features.shape[1])
+        for i in range(0, len(features), 1024):
+            seen.moments.update(features[i : i + 1024] * np.float32(scale))
+    return seen
+
+
+def scale_for(space: FeatureSpace, reference: np.ndarray) -> float:
+    """What all features of a comparison are multiplied by: 1 where the space's own are of about unit size."""
+    return 1.0 if space.unit else scale_of(reference)
+
+
+def _bar(steps: range, name: str | None) -> Iterable[int]:
+    return steps if name is None else tqdm(steps, desc=name, unit="batch", disable=None)

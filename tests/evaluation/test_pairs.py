@@ -1,0 +1,73 @@
+"""Pictures beside the truth."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evaluation import pairs
+from metrics.l1 import l1
+from metrics.psnr import psnr
+from metrics.ssim import ms_ssim
+from training.errors import GessoError
+
+rng = np.random.default_rng(0)
+
+
+def metric(function) -> dict:
+    return {"of": "pairs", "names": [function.__name__], "function": function}
+
+
+def test_means_over_pairs_of_any_size():
+    truths = [rng.integers(0, 256, (20, 30 + i, 3), dtype=np.uint8) for i in range(3)]
+    images = [np.clip(truth.astype(int) + 5 * (i + 1), 0, 255).astype(np.uint8) for i, truth in enumerate(truths)]
+    found, n = pairs.measured(zip(images, truths, strict=True), {"psnr": metric(psnr), "l1": metric(l1)})
+    assert n == 3
+    expected = [psnr(image[None], truth[None])[0] for image, truth in zip(images, truths, strict=True)]
+    assert found["psnr"] == pytest.approx(np.mean(expected))
+    with pytest.raises(GessoError, match=r"metrics=ms_ssim: .* too small"):
+        pairs.measured(zip(images, truths, strict=True), {"ms_ssim": metric(ms_ssim)})
+
+
+def test_l1_by_hand():
+    a, b = np.zeros((2, 4, 4, 3), np.uint8), np.full((2, 4, 4, 3), 255, np.uint8)
+    b[1] = 51
+    np.testing.assert_allclose(l1(a, b), [2, 0.4])  # in [-1, 1] black and white are 2 apart
+    np.testing.assert_allclose(l1(a / 255, b / 255, data_range=1), [2, 0.4])
+
+
+def test_what_baselines_make_of_pictures():
+    image = rng.integers(0, 256, (16, 12, 3), dtype=np.uint8)
+    assert np.ptp(pairs.mean_colour(image), axis=(0, 1)).max() == 0
+    assert pairs.blurred(image).std() < 0.5 * image.std() and pairs.blurred(image[..., :1]).shape == (16, 12, 1)
+    holes = np.zeros((16, 12))
+    holes[:8] = 1
+    filled = pairs.filled(image, holes)
+    np.testing.assert_array_equal(filled[8:], image[8:])
+    np.testing.assert_allclose(filled[0, 0], image[8:].mean(axis=(0, 1)), atol=0.5)
+    assert pairs.resized(image, (32, 24, 3)).shape == (32, 24, 3)
+
+
+def test_baselines_that_fit_the_task():
+    targets = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    grey = targets.mean(axis=-1, keepdims=True)
+    assert "sources, left grey" in pairs.baselines("colorize", grey, targets)
+    small = pairs.baselines("super_resolution", targets[:, ::4, ::4], targets)
+    assert list(small) == ["sources, bicubic"]
+    plain = pairs.baselines(None, targets, targets)
+    values, _ = pairs.measured(plain["sources, untouched"], {"l1": metric(l1)})
+    assert values["l1"] == 0
+
+
+def test_partners_by_name(tmp_path):
+    for folder, names in (("a", ["x.png", "y.png", "only.png"]), ("b", ["x.jpg", "y.png"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            Image.new("RGB", (8, 6), "red").save(tmp_path / folder / name)
+    files = pairs.of_folders(tmp_path / "a", tmp_path / "b")
+    assert [one.name for one, _ in files] == ["x.png", "y.png"]
+    assert len(list(pairs.read(files))) == 2
+    Image.new("RGB", (8, 7)).save(tmp_path / "b" / "y.png")
+    with pytest.raises(GessoError, match="differ in size: 8x6 and 8x7 px"):
+        list(pairs.read(files))
+    with pytest.raises(GessoError, match="No picture"):
+        pairs.of_folders(tmp_path / "a", tmp_path)

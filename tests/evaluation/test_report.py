@@ -1,0 +1,19 @@
+import json
+
+from evaluation import report
+
+
+def test_table_has_a_column_for_every_number():
+    text = report.table({"mine": {"fid": 12.3456, "kid": 0.00012}, "reals": {"fid": 1234567.8, "spacing": 1}})
+    assert [line.split() for line in text.splitlines()] == [
+        ["fid", "kid", "spacing"], ["mine", "12.35", "0.00012"], ["reals", "1,234,568", "1"],
+    ]  # fmt: skip
+
+
+def test_the_file_is_flat(tmp_path):
+    path = report.write(tmp_path, {"mine": {"fid": 1.5}, "reals": {"fid": 0.5}}, {"num": 3})
+    assert json.loads(path.read_text()) == {
+        "fid": 1.5,
+        "baselines": {"reals": {"fid": 0.5}},
+        "settings": {"num": 3},
+    }

@@ -1,0 +1,118 @@
+"""`evaluate.py` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.networks import dcgan
+
+rng = np.random.default_rng(0)
+
+
+def result(folder: Path) -> dict:
+    return json.loads((folder / "evaluation.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory) -> Path:
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("generator") / "g.keras"
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Two folders of one set of made pictures: `a`, and `b` with noise."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+    for i in range(12):
+        small = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        image = np.asarray(small.resize((50, 40), Image.Resampling.BICUBIC))
+        Image.fromarray(image).save(folder / "a" / f"{i}.png")
+        noisy = np.clip(image + rng.normal(0, 20, image.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(folder / "b" / f"{i}.png")
+    return folder
+
+
+def test_a_generator_beside_a_data_set(generator, script, vgg_weights, tmp_path):
+    done = script(
+        "evaluate.py", f"generator={generator}", "dataset=paintings", "dataset.num_images=120",
+        f"weights={vgg_weights}",
+        "num=60", f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = result(tmp_path)
+    assert found["settings"]["num"] == 60 and "VGG16" in found["settings"]["features"]
+    reals = found["baselines"]["reals, others"]
+    assert found["fid"] > 2 * reals["fid"] and found["kid"] > reals["kid"] + 3 * reals["kid_error"]
+    assert found["recall"] < 0.2 < reals["recall"]
+    assert "biased" in done.stderr and "reals, blurred by 3 px" in done.stdout
+
+
+def test_two_folders_pairs_and_damage(photos, script, tmp_path):
+    done = script("evaluate.py", f"images={photos}/b", f"truth={photos}/a", f"hydra.run.dir={tmp_path}/pairs")
+    assert done.returncode == 0, done.stderr
+    found = result(tmp_path / "pairs")
+    assert 20 < found["psnr"] < 24 and 0.05 < found["l1"] < 0.15  # noise of 20 levels: 22 dB
+    done = script(
+        "evaluate.py", f"images={photos}/b", "dataset=image_folder", f"dataset.root={photos}/a",
+        "metrics=[sliced_wasserstein]", f"hydra.run.dir={tmp_path}/sets",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert result(tmp_path / "sets")["sliced_wasserstein"] > 0
+    assert result(tmp_path / "sets")["settings"]["image_size"] == 40
+
+
+def test_stylized_pictures_stand_beside_their_contents(photos, script, vgg_weights, tmp_path):
+    style = photos / "a" / "3.png"
+    done = script(
+        "evaluate.py", f"images={photos}/b", f"content={photos}/a", f"style={style}", f"weights={vgg_weights}",
+        "num=3", f"hydra.run.dir={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = result(tmp_path)
+    untouched = found["baselines"]["contents, untouched"]
+    assert untouched["content_distance"] == untouched["perceptual_distance"] == 0
+    assert found["content_distance"] > 0 and found["perceptual_distance"] > 0
+    assert found["objective"] == pytest.approx(found["content_distance"] + 30 * found["style_distance"])
+
+
+def test_a_translators_run(photos, script, tmp_path):
+    run = tmp_path / "run"
+    arguments = [
+        "model=pix2pix", "model.width=4", "dataset=colorize", f"dataset.root={photos}/a", "image_size=32",
+        "steps=1", "batch_size=1", f"hydra.run.dir={run}",
+    ]  # fmt: skip
+    done = script("train.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    done = script("evaluate.py", f"run={run}", f"dataset.root={photos}/b", "num=6", f"hydra.run.dir={tmp_path}/e")
+    assert done.returncode == 0, done.stderr
+    found = result(tmp_path / "e")
+    assert found["settings"]["num"] == 6 and found["settings"]["reference"] == "b"
+    assert found["l1"] > found["baselines"]["sources, left grey"]["l1"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Give one of run="),
+        (["run=/nowhere"], "run=/nowhere: not a run directory"),
+        (["generator=g.keras"], "dataset= says what"),
+        (["images=a", "dataset=image_folder", "metrics=[psnr]"], "metrics=psnr is of pairs"),
+        (["images=a", "truth=b", "metrics=[fid]"], "metrics=fid is of moments"),
+        (["images=a", "truth=b", "metrics=[fdi]"], "Did you mean fid?"),
+        (["images=a", "dataset=image_folder", "metrics=[class_scores]"], "classifier="),
+        (["images=/nowhere", "dataset=image_folder", "dataset.root=tests"], "/nowhere does not exist"),
+        (["images=a", "content=b"], "style=<painting>"),
+    ],
+)
+def test_errors_in_words(arguments, words, script):
+    done = script("evaluate.py", *arguments)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert words in done.stderr, done.stderr
