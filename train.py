@@ -8,14 +8,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from training.app import main
-from training.config import check_data, check_train, resume_arguments, resumed
+from training.config import check_data, check_train, draws, resume_arguments, resumed
 from training.instantiate import build
 
 log = logging.getLogger(__name__)
 
 
 @main("train", arguments=resume_arguments)
-def train(config: DictConfig) -> None:
+def train(config: DictConfig) -> float | None:
     if config.resume:
         config = resumed(config, "train")
     check_train(config)
@@ -31,21 +31,24 @@ def train(config: DictConfig) -> None:
 
     hardware.set_up(config)
     from training import checkpoint, loop, restarts
+    from training.quality import Quality
+    from training.results import write_result
 
+    quality = Quality(config, dataset) if draws(config) else None
     seed, signal = config.seed, None
     if config.restarts > 1:
-        seed, signal = restarts.best_seed(config, dataset, folder, name)
+        seed, signal = restarts.best_seed(config, dataset, folder, name, quality)
     if signal is None:
         model = loop.make(config, dataset, seed)
         start = checkpoint.restore(folder / "checkpoints", model)
         if start >= config.steps:
             log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
-            return
-        log.info(
-            "%s on %d pictures of %s, steps %d to %d: %s",
-            name, len(dataset), dataset.name, start, config.steps, folder,
-        )  # fmt: skip
-        signal = loop.fit(config, model, dataset, folder, name, seed, config.steps)
+        else:
+            log.info(
+                "%s on %d pictures of %s, steps %d to %d: %s",
+                name, len(dataset), dataset.name, start, config.steps, folder,
+            )  # fmt: skip
+            signal = loop.fit(config, model, dataset, folder, name, seed, config.steps, quality)
     if signal is not None:
         log.info("Interrupted. To go on: python train.py resume=%s", folder)
         sys.exit(128 + signal)
@@ -56,6 +59,8 @@ def train(config: DictConfig) -> None:
         "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
         folder / "samples", more,
     )  # fmt: skip
+    objective, better = (quality.objective, quality.better) if quality is not None else (model.result, "less")
+    return write_result(folder, objective, better, HydraConfig.get().overrides.task)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class AdaIN(Trainable, keras.Model):
         width: of the decoder; weights: of the encoder, see `vgg.encoder`.
     """
 
+    result = "total_loss"
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],

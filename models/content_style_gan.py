@@ -41,6 +41,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
     """
 
     refused = ("weight_clipping", "relativistic")
+    result = "style_loss"
 
     def __init__(
         self,

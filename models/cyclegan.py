@@ -33,6 +33,7 @@ class CycleGAN(Adversarial, keras.Model):
     """
 
     refused = ("penalties", "weight_clipping", "relativistic")
+    result = "cycle_loss"
 
     def __init__(
         self,

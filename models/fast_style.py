@@ -27,6 +27,8 @@ class FastStyle(Trainable, keras.Model):
         seed: of the choice of styles.
     """
 
+    result = "total_loss"
+
     def __init__(
         self,
         network: Callable[..., keras.Model],

@@ -32,6 +32,7 @@ class Pix2Pix(Adversarial, keras.Model):
     """
 
     refused = ("weight_clipping",)
+    result = "l1_loss"
 
     def __init__(
         self,

@@ -16,6 +16,9 @@ class Trainable:
     """A step counter and means over steps: what `training/loop.py` and its callbacks ask for."""
 
     batches_per_step = 1  # how many batches one step takes
+    result: str | None = (
+        None  # the mean that runs are compared by (less is better); None: pictures drawn from noise
+    )
 
     def begin(self, seed: int) -> None:
         """To be called by `__init__`, after Keras's own."""

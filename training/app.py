@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
@@ -16,8 +17,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training.config import check_types, explain
+from training.config import check_types, explain, quoted
 from training.errors import GessoError
+from training.results import read_result
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,14 +117,20 @@ def _explained(error: Exception, config_name: str | None) -> str:
         return explain(error, config_name)
 
 
-def _in_fresh_process() -> None:
+def _in_fresh_process() -> float | None:
     """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
 
-    A process that trained once is not fresh: TensorFlow keeps memory, names and random state.
+    A process that trained once is not fresh: TensorFlow keeps memory, names and random state. A job that the same
+    sweep, interrupted, has finished is not done again, and one that it began goes on from its last checkpoint.
+    Returns the value that jobs are compared by, if they say one: what Hydra's sweepers optimise.
     """
     config = HydraConfig.get()
-    folder = config.runtime.output_dir.replace("\\", "\\\\").replace('"', '\\"')
-    command = [sys.executable, sys.argv[0], *config.overrides.task, f'hydra.run.dir="{folder}"']
+    folder, overrides = Path(config.runtime.output_dir), list(config.overrides.task)
+    before = read_result(folder)
+    if before is not None and before["overrides"] == overrides:
+        log.info("Done before: %s", folder)
+        return before["values"][before["objective"]]
+    command = [sys.executable, sys.argv[0], *overrides, f"hydra.run.dir={quoted(str(folder))}"]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
     try:
@@ -131,9 +139,14 @@ def _in_fresh_process() -> None:
         child.wait()  # it got the signal too, and is saving
         raise
     if code == 130:
+        given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
+        again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
+        log.info("The sweep is interrupted. To go on: python %s %s", sys.argv[0], again)
         raise KeyboardInterrupt
     if code:
-        raise GessoError(f"The job {' '.join(config.overrides.task)} of the sweep failed (exit code {code}).")
+        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed (exit code {code}).")
+    result = read_result(folder)
+    return None if result is None else result["values"][result["objective"]]
 
 
 def _slug(overrides: str) -> str:

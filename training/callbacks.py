@@ -56,7 +56,7 @@ class Scalars(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        _cut_rows(self.path, self.step, self.every)
+        cut_rows(self.path, self.step, self.every, lambda row: "images_per_second" in row)
         self.since = (time.perf_counter(), self.step)
         self._keep_window()
 
@@ -218,8 +218,8 @@ def _tag(name: str) -> str:
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
 
 
-def _cut_rows(path: Path, step: int, every: int) -> None:
-    """Drops rows that a straight run would not have: those between the checkpoint and a kill, a short last one."""
+def cut_rows(path: Path, step: int, every: int, ours: Callable[[dict], bool]) -> None:
+    """Drops `ours` that a straight run would not have: from between checkpoint and kill, and a short last one."""
     if not path.exists():
         return
     rows = []
@@ -228,7 +228,7 @@ def _cut_rows(path: Path, step: int, every: int) -> None:
             row = json.loads(line)
         except json.JSONDecodeError:  # the kill came while it was written
             continue
-        if row["step"] < step or (row["step"] == step and step % every == 0):
+        if not ours(row) or row["step"] < step or (row["step"] == step and step % every == 0):
             rows.append(line)
     with atomic(path) as temporary:
         temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

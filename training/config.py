@@ -34,7 +34,7 @@ CHOICES = {
 }
 COUNTS = (
     "steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints",
-    "restarts", "restart_steps", "restart_pictures", "model.discriminator_steps",
+    "restarts", "restart_steps", "evaluate_every", "evaluate_num", "model.discriminator_steps",
 )  # fmt: skip
 
 
@@ -106,6 +106,27 @@ def check_train(config: DictConfig) -> None:
     if config.restarts > 1 and config.restart_steps >= config.steps:
         raise GessoError(f"restart_steps={config.restart_steps} must be less than steps={config.steps}.")
     _check_objective(config)
+    _check_metrics(config)
+
+
+def draws(config: DictConfig) -> bool:
+    """Whether the model makes pictures from noise, which can be compared with a data set's as a set."""
+    return "latent_dim" in config.model
+
+
+def _check_metrics(config: DictConfig) -> None:
+    if not draws(config):
+        for key, default in (("restarts", 1), ("evaluate_every", None)):
+            if config[key] != default:
+                raise GessoError(
+                    f"{key}={config[key]} is for generators of pictures from noise, which this is not."
+                )
+        return
+    if not config.metrics:
+        raise GessoError("metrics= must name one at least, by which runs are ranked.")
+    for name, metric in config.metrics.items():
+        if metric.of in ("pairs", "probabilities"):
+            raise GessoError(f"metrics={name} is of {metric.of}: evaluate.py measures it, training does not.")
 
 
 def _check_objective(config: DictConfig) -> None:
@@ -187,7 +208,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
     if not any(argument.startswith("dataset=") for argument in arguments):
         values = OmegaConf.to_container(config.dataset).items()
         plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
-        stored += [f"dataset.{key}={_quoted(value)}" for key, value in plain.items()]
+        stored += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
     return [*stored, *arguments]
 
 
@@ -200,12 +221,12 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     if folder is None:
         return arguments
     stored = OmegaConf.to_container(OmegaConf.load(_hydra(folder, "resume") / "overrides.yaml"))
-    quoted = _quoted(str(Path(folder)))
+    run = quoted(str(Path(folder)))
     return [
         *stored,
         *(argument for argument in arguments if not argument.startswith("resume=")),
-        f"resume={quoted}",
-        f"hydra.run.dir={quoted}",
+        f"resume={run}",
+        f"hydra.run.dir={run}",
         "hydra.output_subdir=null",  # what lies in .hydra/ is the run's, until we have checked the new one
     ]
 
@@ -224,12 +245,12 @@ def _hydra(folder: str, key: str) -> Path:
     return stored
 
 
-def _quoted(value: Any) -> str:
+def quoted(value: Any) -> str:
     """As Hydra reads it on a command line."""
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, list):
-        return f"[{','.join(map(_quoted, value))}]"
+        return f"[{','.join(map(quoted, value))}]"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

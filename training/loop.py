@@ -16,6 +16,7 @@ from models.pix2pix import shown
 from training import callbacks, dashboard, health, pictures
 from training.files import atomic
 from training.instantiate import build
+from training.quality import Evaluation, Quality
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +36,19 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
 
 
 def fit(
-    config: DictConfig, model: keras.Model, dataset: Dataset, folder: Path, name: str, seed: int, last: int
+    config: DictConfig,
+    model: keras.Model,
+    dataset: Dataset,
+    folder: Path,
+    name: str,
+    seed: int,
+    last: int,
+    quality: Quality | None = None,
 ) -> int | None:
     """Trains `model` from the step that it has to step `last`; writes the run directory `folder`.
 
-    Returns the number of the signal (Ctrl-C) that ended it before its time, or None.
+    With `quality`, evaluates it now and then. Returns the number of the signal (Ctrl-C) that ended it before its
+    time, or None.
     """
     start = int(model.step.numpy())
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
@@ -60,9 +69,13 @@ def fit(
         folder, model.exports, config.keep_checkpoints, config.checkpoint_every, last
     )
     samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
-    every = [scalars, checkpoints, samples]
+    every = [scalars, samples]
     if isinstance(model, GAN):
         every += [health.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)]
+    if quality is not None:
+        often = config.evaluate_every or last + 1  # at the end alone
+        every += [Evaluation(folder, writer, quality, model.exports, batch_size, often, last)]
+    every += [checkpoints]  # after the others: a killed run that has one has all that was done before it
     ending = callbacks.Ending(checkpoints, last)
     model.fit(
         dataset.stream(batch_size, seed, start_step=start),

@@ -10,22 +10,22 @@ from omegaconf import DictConfig
 from data.pipeline import Dataset
 from training import checkpoint, loop
 from training.files import atomic
-from training.instantiate import build
+from training.quality import Quality
 
 log = logging.getLogger(__name__)
 
 
-def best_seed(config: DictConfig, dataset: Dataset, folder: Path, name: str) -> tuple[int, int | None]:
+def best_seed(
+    config: DictConfig, dataset: Dataset, folder: Path, name: str, quality: Quality
+) -> tuple[int, int | None]:
     """Trains from `restarts` seeds for `restart_steps` each; the best one's state becomes the start of the run.
 
-    Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores, by `restart_metric` (less
-    is better) on as many real as generated pictures, stand in `<folder>/restarts/scores.json`. What was done
-    before an interruption is not done again. Returns the best seed, and the signal that interrupted, if any.
+    Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores by `quality` stand in
+    `<folder>/restarts/scores.json`. What was done before an interruption is not done again. Returns the best seed,
+    and the signal that interrupted, if any.
     """
     path = folder / "restarts" / "scores.json"
     scores = {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
-    metric = build(config.restart_metric)
-    reals = dataset.examples(config.restart_pictures)["image"]
     for seed in range(config.seed, config.seed + config.restarts):
         if seed in scores:
             continue
@@ -36,11 +36,11 @@ def best_seed(config: DictConfig, dataset: Dataset, folder: Path, name: str) -> 
             signal = loop.fit(config, model, dataset, candidate, name, seed, config.restart_steps)
             if signal is not None:
                 return seed, signal
-        scores[seed] = float(metric(reals, model.draw(len(reals))))
-        log.info("Restart with seed %d: %s %.4g", seed, config.restart_metric._target_, scores[seed])
+        scores[seed] = quality(model)[quality.objective]
+        log.info("Restart with seed %d: %s %.4g", seed, quality.objective, scores[seed])
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    best = min(scores, key=lambda seed: (scores[seed], seed))
+    best = min(scores, key=lambda seed: (quality.sign * scores[seed], seed))
     if not checkpoint.checkpoints(folder / "checkpoints"):
         log.info("The best of %d seeds is %d; going on from it.", len(scores), best)
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from training.checkpoint import checkpoints
 
 TINY = (
     "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40", "log_every=4", "sample_every=20",
-    "checkpoint_every=8", "steps=16", "seed=5", "restarts=2", "restart_steps=8", "restart_pictures=40",
+    "checkpoint_every=8", "steps=16", "seed=5", "restarts=2", "restart_steps=8", "evaluate_num=40",
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def test_the_best_seed_goes_on(script, tmp_path):
     best = min(scores, key=scores.get)
     assert f"The best of 2 seeds is {best}" in done.stderr
     rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert rows == [4, 8, 12, 16]
+    assert rows == [4, 8, 12, 16, 16]  # the last is of the evaluation at the end
 
     # What goes on is what that seed gives alone.
     done = script("train.py", *TINY[:-4], f"seed={best}", f"hydra.run.dir={alone}")

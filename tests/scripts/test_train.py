@@ -61,8 +61,12 @@ def test_run_directory(straight):
 
 
 def test_metrics(straight):
-    logged = rows(straight)
+    *logged, evaluation = rows(straight)
     assert [row["step"] for row in logged] == [*range(4, 50, 4), 50]
+    assert evaluation.keys() == {"step", "images", "sliced_wasserstein"} and evaluation["step"] == 50
+    result = json.loads((straight / "result.json").read_text())
+    assert result["values"] == {key: value for key, value in (logged[-1] | evaluation).items() if key != "step"}
+    assert result["objective"] == "sliced_wasserstein" and "steps=50" in result["overrides"]
     assert logged[-1]["images"] == 400
     names = ("loss", "gradient_norm", "learning_rate")
     assert {f"{net}_{name}" for net in ("generator", "discriminator") for name in names} < logged[0].keys()
@@ -78,7 +82,8 @@ def test_tensorboard(straight):
         "learning_rates/generator_learning_rate", "speed/images_per_second", "samples", "reals", "config",
     } < tags  # fmt: skip
     logged = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("losses/generator_loss")}
-    assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)})
+    assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)[:-1]})
+    assert "metrics/sliced_wasserstein" in tags
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 

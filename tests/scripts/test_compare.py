@@ -1,0 +1,76 @@
+"""`compare.py`, and sweeps that stop and go on."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compare import find, merged, single
+from training.errors import GessoError
+from training.results import read_result, write_result
+
+
+@pytest.fixture
+def sweep(tmp_path) -> Path:
+    """Four finished runs and one that is not; a try of restarts, which is no run of the sweep."""
+    values = {("hinge", 1): 3.0, ("hinge", 2): 5.0, ("wgan", 1): 2.0, ("wgan", 2): 9.0}
+    for i, ((loss, seed), value) in enumerate(values.items()):
+        folder = tmp_path / f"{i}_x"
+        folder.mkdir()
+        row = {"step": 10, "images": 80, "fid": value, "recall": value}
+        (folder / "metrics.jsonl").write_text('{"step": 5, "fid": 0}\n' + json.dumps(row) + "\n")
+        write_result(folder, "fid", "less", [f"loss={loss}", f"seed={seed}", "steps=10"])
+    for name in ("4_x", "0_x/restarts/seed_1"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "metrics.jsonl").touch()
+    return tmp_path
+
+
+def test_runs_are_named_by_what_sets_them_apart(sweep):
+    runs, unfinished = find(str(sweep))
+    assert [path.name for path in unfinished] == ["4_x"]
+    assert single(runs, "fid") == {
+        "loss=hinge seed=1": {"fid": 3, "step": 10}, "loss=hinge seed=2": {"fid": 5, "step": 10},
+        "loss=wgan seed=1": {"fid": 2, "step": 10}, "loss=wgan seed=2": {"fid": 9, "step": 10},
+    }  # fmt: skip
+    means = merged(runs, "fid", "seed")
+    assert means["loss=hinge"] == {"fid": 4, "deviation": pytest.approx(2**0.5), "least": 3, "most": 5, "runs": 2}
+    with pytest.raises(GessoError, match="do not differ in it"):
+        merged(runs, "fid", "steps")
+
+
+def test_the_table(sweep, script):
+    done = script("compare.py", f"runs={sweep}")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[:3] for line in done.stdout.splitlines()[1:]] == [
+        ["1", "loss=wgan", "seed=1"], ["2", "loss=hinge", "seed=1"], ["3", "loss=hinge", "seed=2"],
+        ["4", "loss=wgan", "seed=2"],
+    ]  # fmt: skip
+    assert "Not finished" in done.stderr and "4_x" in done.stderr
+    done = script("compare.py", f"runs={sweep}", "by=fidd")
+    assert done.returncode == 1 and "Did you mean fid?" in done.stderr
+    done = script("compare.py", f"runs={sweep}/4_x")
+    assert done.returncode == 1 and "no run in it is finished" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_goes_on(script, tmp_path):
+    """Finished jobs are not done again; one that began goes on from its checkpoint."""
+    arguments = (
+        "-m", "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40", "checkpoint_every=3",
+        "evaluate_num=40", "log_every=2", "steps=6", "seed=1,2", f"hydra.sweep.dir={tmp_path}",
+    )  # fmt: skip
+    done = script("train.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    one, two = tmp_path / "0_seed-1", tmp_path / "1_seed-2"
+    result, kept = read_result(two), (one / "result.json").stat().st_mtime_ns
+    (two / "result.json").unlink()  # as if it had been killed after its first checkpoint
+    (two / "checkpoints" / "step_00000006.npz").unlink()
+    done = script("train.py", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "Done before" in done.stderr and (one / "result.json").stat().st_mtime_ns == kept
+    assert "steps 3 to 6" in done.stderr
+    again = read_result(two)
+    assert again["values"]["sliced_wasserstein"] == result["values"]["sliced_wasserstein"]
+    best = json.loads((two / "best" / "score.json").read_text())
+    assert best == {"step": 6, "objective": "sliced_wasserstein", "value": result["values"]["sliced_wasserstein"]}

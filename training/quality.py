@@ -1,0 +1,111 @@
+"""How good a model in training is: numbers by the metrics of its configuration, and the best state so far."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from omegaconf import DictConfig
+
+from data.pipeline import Dataset
+from evaluation import sets
+from training import checkpoint
+from training.callbacks import StepCallback, cut_rows
+from training.files import atomic
+from training.instantiate import build
+
+log = logging.getLogger(__name__)
+
+
+class Quality:
+    """Called with a model that draws pictures (`draw(num)`): numbers by name, beside pictures of the data set.
+
+    The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
+    """
+
+    def __init__(self, config: DictConfig, dataset: Dataset):
+        self.metrics = build(config.metrics)
+        self.kinds = {metric["of"] for metric in self.metrics.values()}
+        self.space = build(config.features) if self.kinds - {"images"} else None
+        first = next(iter(self.metrics.values()))
+        self.objective, self.better = first["names"][0], first["better"]
+        self.sign = {"less": 1, "more": -1}[self.better]
+        self.reals = dataset.examples(config.evaluate_num)["image"]
+        self.batch_size, self.scale, self.reference = 64, 1.0, None
+
+    def __call__(self, model: keras.Model) -> dict[str, float]:
+        if self.reference is None:
+            reference = self._look(self.reals)
+            if reference.features is not None and self.space is not None:
+                self.scale = sets.scale_for(self.space, reference.features)
+            self.reference = self._look(self.reals) if self.scale != 1.0 else reference
+        return sets.measured(self._look(model.draw(len(self.reals))), self.reference, self.metrics)
+
+    def _look(self, images: np.ndarray) -> sets.Seen:
+        starts = range(0, len(images), self.batch_size)
+        batches = ((images[i : i + self.batch_size], None) for i in starts)
+        return sets.look(batches, self.kinds, self.space, self.scale)
+
+
+class Evaluation(StepCallback):
+    """Every `every` steps and at the end: rows in `metrics.jsonl`, points in TensorBoard, and `best/`.
+
+    `best/` holds the networks and the checkpoint of the step with the best objective so far, as a run directory
+    does, and `score.json`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        writer: tf.summary.SummaryWriter,
+        quality: Quality,
+        exports: dict[str, keras.Model],
+        batch_size: int,
+        every: int,
+        last: int,
+    ):
+        super().__init__(every, last)
+        self.folder = folder
+        self.writer = writer
+        self.quality = quality
+        self.exports = exports
+        self.batch_size = batch_size
+        self.latest: dict[str, float] = {}
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        cut_rows(self.folder / "metrics.jsonl", self.step, self.every, self._is_ours)
+
+    def at(self, step: int) -> None:
+        self.latest = self.quality(self.model)
+        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "images": step * self.batch_size, **self.latest}) + "\n")
+        with self.writer.as_default():
+            for name, value in self.latest.items():
+                tf.summary.scalar(f"metrics/{name}", value, step=step)
+        self._keep(step)
+
+    def _is_ours(self, row: dict) -> bool:
+        return self.quality.objective in row
+
+    def _keep(self, step: int) -> None:
+        best, value = self.folder / "best", self.latest[self.quality.objective]
+        score = best / "score.json"
+        if score.is_file():
+            before = json.loads(score.read_text(encoding="utf-8"))
+            if self.quality.sign * value >= self.quality.sign * before["value"]:
+                return
+        best.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(best, self.model, keep=1)
+        for name, network in self.exports.items():
+            with atomic(best / f"{name}.keras") as temporary:
+                network.save(temporary)
+        if (classes := self.folder / "classes.json").is_file():
+            with atomic(best / "classes.json") as temporary:
+                shutil.copyfile(classes, temporary)
+        with atomic(score) as temporary:
+            content = {"step": step, "objective": self.quality.objective, "value": value}
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
