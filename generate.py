@@ -1,17 +1,15 @@
 """Makes pictures with a trained generator: `python generate.py run=<run directory> num=64 seed=1`."""
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from models import latent, saved
 from training import pictures
 from training.app import main
-from training.config import nearest
 from training.errors import GessoError
 
 log = logging.getLogger(__name__)
@@ -27,9 +25,9 @@ def generate(config: DictConfig) -> None:
 
     hardware.import_quietly()
     generator = saved.load(path)
-    names = class_names(path) if saved.is_conditional(generator) else []
-    classes = [find_class(config.label, names, path)] if config.label is not None else range(len(names))
-    chunks = provenance(path, config.seed)
+    names = saved.class_names(path) if saved.is_conditional(generator) else []
+    classes = [saved.find_class(config.label, names, path)] if config.label is not None else range(len(names))
+    chunks = saved.provenance(path, config.seed)
     latent_dim = saved.latent_dim(generator)
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -66,39 +64,9 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"truncation={config.truncation}: it must be positive.")
 
 
-def class_names(path: Path) -> list[str]:
-    """The classes that the generator in `path` takes labels of. Raises `GessoError` if they are not beside it."""
-    file = path.parent / "classes.json"
-    if not file.is_file():
-        raise GessoError(f"{path} takes labels, but {file}, which names its classes, is missing.")
-    return json.loads(file.read_text(encoding="utf-8"))
-
-
-def find_class(label: str | int, names: list[str], path: Path) -> int:
-    """The number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
-    if not names:
-        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
-    plain = [name.casefold().replace(" ", "_") for name in names]
-    wanted = str(label).casefold().replace(" ", "_")
-    if wanted in plain:
-        return plain.index(wanted)
-    if wanted.isdigit() and int(wanted) < len(names):
-        return int(wanted)
-    raise GessoError(f"label={label}: {nearest(str(label), names)}")
-
-
 def in_turn(classes: Sequence[int], num: int) -> np.ndarray:
     """`num` labels, the classes in turn, int32; zeros where there are none."""
     return np.resize(np.array(classes if len(classes) else [0], np.int32), num)
-
-
-def provenance(path: Path, seed: int) -> dict[str, str]:
-    """PNG text chunks: of the run that the generator lies in, if it lies in one."""
-    stored = path.parent / ".hydra"
-    if not (stored / "config.yaml").is_file():
-        return pictures.provenance(path.name, None, seed)
-    choices = OmegaConf.load(stored / "hydra.yaml").hydra.runtime.choices
-    return pictures.provenance(choices.model, OmegaConf.load(stored / "config.yaml"), seed)
 
 
 if __name__ == "__main__":

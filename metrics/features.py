@@ -14,6 +14,7 @@ from training.errors import GessoError
 VGG_SMALLEST = 16  # px: four times halved, one is left
 VGG_LAYER = "block5_conv3"
 INCEPTION_SIZE = 299  # px, what Inception was trained at
+PIXELS = 16
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,16 @@ def inception(weights: str | Path | None = None) -> FeatureSpace:
 
     resizer = f"bicubic, antialiased, to {INCEPTION_SIZE} px"
     return FeatureSpace("InceptionV3 pooled", _compiled(extract), 2048, resizer, True)
+
+
+def pixels() -> FeatureSpace:
+    """The picture itself, averaged to 16 x 16 pixels: 768 numbers that tell copies from others, little else."""
+    import tensorflow as tf
+
+    def extract(images):
+        return tf.reshape(tf.image.resize(images, (PIXELS, PIXELS), "area"), (-1, PIXELS * PIXELS * 3))
+
+    return FeatureSpace("pixels", _compiled(extract), PIXELS * PIXELS * 3, f"area, to {PIXELS} px", False)
 
 
 def scale_of(reference: np.ndarray) -> float:

@@ -1,13 +1,17 @@
 """Trained networks: from a `.keras` file to what it makes."""
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from omegaconf import OmegaConf
 from tqdm import tqdm
 
+from training import pictures
+from training.config import nearest
 from training.errors import GessoError
 
 
@@ -31,6 +35,36 @@ def generator_file(run: str | None, generator: str | None) -> Path:
         hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and run else ""
         raise GessoError(f"There is no {path}.{hint}")
     return path
+
+
+def class_names(path: Path) -> list[str]:
+    """The classes that the generator in `path` takes labels of. Raises `GessoError` if they are not beside it."""
+    file = path.parent / "classes.json"
+    if not file.is_file():
+        raise GessoError(f"{path} takes labels, but {file}, which names its classes, is missing.")
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def find_class(label: str | int, names: list[str], path: Path) -> int:
+    """The number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
+    if not names:
+        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
+    plain = [name.casefold().replace(" ", "_") for name in names]
+    wanted = str(label).casefold().replace(" ", "_")
+    if wanted in plain:
+        return plain.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(names):
+        return int(wanted)
+    raise GessoError(f"label={label}: {nearest(str(label), names)}")
+
+
+def provenance(path: Path, seed: int) -> dict[str, str]:
+    """PNG text chunks: of the run that the generator lies in, if it lies in one."""
+    stored = path.parent / ".hydra"
+    if not (stored / "config.yaml").is_file():
+        return pictures.provenance(path.name, None, seed)
+    choices = OmegaConf.load(stored / "hydra.yaml").hydra.runtime.choices
+    return pictures.provenance(choices.model, OmegaConf.load(stored / "config.yaml"), seed)
 
 
 def load_stylizer(path: str | Path):

@@ -44,10 +44,11 @@ def main(
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         def run() -> None:
             tracebacks = os.environ.get("HYDRA_FULL_ERROR")
+            script = str(Path(sys.argv[0]).absolute())  # not so in the processes that some launchers start
 
             def job(config: DictConfig) -> Any:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    return _in_fresh_process()
+                    return _in_fresh_process(script)
                 with _errors_in_words(tracebacks):
                     check_types(config, config_name, HydraConfig.get().runtime.choices)
                     return task(config)
@@ -117,7 +118,7 @@ def _explained(error: Exception, config_name: str | None) -> str:
         return explain(error, config_name)
 
 
-def _in_fresh_process() -> float | None:
+def _in_fresh_process(script: str) -> float | None:
     """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
 
     A process that trained once is not fresh: TensorFlow keeps memory, names and random state. A job that the same
@@ -130,7 +131,7 @@ def _in_fresh_process() -> float | None:
     if before is not None and before["overrides"] == overrides:
         log.info("Done before: %s", folder)
         return before["values"][before["objective"]]
-    command = [sys.executable, sys.argv[0], *overrides, f"hydra.run.dir={quoted(str(folder))}"]
+    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted(str(folder))}"]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
     try:
@@ -141,7 +142,7 @@ def _in_fresh_process() -> float | None:
     if code == 130:
         given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
         again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
-        log.info("The sweep is interrupted. To go on: python %s %s", sys.argv[0], again)
+        log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
         raise KeyboardInterrupt
     if code:
         raise GessoError(f"The job {' '.join(overrides)} of the sweep failed (exit code {code}).")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generate import find_class
 from models import latent
 from models.networks import dcgan
+from models.saved import find_class
 from training.errors import GessoError
 from training.pictures import to_uint8
 

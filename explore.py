@@ -1,0 +1,60 @@
+"""Looks inside a generator: `python explore.py run=<run directory>`."""
+
+import json
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from training import pictures
+from training.app import main
+from training.config import nearest as nearest_name
+from training.config import run_arguments
+from training.errors import GessoError
+from training.files import atomic
+
+log = logging.getLogger(__name__)
+
+SHOWN = ("sefa", "ganspace", "nearest", "balance")
+
+
+@main("explore", files=("run", "generator", "weights", "classifier", "output"), arguments=run_arguments)
+def explore(config: DictConfig) -> None:
+    check(config)
+
+    from training import hardware
+
+    hardware.import_quietly()
+    from evaluation.inside import Inside
+
+    inside = Inside(config)
+    output, found = Path(config.output), {}
+    for name in config.show:
+        log.info("%s ...", name)
+        sheet, numbers = getattr(inside, name)()
+        if sheet is not None:
+            pictures.save_png(output / f"{name}.png", sheet, inside.provenance)
+        if numbers:
+            found[name] = numbers
+    if found:
+        with atomic(output / "exploration.json") as path:
+            path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    log.info("Pictures and numbers: %s", output)
+
+
+def check(config: DictConfig) -> None:
+    """Raises `GessoError` for what cannot be looked at."""
+    for name in config.show:
+        if name not in SHOWN:
+            raise GessoError(f"show={name}: {nearest_name(str(name), SHOWN)}")
+    if {"nearest", "balance"} & set(config.show) and config.run is None and config.dataset is None:
+        raise GessoError(
+            "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."
+        )
+    for key, least in (("num", 1), ("frames", 2), ("neighbours", 1), ("pictures", 2), ("batch_size", 1)):
+        if config[key] < least:
+            raise GessoError(f"{key}={config[key]}: it must be at least {least}.")
+
+
+if __name__ == "__main__":
+    explore()

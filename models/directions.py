@@ -1,0 +1,70 @@
+"""Directions in a generator's latent space along which its pictures change most, found without labels.
+
+Rows are unit vectors, most important first. Their signs mean nothing.
+"""
+
+import keras
+import numpy as np
+
+SAMPLES = 2000
+
+
+def sefa(generator: keras.Model, num: int) -> np.ndarray:
+    """SeFa (Shen & Zhou 2021, arXiv:2007.06600): float32 `[num, latent_dim]`, in closed form.
+
+    The directions that the first layer, `A z + b`, stretches most: eigenvectors of `A^T A`. Raises `ValueError`
+    where there are fewer than `num`.
+    """
+    latent_dim = _checked(generator, num)
+    kernel = keras.ops.convert_to_numpy(_first(generator).kernel)[:latent_dim].astype(np.float64)
+    _, vectors = np.linalg.eigh(kernel @ kernel.T)
+    return vectors[:, ::-1][:, :num].T.astype(np.float32)
+
+
+def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAMPLES) -> np.ndarray:
+    """GANSpace (Härkönen et al. 2020, arXiv:2004.02546): float32 `[num, latent_dim]`, from random latents.
+
+    Principal components of the first block's activations, taken back to latents by linear regression on their
+    coordinates. As the first layer is linear, its activations are looked at after normalisation and ReLU. Raises
+    `ValueError` where there are fewer than `num`.
+    """
+    latent_dim = _checked(generator, num)
+    rng = np.random.default_rng(seed)
+    latents = rng.standard_normal((samples, latent_dim)).astype(np.float32)
+    early, inputs = keras.Model(generator.inputs, _first_block(generator)), [latents]
+    if len(generator.inputs) > 1:  # all classes as often
+        inputs.append((np.arange(samples) % generator_classes(generator)).astype(np.int32))
+    found = np.asarray(early(inputs, training=False), np.float64)
+    found = found.reshape(samples, -1)
+    found -= found.mean(axis=0)
+    # The coordinates alone: of thousands of activations, only as many matter as there are samples.
+    left, values, _ = np.linalg.svd(found, full_matrices=False)
+    coordinates = left[:, :num] * values[:num]
+    directions = coordinates.T @ latents / np.sum(coordinates**2, axis=0)[:, None]
+    return (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
+
+
+def generator_classes(generator: keras.Model) -> int:
+    """How many classes a conditional generator knows: what its first layer, or its embeddings, are made for."""
+    for layer in generator.layers:
+        if isinstance(layer, keras.layers.Embedding):
+            return layer.input_dim
+    return _first(generator).kernel.shape[0] - generator.inputs[0].shape[-1]
+
+
+def _first(generator: keras.Model) -> keras.layers.Dense:
+    return next(layer for layer in generator.layers if isinstance(layer, keras.layers.Dense))
+
+
+def _first_block(generator: keras.Model):
+    """What comes out of the first nonlinearity after the first layer."""
+    after = generator.layers[generator.layers.index(_first(generator)) + 1 :]
+    kinds = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation)
+    return next((layer.output for layer in after if isinstance(layer, kinds)), after[0].output)
+
+
+def _checked(generator: keras.Model, num: int) -> int:
+    latent_dim = generator.inputs[0].shape[-1]
+    if not 1 <= num <= latent_dim:
+        raise ValueError(f"A latent of {latent_dim} numbers has at most so many directions, not {num}.")
+    return latent_dim

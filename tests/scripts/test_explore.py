@@ -1,0 +1,69 @@
+"""`explore.py` as a user runs it."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.networks import dcgan
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    path = tmp_path_factory.mktemp("generator") / "g.keras"
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat").save(path)
+    path.with_name("classes.json").write_text('["cubism", "ink_painting"]')
+    return path
+
+
+def test_everything(generator, script, tmp_path):
+    done = script(
+        "explore.py", f"generator={generator}", "dataset=paintings", "dataset.num_images=30",
+        "dataset.styles=[cubism,ink_painting]", "num=3", "frames=5", "neighbours=2", "label=cubism",
+        f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "sefa.png").size == (5 * 34 + 2, 3 * (34 + 2 + 14))
+    assert Image.open(tmp_path / "ganspace.png").size == (5 * 34 + 2, 3 * (34 + 2 + 14))
+    assert Image.open(tmp_path / "nearest.png").size == (3 * 34 + 2, 3 * 34 + 2 + 14)
+    found = json.loads((tmp_path / "exploration.json").read_text())
+    assert found["nearest"]["copies"] == 0 and found["nearest"]["nearest_by_next"] > 0.8
+    assert found["balance"]["generated"]["contrast"] < found["balance"]["training"]["contrast"]
+
+
+def test_copies_are_found(script, tmp_path):
+    """A generator that knows one training picture by heart."""
+    from data import paintings
+
+    picture = paintings.load(32, str(tmp_path / "cache"), 30).images[4] / 127.5 - 1.0
+    latent = keras.Input((3,))
+    x = keras.layers.Dense(32 * 32 * 3, kernel_initializer="zeros", name="picture")(latent)
+    model = keras.Model(latent, keras.layers.Reshape((32, 32, 3))(x))
+    model.get_layer("picture").set_weights([np.zeros((3, 3072)), picture.ravel()])
+    model.save(tmp_path / "g.keras")
+    done = script(
+        "explore.py", f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30",
+        "show=[nearest]", "num=2", f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "exploration.json").read_text())["nearest"]
+    assert found["copies"] == 1 and found["distance_to_training"] < 0.01
+    sheet = np.asarray(Image.open(tmp_path / "nearest.png"))[14:]
+    np.testing.assert_allclose(sheet[2:34, 2:34].astype(int), sheet[2:34, 36:68], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["generator=g.keras", "show=[sefaa]"], "Did you mean sefa?"),
+        (["generator=g.keras"], "dataset="),
+        (["show=[sefa]"], "one of run="),
+        (["show=[sefa]", "frames=1", "generator=g.keras"], "frames=1"),
+    ],
+)
+def test_errors_in_words(arguments, words, script):
+    done = script("explore.py", *arguments)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and words in done.stderr
