@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from models import saved
 from training.app import main
 from training.config import CONF, run_arguments
 from training.errors import GessoError
@@ -46,6 +47,8 @@ def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be evaluated."""
     if sum(config[key] is not None for key in ("run", "generator", "images")) != 1:
         raise GessoError("Give one of run=<run directory>, generator=<file.keras> and images=<folder>.")
+    if config.generator is not None:
+        saved.generator_file(None, config.generator)
     for key in ("truth", "content"):
         if config[key] is not None and config.images is None:
             raise GessoError(f"{key}= belongs to images=<folder>: what is to be compared with it.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from models import saved
 from training import pictures
 from training.app import main
 from training.config import nearest as nearest_name
@@ -44,6 +45,7 @@ def explore(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at."""
+    saved.generator_file(config.run, config.generator)
     for name in config.show:
         if name not in SHOWN:
             raise GessoError(f"show={name}: {nearest_name(str(name), SHOWN)}")

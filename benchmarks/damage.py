@@ -102,9 +102,10 @@ def measure(options: argparse.Namespace) -> str:
             yield to_float(np.stack([damage(image, rng) for image in to_uint8(images)])), None
 
     first = dataset.images[others[0]]
-    copies: Damage = lambda image, rng: noisy(1)(first, rng)  # noqa: E731
+    damages = {"as they are": lambda image, rng: image, **DAMAGES}
+    damages["one picture, repeated"] = lambda image, rng: noisy(1)(first, rng)
     rows = {}
-    for name, damage in {"as they are": lambda image, rng: image, **DAMAGES, "one picture, repeated": copies}.items():
+    for name, damage in damages.items():
         rows[name] = sets.measured(sets.look(batches(damage, name), kinds, space, scale), reference, metrics)
     return f"{num} pictures against {num} of {options.root}, {options.image_size} px\n{report.table(rows)}"
 

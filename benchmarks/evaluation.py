@@ -2,10 +2,10 @@
 
     python benchmarks/evaluation.py <folder of pictures> --weights <VGG16 file> [--image-size 64] [--num 5000]
 
-Two sets of `--num` pictures of the folder (from both ends of a random order, which may overlap) are measured by FID, KID,
-precision and recall. "streamed" is what `evaluate.py` does; "one array" is the plain way: all pictures of a set in
-one float32 array, through the network in one call of `predict`, distances as one matrix. Each runs in a process of
-its own, one after the other; memory is the most that the process ever held, beyond what it held before it began.
+Two sets of `--num` pictures of the folder (from both ends of a random order, which may overlap) are measured by
+FID, KID, precision and recall. "streamed" is what `evaluate.py` does; "one array" is the plain way: all pictures of
+a set in one float32 array, through the network in one call of `predict`, distances as one matrix. Each runs in a
+process of its own, one after the other; memory is the most that it ever held, beyond what it held at the start.
 """
 
 import argparse
@@ -51,9 +51,10 @@ def one_array(dataset, one: np.ndarray, other: np.ndarray, weights: str | None) 
     pooled = keras.layers.GlobalAveragePooling2D()(encoder.output["block5_conv3"])
     network = keras.Model(encoder.input, pooled)
     a, b = (
-        network.predict(dataset.images[part].astype(np.float32) / 127.5 - 1, batch_size=64, verbose=0).astype(np.float64)
+        network.predict(dataset.images[part].astype(np.float32) / 127.5 - 1, batch_size=64, verbose=0)
         for part in (one, other)
     )
+    a, b = a.astype(np.float64), b.astype(np.float64)
     values = {"fid": frechet(a.mean(axis=0), np.cov(a.T), b.mean(axis=0), np.cov(b.T))}
     n, d = a.shape
     kernels = [(x @ y.T / d + 1) ** 3 for x, y in ((a, a), (b, b), (a, b))]
@@ -65,7 +66,7 @@ def one_array(dataset, one: np.ndarray, other: np.ndarray, weights: str | None) 
         distances[name] = np.sqrt(np.maximum(squares, 0))
     radii = {name: np.sort(distances[name], axis=1)[:, 3] for name in ("aa", "bb")}  # 0 is itself
     values["precision"] = float((distances["ab"] <= radii["bb"]).any(axis=1).mean())
-    values["recall"] = float((distances["ab"].T <= radii["aa"]).any(axis=1).mean())
+    values["recall"] = float((distances["ab"] <= radii["aa"][:, None]).any(axis=0).mean())
     return values
 
 

@@ -103,7 +103,8 @@ def test_a_translators_run(photos, script, tmp_path):
     [
         ([], "Give one of run="),
         (["run=/nowhere"], "run=/nowhere: not a run directory"),
-        (["generator=g.keras"], "dataset= says what"),
+        (["generator=README.md"], "dataset= says what"),
+        (["generator=/nowhere", "dataset=mnist"], "There is no /nowhere"),
         (["images=a", "dataset=image_folder", "metrics=[psnr]"], "metrics=psnr is of pairs"),
         (["images=a", "truth=b", "metrics=[fid]"], "metrics=fid is of moments"),
         (["images=a", "truth=b", "metrics=[fdi]"], "Did you mean fid?"),

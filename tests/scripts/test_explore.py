@@ -58,10 +58,11 @@ def test_copies_are_found(script, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["generator=g.keras", "show=[sefaa]"], "Did you mean sefa?"),
-        (["generator=g.keras"], "dataset="),
+        (["generator=README.md", "show=[sefaa]"], "Did you mean sefa?"),
+        (["generator=README.md"], "dataset="),
+        (["generator=/nowhere"], "There is no /nowhere"),
         (["show=[sefa]"], "one of run="),
-        (["show=[sefa]", "frames=1", "generator=g.keras"], "frames=1"),
+        (["show=[sefa]", "frames=1", "generator=README.md"], "frames=1"),
     ],
 )
 def test_errors_in_words(arguments, words, script):
