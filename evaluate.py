@@ -8,9 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from models import saved
 from training.app import main
-from training.config import CONF, run_arguments
+from training.config import CONF
 from training.errors import GessoError
 from training.instantiate import build
+from training.runs import run_arguments
 
 log = logging.getLogger(__name__)
 

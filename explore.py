@@ -10,9 +10,9 @@ from models import saved
 from training import pictures
 from training.app import main
 from training.config import nearest as nearest_name
-from training.config import run_arguments
 from training.errors import GessoError
 from training.files import atomic
+from training.runs import run_arguments
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from training.app import main
-from training.config import check_data, check_train, draws, resume_arguments, resumed
+from training.config import check_data, check_train, draws
 from training.instantiate import build
+from training.runs import resume_arguments, resumed
 
 log = logging.getLogger(__name__)
 

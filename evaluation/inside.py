@@ -16,6 +16,7 @@ from training.instantiate import build
 from training.pictures import grid, to_uint8
 
 LINE = 14  # px that a line of text takes
+ROWS = 4096  # of features at a time
 COPY = 0.5  # of the distance to the next picture, below which the nearest counts as copied
 
 
@@ -61,7 +62,8 @@ class Inside:
         images = self._samples(config.num)
         rows, nearest, ratios = [], [], []
         for image, row in zip(images, space(images), strict=True):
-            found = np.linalg.norm(reals - row, axis=1)
+            parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
+            found = np.concatenate([np.linalg.norm(part - row, axis=1) for part in parts])
             near = np.argsort(found, kind="stable")[: max(config.neighbours, 2)]
             rows += [to_uint8(image), *dataset.images[near[: config.neighbours]]]
             nearest.append(found[near[0]])

@@ -17,9 +17,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from training.config import check_types, explain, quoted
+from training.config import check_types, explain
 from training.errors import GessoError
 from training.results import read_result
+from training.runs import quoted
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent

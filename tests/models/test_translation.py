@@ -231,10 +231,10 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     compiled(model, "non_saturating", learning_rate=2e-3)
     data = {name: tf.constant(images) for name, images in dataset.examples(4).items()}
     step = tf.function(model.train_step)
-    for count in range(500):
+    for _ in range(500):
         model.reset_metrics()
         if float(step(data)["l1_loss"]) < 0.04:
             break
     image = model.generator(data["source"], training=True)
     error = float(tf.reduce_mean(tf.abs(image - data["target"])))
-    assert error < 0.05, f"{error:.3f} after {count + 1} steps"
+    assert error < 0.05

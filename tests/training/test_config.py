@@ -3,9 +3,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from training.app import ROOT, _slug
-from training.config import check_data, check_train, check_types, leaves, resume_arguments, resumed
+from training.config import check_data, check_train, check_types, leaves
 from training.errors import GessoError
 from training.instantiate import build
+from training.runs import resume_arguments, resumed
 
 
 @pytest.fixture
