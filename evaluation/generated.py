@@ -1,6 +1,5 @@
 """A generator, or a folder of pictures, as a set beside the pictures of a data set."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -27,12 +26,13 @@ LARGEST = 256  # px, at which the pictures of a folder are compared if nothing e
 class Subject(NamedTuple):
     """What is evaluated: square pictures of `size` px, `available` of them (None: any number).
 
-    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for classes.
+    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`.
     """
 
     name: str
     size: int
     available: int | None
+    classes: list[str]
     batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
 
 
@@ -51,6 +51,8 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
         raise GessoError(
             f"{dataset.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
         )
+    if subject.classes and subject.classes != list(dataset.class_names or ()):
+        raise GessoError(f"{subject.name} makes pictures of classes, and {dataset.name} does not have the same.")
     num = min(config.num, len(dataset), subject.available or config.num)
     if subject.available is None and config.baselines and len(dataset) < 2 * num:
         num = len(dataset) // 2
@@ -91,16 +93,14 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
 def _generator(config: DictConfig) -> Subject:
     path = saved.generator_file(config.run, config.generator)
     network = saved.load(path)
-    names = path.with_name("classes.json")
-    classes = json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None
+    classes = saved.class_names(path) if saved.is_conditional(network) else []
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        if saved.is_conditional(network) and (labels is None or labels.max() >= len(classes or labels)):
-            raise GessoError(f"{path} makes pictures of classes, and this data set does not have the same.")
-        labels = labels if saved.is_conditional(network) else None
-        return sets.of_generator(network, num, config.seed, labels, config.batch_size, "generated")
+        return sets.of_generator(
+            network, num, config.seed, labels if classes else None, config.batch_size, "generated"
+        )
 
-    return Subject(str(path), network.output_shape[1], None, batches)
+    return Subject(str(path), network.output_shape[1], None, classes, batches)
 
 
 def _folder(config: DictConfig) -> Subject:
@@ -111,7 +111,7 @@ def _folder(config: DictConfig) -> Subject:
         chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
         return sets.of_dataset(own, chosen, config.batch_size, "pictures")
 
-    return Subject(str(config.images), size, len(own), batches)
+    return Subject(str(config.images), size, len(own), [], batches)
 
 
 def _side(folder: str) -> int:

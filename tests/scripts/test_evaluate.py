@@ -55,6 +55,18 @@ def test_a_generator_beside_a_data_set(generator, script, vgg_weights, tmp_path)
     assert "biased" in done.stderr and "reals, blurred by 3 px" in done.stdout
 
 
+def test_a_generator_of_other_classes_is_refused(script, tmp_path):
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat").save(
+        tmp_path / "g.keras"
+    )
+    (tmp_path / "classes.json").write_text('["cats", "dogs"]')
+    done = script(
+        "evaluate.py", f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=20",
+        "metrics=[sliced_wasserstein]",
+    )  # fmt: skip
+    assert done.returncode == 1 and "does not have the same" in done.stderr, done.stderr
+
+
 def test_two_folders_pairs_and_damage(photos, script, tmp_path):
     done = script("evaluate.py", f"images={photos}/b", f"truth={photos}/a", f"hydra.run.dir={tmp_path}/pairs")
     assert done.returncode == 0, done.stderr
