@@ -62,6 +62,8 @@ def check(config: DictConfig) -> None:
             "images= are compared with others: dataset=image_folder dataset.root=<real pictures>, "
             "truth=<folder>, or content=<folder> style=<painting>."
         )
+    if config.truncation is not None and not config.truncation > 0:
+        raise GessoError(f"truncation={config.truncation}: it must be positive.")
     for key in ("num", "batch_size"):
         if config[key] < 1:
             raise GessoError(f"{key}={config[key]}: it must be at least 1.")

@@ -83,7 +83,8 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
         log.warning("%s", said)
     settings = {
-        "reference": dataset.name, "num": num, "seed": config.seed, "image_size": subject.size,
+        "reference": dataset.name, "num": num, "seed": config.seed, "truncation": config.truncation,
+        "image_size": subject.size,
         "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
         "features_multiplied_by": scale, "classifier": config.classifier,
     }  # fmt: skip
@@ -96,8 +97,9 @@ def _generator(config: DictConfig) -> Subject:
     classes = saved.class_names(path) if saved.is_conditional(network) else []
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        labels = labels if classes else None
         return sets.of_generator(
-            network, num, config.seed, labels if classes else None, config.batch_size, "generated"
+            network, num, config.seed, labels, config.batch_size, "generated", config.truncation
         )
 
     return Subject(str(path), network.output_shape[1], None, classes, batches)

@@ -94,7 +94,13 @@ def of_dataset(dataset, chosen: np.ndarray, batch_size: int, bar: str | None = N
 
 
 def of_generator(
-    generator, num: int, seed: int, labels: np.ndarray | None, batch_size: int, bar: str | None = None
+    generator,
+    num: int,
+    seed: int,
+    labels: np.ndarray | None,
+    batch_size: int,
+    bar: str | None = None,
+    truncation: float | None = None,
 ) -> Iterator[Batch]:
     """`num` pictures of a generator, of `labels` `[num]` if it takes them; latents as `generate.py` draws them."""
     from models import latent, saved
@@ -102,7 +108,7 @@ def of_generator(
     draw = saved.drawer(generator)
     dimensions = saved.latent_dim(generator)
     for i in _bar(range(0, num, batch_size), bar):
-        latents = latent.sample(seed, min(batch_size, num - i), dimensions, start=i)
+        latents = latent.sample(seed, min(batch_size, num - i), dimensions, truncation, start=i)
         part = None if labels is None else labels[i : i + batch_size]
         yield draw(latents, part), part
 
