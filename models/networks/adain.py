@@ -16,14 +16,18 @@ from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, Ups
 
 BOTTLENECK = "block4_conv1"
 CHANNELS = 512
-SCALE = 1 / 400  # to deviations of about 1: VGG's inputs go to 255, and tanh would be pinned from the start
+SCALE = 1 / 400  # to deviations of about 1: VGG's inputs go to 255
 STRIDE = 8  # px between two places of the bottleneck; sides of pictures must be its multiples
 REACH = 72  # px that a pixel of the result depends on, each way, beside the statistics of the whole
 
 
 def decoder(width: int = 64) -> keras.Model:
-    """Activations of the bottleneck, `[batch, height, width, 512]` -> image `[batch, 8 height, 8 width, 3]` in
-    [-1, 1], by tanh, float32. `width`: channels at full size; 64 mirrors VGG."""
+    """Activations of the bottleneck `[batch, height, width, 512]` -> image `[batch, 8 height, 8 width, 3]`.
+
+    `width`: channels at full size; 64 mirrors VGG. The image is float32, and its values are not bounded, as in the
+    authors' code: with a tanh, large first steps pin all pixels to black or white, where the gradient is 0, and
+    training never comes back.
+    """
     features = keras.Input((None, None, CHANNELS), name="features")
 
     def conv(x, filters: int, name: str):
@@ -38,11 +42,11 @@ def decoder(width: int = 64) -> keras.Model:
         x = conv(x, max(width, filters // 2) if i < 3 else width, f"conv{i}")
     x = ReflectionPadding2D(1, name="out_pad")(x)
     x = ToPictureConv2D(3, 3, name="out")(x)
-    return keras.Model(features, layers.Activation("tanh", dtype="float32", name="picture")(x), name="decoder")
+    return keras.Model(features, layers.Activation("linear", dtype="float32", name="picture")(x), name="decoder")
 
 
 def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
-    """Image, style and strength to image: encoder, AdaIN, decoder. Only the decoder is to be trained.
+    """Image, style and strength to image in [-1, 1]: encoder, AdaIN, decoder. Only the decoder is to be trained.
 
     Inputs by name: "image" `[batch, height, width, 3]` in [-1, 1], sides divisible by 8; "mean" and "deviation"
     `[batch, 512]`, a style's moments at the bottleneck (`perceptual.moments` of the layer's output; blends of
@@ -55,6 +59,7 @@ def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
     strength = keras.Input((1,), name="strength")
     features = encoder.output[BOTTLENECK]
     painted = decoder(width)(AdaptiveInstanceNormalization(name="adain")(features, mean, deviation, strength))
+    painted = layers.Activation("hard_tanh", dtype="float32", name="clipped")(painted)
     inputs = {"image": image, "mean": mean, "deviation": deviation, "strength": strength}
     return keras.Model(inputs, painted, name="adain")
 

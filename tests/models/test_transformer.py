@@ -89,6 +89,21 @@ def test_decoder_mirrors_the_encoder():
     assert filters == [256, 256, 128, 128, 64, 64, 64, 3]
 
 
+def test_the_decoder_comes_back_from_far_off(vgg_weights):
+    """Pixels beyond black and white still have a gradient; what is handed out is in [-1, 1]."""
+    network = adain.stylizer(width=4, weights=vgg_weights)
+    decoder = network.get_layer("decoder")
+    decoder.get_layer("out").bias.assign([30.0, -30.0, 0.0])
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(decoder(tf.zeros((1, 4, 4, adain.CHANNELS)))))
+    gradient = tape.gradient(loss, decoder.get_layer("out").bias.value)
+    np.testing.assert_allclose(gradient, [20, -20, 0], rtol=1e-4)  # 2 x / 3
+    inputs = {"image": np.zeros((1, 32, 32, 3)), "mean": np.zeros((1, 512)), "deviation": np.ones((1, 512)),
+              "strength": np.ones((1, 1))}  # fmt: skip
+    painted = network({name: tf.constant(value, tf.float32) for name, value in inputs.items()})
+    assert (painted.numpy().min(), painted.numpy().max()) == (-1, 1)
+
+
 def test_stylizers_can_be_saved_and_loaded(tmp_path, vgg_weights):
     from models import saved
 
