@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> str:
         for images, _ in sets.of_dataset(dataset, others, 64, name):
             yield to_float(np.stack([damage(image, rng) for image in to_uint8(images)])), None
 
-    first = dataset.images[others[0]]
+    first = dataset.images[others[:1]][0]
     damages = {"as they are": lambda image, rng: image, **DAMAGES}
     damages["one picture, repeated"] = lambda image, rng: noisy(1)(first, rng)
     rows = {}

@@ -114,7 +114,7 @@ def _check_metrics(config: DictConfig) -> None:
                     f"{key}={config[key]} is for generators of pictures from noise, which this is not."
                 )
         return
-    if not config.metrics:
+    if not config.get("metrics"):
         raise GessoError("metrics= must name one at least, by which runs are ranked.")
     for name, metric in config.metrics.items():
         if metric.of in ("pairs", "probabilities"):

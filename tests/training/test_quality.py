@@ -1,0 +1,69 @@
+"""What runs are ranked by, on models whose pictures are known."""
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from data.pipeline import Dataset
+from metrics.features import pixels, scale_of
+from metrics.kid import kid
+from training.config import CONF, check_train
+from training.errors import GessoError
+from training.pictures import to_float
+from training.quality import Quality
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+DATASET = Dataset("made", IMAGES, None, None, (32, 32, 3), flip=False)
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+class Draws:
+    """A model that draws what it was given."""
+
+    def __init__(self, images: np.ndarray):
+        self.images = images
+
+    def draw(self, num: int) -> np.ndarray:
+        return self.images[:num]
+
+
+def test_features_are_scaled_by_the_reals():
+    config = composed("metrics=[kid,precision_recall]", "features=pixels", "evaluate_num=30")
+    quality = Quality(config, DATASET)
+    assert (quality.objective, quality.sign) == ("kid", 1)
+    noise = np.random.default_rng(1).uniform(-1, 1, (30, 32, 32, 3)).astype(np.float32) * 0.5
+    values = quality(Draws(noise))
+    reals = pixels()(DATASET.examples(30)["image"])
+    expected = kid(pixels()(noise) * scale_of(reals), reals * scale_of(reals))
+    assert values["kid"] == pytest.approx(expected, rel=1e-4) and values.keys() == {
+        "kid",
+        "kid_error",
+        "precision",
+        "recall",
+    }
+    assert quality(Draws(DATASET.examples(30)["image"]))["precision"] == 1
+
+
+def test_more_may_be_better():
+    quality = Quality(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
+    assert (quality.objective, quality.sign, quality.better) == ("precision", -1, "more")
+    assert quality(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["metrics=[psnr]"], "metrics=psnr is of pairs"),
+        (["metrics=[]"], "must name one"),
+        (["model=pix2pix", "evaluate_every=10"], "evaluate_every=10 is for generators"),
+        (["model=pix2pix", "restarts=2"], "restarts=2 is for generators"),
+        (["evaluate_every=0"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(overrides, words):
+    with pytest.raises(GessoError, match=words):
+        check_train(composed(*overrides))
