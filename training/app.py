@@ -156,5 +156,7 @@ def _slug(overrides: str) -> str:
 
     Overrides that stand on the command line as they are are the same for all jobs.
     """
-    swept = [override for override in overrides.split(",") if override not in sys.argv]
-    return re.sub(r"[^\w.+-]", "-", "_".join(swept))[:120]
+    overrides = f",{overrides},"
+    for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
+        overrides = overrides.replace(f",{argument},", ",")
+    return re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
