@@ -17,6 +17,7 @@ from keras import ops
 from losses import perceptual
 from models.adain import AdaIN
 from models.networks import adain
+from models.saved import take_over
 from models.systems import Adversarial
 from models.updates import accuracy, scaled, update
 
@@ -60,7 +61,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         super().__init__(name="content_style_gan")
         self.painter = AdaIN(image_shape, width, weights)
         if start is not None:
-            self.painter.stylizer.set_weights(start.get_weights())
+            take_over(start, self.painter.stylizer)
         self.discriminator = discriminator(image_shape=image_shape, num_classes=num_classes)
         self.num_classes = num_classes
         self.painter.set_losses(moments_layers, content_weight, style_weight)

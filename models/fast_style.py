@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.perceptual import Perceptual
+from models.saved import take_over
 from models.systems import Trainable
 from models.updates import key, prepared, scaled, update
 
@@ -24,6 +25,7 @@ class FastStyle(Trainable, keras.Model):
         network: builder, called with `styles`, their number; `models.networks.transformer.transformer`.
         styles: pictures float32 `[height, width, 3]` in [-1, 1].
         image_shape: of the contents to train on; `num_classes` of the data set is not used.
+        start: a network to go on from: one of another style, or of smaller pictures, saves much of the time.
         seed: of the choice of styles.
     """
 
@@ -34,11 +36,14 @@ class FastStyle(Trainable, keras.Model):
         network: Callable[..., keras.Model],
         styles: Sequence[np.ndarray],
         image_shape: tuple[int, int, int],
+        start: keras.Model | None = None,
         num_classes: int = 0,
         seed: int = 0,
     ):
         super().__init__(name="fast_style")
         self.network = network(styles=len(styles))
+        if start is not None:
+            take_over(start, self.network)
         self.styles = [tf.constant(style[None], tf.float32) for style in styles]
         self.begin(seed)
 

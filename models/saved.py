@@ -100,6 +100,16 @@ def network_file(path: str | Path, key: str = "model") -> Path:
     return found
 
 
+def take_over(start, network) -> None:
+    """Gives `network` the weights of `start`, both `keras.Model`s. Raises `GessoError` if they do not fit."""
+    shapes = [[weight.shape for weight in model.weights] for model in (start, network)]
+    if shapes[0] != shapes[1]:
+        raise GessoError(
+            "model.start is a network of other sizes than this one's: width, depth and number of styles must agree."
+        )
+    network.set_weights(start.get_weights())
+
+
 def stylizer_of(path: str | Path | None):
     """The stylizer that `model.start` names; None of None. Raises `GessoError` as `load_stylizer`."""
     return None if path is None else load_stylizer(network_file(path, "model.start"))

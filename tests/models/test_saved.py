@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from models import saved
+from models.networks.transformer import transformer
 from training.errors import GessoError
 
 
@@ -36,3 +37,18 @@ def test_what_is_no_generator_is_refused(tmp_path):
     for name in ("text.keras", "missing.keras"):
         with pytest.raises(GessoError, match=name):
             saved.load(tmp_path / name)
+
+
+def test_a_network_goes_on_from_another(tmp_path):
+    first = transformer(width=4, blocks=1)
+    first.save(tmp_path / "stylizer.keras")
+    other = transformer(width=4, blocks=1)
+    assert not np.array_equal(other.get_weights()[0], first.get_weights()[0])
+    saved.take_over(saved.stylizer_of(tmp_path), other)
+    for one, two in zip(first.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(GessoError, match="other sizes"):
+        saved.take_over(first, transformer(width=4, blocks=2))
+    assert saved.stylizer_of(None) is None
+    with pytest.raises(GessoError, match=r"model.start=.*there is no"):
+        saved.stylizer_of(tmp_path / "nowhere")
