@@ -1,4 +1,4 @@
-"""`compare.py`, and sweeps that stop and go on."""
+"""`compare.py` as a user runs it."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from compare import find, merged, single
 from training.errors import GessoError
-from training.results import read_result, write_result
+from training.results import write_result
 
 
 @pytest.fixture
@@ -51,26 +51,3 @@ def test_the_table(sweep, script):
     assert done.returncode == 1 and "Did you mean fid?" in done.stderr
     done = script("compare.py", f"runs={sweep}/4_x")
     assert done.returncode == 1 and "no run in it is finished" in done.stderr
-
-
-@pytest.mark.slow
-def test_an_interrupted_sweep_goes_on(script, tmp_path):
-    """Finished jobs are not done again; one that began goes on from its checkpoint."""
-    arguments = (
-        "-m", "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40", "checkpoint_every=3",
-        "evaluate_num=40", "log_every=2", "steps=6", "seed=1,2", f"hydra.sweep.dir={tmp_path}",
-    )  # fmt: skip
-    done = script("train.py", *arguments)
-    assert done.returncode == 0, done.stderr
-    one, two = tmp_path / "0_seed-1", tmp_path / "1_seed-2"
-    result, kept = read_result(two), (one / "result.json").stat().st_mtime_ns
-    (two / "result.json").unlink()  # as if it had been killed after its first checkpoint
-    (two / "checkpoints" / "step_00000006.npz").unlink()
-    done = script("train.py", *arguments)
-    assert done.returncode == 0, done.stderr
-    assert "Done before" in done.stderr and (one / "result.json").stat().st_mtime_ns == kept
-    assert "steps 3 to 6" in done.stderr
-    again = read_result(two)
-    assert again["values"]["sliced_wasserstein"] == result["values"]["sliced_wasserstein"]
-    best = json.loads((two / "best" / "score.json").read_text())
-    assert best == {"step": 6, "objective": "sliced_wasserstein", "value": result["values"]["sliced_wasserstein"]}

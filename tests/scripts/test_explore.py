@@ -5,9 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from data import paintings
+from evaluation.inside import Inside
 from models.networks import dcgan
+from training.config import CONF
 
 
 @pytest.fixture(scope="module")
@@ -34,25 +38,20 @@ def test_everything(generator, script, tmp_path):
     assert found["balance"]["generated"]["contrast"] < found["balance"]["training"]["contrast"]
 
 
-def test_copies_are_found(script, tmp_path):
+def test_copies_are_found(tmp_path):
     """A generator that knows one training picture by heart."""
-    from data import paintings
-
-    picture = paintings.load(32, str(tmp_path / "cache"), 30).images[4] / 127.5 - 1.0
+    images = paintings.load(32, str(tmp_path), 30).images
     latent = keras.Input((3,))
     x = keras.layers.Dense(32 * 32 * 3, kernel_initializer="zeros", name="picture")(latent)
     model = keras.Model(latent, keras.layers.Reshape((32, 32, 3))(x))
-    model.get_layer("picture").set_weights([np.zeros((3, 3072)), picture.ravel()])
+    model.get_layer("picture").set_weights([np.zeros((3, 3072)), (images[4] / 127.5 - 1.0).ravel()])
     model.save(tmp_path / "g.keras")
-    done = script(
-        "explore.py", f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30",
-        "show=[nearest]", "num=2", f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "exploration.json").read_text())["nearest"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        overrides = [f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30", "num=2"]
+        config = compose("explore", [*overrides, "image_size=32", f"cache_dir={tmp_path}"])
+    sheet, found = Inside(config).nearest()
     assert found["copies"] == 1 and found["distance_to_training"] < 0.01
-    sheet = np.asarray(Image.open(tmp_path / "nearest.png"))[14:]
-    np.testing.assert_allclose(sheet[2:34, 2:34].astype(int), sheet[2:34, 36:68], atol=1)
+    np.testing.assert_allclose(sheet[16:48, 2:34].astype(int), sheet[16:48, 36:68], atol=1)
 
 
 @pytest.mark.parametrize(
