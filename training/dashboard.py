@@ -1,9 +1,11 @@
 """What TensorBoard shows of a run before its first step: its configuration and a grid of its data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from tensorboard.plugins.hparams import api as hparams
 
@@ -11,7 +13,11 @@ from training import pictures
 from training.config import leaves
 
 # Where a run writes to or how often says nothing about its result.
-_BESIDE = ("resume", "cache_dir", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "trainer.")
+GROUPS = ("experiment", "model", "loss", "dataset")
+_BESIDE = (
+    "resume", "cache_dir", "weights", "metrics", "features", "evaluate", "log_every", "sample_every",
+    "checkpoint_every", "keep_checkpoints", "trainer.",
+)  # fmt: skip
 
 
 def describe(
@@ -28,16 +34,20 @@ def describe(
         text = OmegaConf.to_yaml(config, resolve=True)
         tf.summary.text("config", "\n".join(f"    {line}" for line in text.splitlines()), step=step)
         tf.summary.image("reals", sheet[None], step=step)
-        hparams.hparams(hyperparameters(config), trial_id=str(folder))
+        hparams.hparams(hyperparameters(config, HydraConfig.get().runtime.choices), trial_id=str(folder))
 
 
-def hyperparameters(config: DictConfig) -> dict[str, bool | int | float | str]:
-    """The values of a configuration that may bear on the result, flat, as the HParams dashboard takes them."""
-    return {
+def hyperparameters(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, bool | int | float | str]:
+    """What may bear on the result, flat, as the HParams dashboard takes it.
+
+    First the groups' options by name (`loss: hinge`), of Hydra's `choices`, then the values of the configuration.
+    """
+    groups = {group: choices[group] for group in GROUPS if choices.get(group) is not None}
+    return groups | {
         key: value if isinstance(value, bool | int | float | str) else str(value)
         for key, value in leaves(config)
         if not key.startswith(_BESIDE)
-        and not key.endswith("_partial_")
+        and not key.endswith(("_partial_", "_target_"))  # the groups' names say it shorter
         and value is not None
         and not str(value).startswith("${")  # stands elsewhere already
     }

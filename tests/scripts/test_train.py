@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from training.checkpoint import checkpoints
 
@@ -84,7 +85,10 @@ def test_tensorboard(straight):
     logged = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("losses/generator_loss")}
     assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)[:-1]})
     assert "metrics/sliced_wasserstein" in tags
-    assert "_hparams_/session_start_info" in events.summary_metadata
+    metadata = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    told = HParamsPluginData.FromString(metadata).session_start_info.hparams
+    assert told["model"].string_value == "dcgan" and told["seed"].number_value == 1
+    assert not [name for name in told if name.endswith("_target_")]
 
 
 def test_samples_carry_provenance(straight):
