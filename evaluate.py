@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from models import saved
 from training.app import main
-from training.config import CONF
+from training.config import metrics_named
 from training.errors import GessoError
 from training.instantiate import build
 from training.runs import run_arguments
@@ -73,8 +73,7 @@ def chosen(config: DictConfig, of_pairs: bool) -> DictConfig:
     """The metrics that are asked for, or those that are usual. Raises `GessoError` for those that do not fit."""
     metrics = config.metrics
     if not metrics:
-        files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in (PAIRS if of_pairs else SETS)]
-        metrics = OmegaConf.create({"weights": config.weights, "metrics": OmegaConf.merge(*files)}).metrics
+        metrics = metrics_named(PAIRS if of_pairs else SETS, config.weights)
     elif config.content is not None:
         raise GessoError("Stylized pictures and films have measures of their own: leave metrics= out.")
     for name, metric in metrics.items():

@@ -17,10 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from omegaconf import OmegaConf
 from PIL import Image, ImageFilter
 
-from training.config import CONF
+from training.config import metrics_named
 from training.errors import GessoError
 from training.instantiate import build
 from training.pictures import to_float, to_uint8
@@ -84,8 +83,7 @@ def measure(options: argparse.Namespace) -> str:
     from evaluation import report, sets
     from metrics import features
 
-    files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in METRICS]
-    metrics = build(OmegaConf.merge(*files))
+    metrics = build(metrics_named(METRICS))
     kinds = {metric["of"] for metric in metrics.values()}
     dataset = image_folder.load(options.root, options.image_size, options.cache_dir)
     num = min(options.num, len(dataset) // 2)

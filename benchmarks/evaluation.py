@@ -20,9 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from training.config import CONF
+from training.config import metrics_named
 from training.instantiate import build
 
 METRICS = ("fid", "kid", "precision_recall")
@@ -33,7 +32,7 @@ def streamed(dataset, one: np.ndarray, other: np.ndarray, weights: str | None) -
     from evaluation import sets
     from metrics import features
 
-    metrics = build(OmegaConf.merge(*(OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in METRICS)))
+    metrics = build(metrics_named(METRICS))
     kinds = {metric["of"] for metric in metrics.values()}
     space = features.vgg16(weights)
     seen = [sets.look(sets.of_dataset(dataset, part, 64), kinds, space) for part in (one, other)]

@@ -16,9 +16,8 @@ class Trainable:
     """A step counter and means over steps: what `training/loop.py` and its callbacks ask for."""
 
     batches_per_step = 1  # how many batches one step takes
-    result: str | None = (
-        None  # the mean that runs are compared by (less is better); None: pictures drawn from noise
-    )
+    # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
+    result: str | None = None
 
     def begin(self, seed: int) -> None:
         """To be called by `__init__`, after Keras's own."""

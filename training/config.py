@@ -30,6 +30,12 @@ COUNTS = (
 )  # fmt: skip
 
 
+def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfig:
+    """The metrics of these names, as `conf/metrics/` has them; `weights` of the networks that some look through."""
+    files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in names]
+    return OmegaConf.create({"weights": weights, "metrics": OmegaConf.merge(*files)}).metrics
+
+
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """`("model.width", 64)`, ... for every value of a configuration that is neither a mapping nor a group."""
     container = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config

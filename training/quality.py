@@ -1,7 +1,6 @@
 """How good a model in training is: numbers by the metrics of its configuration, and the best state so far."""
 
 import json
-import logging
 import shutil
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from training import checkpoint
 from training.callbacks import StepCallback, cut_rows
 from training.files import atomic
 from training.instantiate import build
-
-log = logging.getLogger(__name__)
 
 
 class Quality:
@@ -38,16 +35,18 @@ class Quality:
 
     def __call__(self, model: keras.Model) -> dict[str, float]:
         if self.reference is None:
-            reference = self._look(self.reals)
-            if reference.features is not None and self.space is not None:
-                self.scale = sets.scale_for(self.space, reference.features)
-            self.reference = self._look(self.reals) if self.scale != 1.0 else reference
-        return sets.measured(self._look(model.draw(len(self.reals))), self.reference, self.metrics)
+            self.reference = self._look(self.reals, {"images"} & self.kinds)
+            if self.space is not None:
+                raw = self._look(self.reals, {"features"}).features
+                self.scale = sets.scale_for(self.space, raw)
+                found = sets.of_features(raw, None, self.kinds, self.scale)
+                self.reference.features, self.reference.moments = found.features, found.moments
+        return sets.measured(self._look(model.draw(len(self.reals)), self.kinds), self.reference, self.metrics)
 
-    def _look(self, images: np.ndarray) -> sets.Seen:
+    def _look(self, images: np.ndarray, kinds: set[str]) -> sets.Seen:
         starts = range(0, len(images), self.batch_size)
         batches = ((images[i : i + self.batch_size], None) for i in starts)
-        return sets.look(batches, self.kinds, self.space, self.scale)
+        return sets.look(batches, kinds, self.space, self.scale)
 
 
 class Evaluation(StepCallback):
@@ -73,26 +72,25 @@ class Evaluation(StepCallback):
         self.quality = quality
         self.exports = exports
         self.batch_size = batch_size
-        self.latest: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
         cut_rows(self.folder / "metrics.jsonl", self.step, self.every, self._is_ours)
 
     def at(self, step: int) -> None:
-        self.latest = self.quality(self.model)
+        values = self.quality(self.model)
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "images": step * self.batch_size, **self.latest}) + "\n")
+            file.write(json.dumps({"step": step, "images": step * self.batch_size, **values}) + "\n")
         with self.writer.as_default():
-            for name, value in self.latest.items():
+            for name, value in values.items():
                 tf.summary.scalar(f"metrics/{name}", value, step=step)
-        self._keep(step)
+        self._keep(step, values[self.quality.objective])
 
     def _is_ours(self, row: dict) -> bool:
         return self.quality.objective in row
 
-    def _keep(self, step: int) -> None:
-        best, value = self.folder / "best", self.latest[self.quality.objective]
+    def _keep(self, step: int, value: float) -> None:
+        best = self.folder / "best"
         score = best / "score.json"
         if score.is_file():
             before = json.loads(score.read_text(encoding="utf-8"))
