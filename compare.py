@@ -60,11 +60,12 @@ def find(folder: str | None) -> tuple[list[Run], list[Path]]:
 
 def single(runs: list[Run], by: str) -> dict[str, dict[str, float]]:
     """A row for each run, named by what sets it apart."""
-    differing = different(runs)
-    return {
-        named(run, differing, str(run.folder)): {by: run.result["values"][by], "step": run.result["step"]}
-        for run in runs
-    }
+    differing, rows = different(runs), {}
+    for run in runs:
+        name = named(run, differing, str(run.folder))
+        name = f"{name} {run.folder}" if name in rows else name  # the same again
+        rows[name] = {by: run.result["values"][by], "step": run.result["step"]}
+    return rows
 
 
 def merged(runs: list[Run], by: str, over: str) -> dict[str, dict[str, float]]:
@@ -91,7 +92,7 @@ def different(runs: list[Run]) -> list[str]:
 
 
 def named(run: Run, keys: list[str], otherwise: str) -> str:
-    """`loss=hinge seed=1`; where there are two of a name, the folder tells them apart."""
+    """`loss=hinge seed=1`, or `otherwise` where the run has none of the keys."""
     return " ".join(f"{key}={run.overrides[key]}" for key in keys if key in run.overrides) or otherwise
 
 

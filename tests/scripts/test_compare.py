@@ -39,6 +39,12 @@ def test_runs_are_named_by_what_sets_them_apart(sweep):
         merged(runs, "fid", "steps")
 
 
+def test_the_same_run_twice_is_two_rows(sweep):
+    runs, _ = find(str(sweep))
+    rows = single([*runs, runs[1]], "fid")
+    assert len(rows) == 5 and f"loss=hinge seed=2 {runs[1].folder}" in rows
+
+
 def test_the_table(sweep, script):
     done = script("compare.py", f"runs={sweep}")
     assert done.returncode == 0, done.stderr
