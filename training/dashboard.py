@@ -34,7 +34,8 @@ def describe(
         text = OmegaConf.to_yaml(config, resolve=True)
         tf.summary.text("config", "\n".join(f"    {line}" for line in text.splitlines()), step=step)
         tf.summary.image("reals", sheet[None], step=step)
-        hparams.hparams(hyperparameters(config, HydraConfig.get().runtime.choices), trial_id=str(folder))
+        trial = "/".join(folder.absolute().parts[-2:])  # <sweep>/<job>, as the table's narrow column can show it
+        hparams.hparams(hyperparameters(config, HydraConfig.get().runtime.choices), trial_id=trial)
 
 
 def hyperparameters(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, bool | int | float | str]:

@@ -83,7 +83,7 @@ class Evaluation(StepCallback):
             file.write(json.dumps({"step": step, "images": step * self.batch_size, **values}) + "\n")
         with self.writer.as_default():
             for name, value in values.items():
-                tf.summary.scalar(f"metrics/{name}", value, step=step)
+                tf.summary.scalar(f"evaluation/{name}", value, step=step)
         self._keep(step, values[self.quality.objective])
 
     def _is_ours(self, row: dict) -> bool:

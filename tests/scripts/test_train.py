@@ -84,7 +84,7 @@ def test_tensorboard(straight):
     } < tags  # fmt: skip
     logged = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("losses/generator_loss")}
     assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)[:-1]})
-    assert "metrics/sliced_wasserstein" in tags
+    assert "evaluation/sliced_wasserstein" in tags
     metadata = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     told = HParamsPluginData.FromString(metadata).session_start_info.hparams
     assert told["model"].string_value == "dcgan" and told["seed"].number_value == 1
