@@ -27,7 +27,8 @@ def generator(
 
     `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
     54,414,979 parameters of the authors' code, but for the biases before a normalisation. Dropout of the innermost
-    levels is on in training only. Raises `ValueError` unless the size is a square power of two from 32 px, and the
+    levels is on in training only. A source with one channel more than the image is a picture with holes, and that
+    channel is 1 in them (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a square power of two from 32 px, and the
     source's too.
     """
     height, breadth, channels = image_shape
@@ -58,4 +59,6 @@ def generator(
     x = layers.ReLU(name="out_relu")(x)
     x = Conv2DTranspose(channels, 4, strides=2, padding="same", kernel_initializer=CONV_INIT, name="out")(x)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
+    if source_shape[-1] == channels + 1:
+        image = source[..., :channels] + source[..., channels:] * image
     return keras.Model(source, image, name="unet")

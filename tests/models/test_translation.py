@@ -202,7 +202,7 @@ def test_content_and_style_with_an_adversary(vgg_weights, classes):
 
 
 def test_learning_rate_stays_and_falls():
-    schedule = ConstantThenLinear(0.2, 100, 300)
+    schedule = ConstantThenLinear(0.2, 1 / 3, 300)
     assert [round(float(schedule(step)), 6) for step in (0, 100, 200, 300, 400)] == [0.2, 0.2, 0.1, 0.0, 0.0]
 
 

@@ -34,6 +34,20 @@ def test_unet_takes_larger_pictures_and_any_source():
         unet.generator((48, 48, 3), (48, 48, 3))
 
 
+def test_unet_paints_only_the_holes(tmp_path):
+    network = unet.generator((32, 32, 3), (32, 32, 4), width=4)
+    network.save(tmp_path / "holes.keras")
+    picture = random.uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    hole = np.zeros((1, 32, 32, 1), np.float32)
+    hole[:, 8:20, 4:12] = 1
+    source = np.concatenate([picture * (1 - hole), hole], axis=-1)
+    image = keras.models.load_model(tmp_path / "holes.keras")(source).numpy()
+    np.testing.assert_array_equal(image, network(source))
+    known = np.broadcast_to(hole == 0, picture.shape)
+    np.testing.assert_array_equal(image[known], picture[known])
+    assert (image[~known] != 0).all()
+
+
 def test_unet_passes_the_source_past_its_bottleneck():
     """With the bottleneck cut, what differs between sources still differs in the result."""
     network = unet.generator((32, 32, 3), (32, 32, 1), width=4)
