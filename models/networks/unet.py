@@ -28,8 +28,8 @@ def generator(
     `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
     54,414,979 parameters of the authors' code, but for the biases before a normalisation. Dropout of the innermost
     levels is on in training only. A source with one channel more than the image is a picture with holes, and that
-    channel is 1 in them (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a square power of two from 32 px, and the
-    source's too.
+    channel is 1 in them (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a
+    square power of two from 32 px, and the source's too.
     """
     height, breadth, channels = image_shape
     if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):

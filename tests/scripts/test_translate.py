@@ -59,8 +59,9 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
     assert (after[hole > 0] != before[hole > 0]).any()
 
     done = script(
-        "evaluate.py", f"run={run}", f"dataset.root={folder}", "metrics=[l1,psnr]", f"hydra.run.dir={tmp_path / 'e'}"
-    )
+        "evaluate.py", f"run={run}", f"dataset.root={folder}", "metrics=[l1,psnr]",
+        f"hydra.run.dir={tmp_path / 'e'}",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "e" / "evaluation.json").read_text())
     assert 0 < told["l1"] < told["baselines"]["reals, mean colour"]["l1"]  # most of a picture is no hole
@@ -68,8 +69,9 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
 
 def test_super_resolution_enlarges(folder, script, train, tmp_path, vgg_weights):
     run = train(
-        "model=srgan", f"dataset.root={folder}", "model.blocks=1", "model.pretrain_steps=1", f"weights={vgg_weights}"
-    )
+        "model=srgan", f"dataset.root={folder}", "model.blocks=1", "model.pretrain_steps=1",
+        f"weights={vgg_weights}",
+    )  # fmt: skip
     done = script("stylize.py", f"content={folder}", f"model={run}", f"output={tmp_path}")
     assert done.returncode == 0, done.stderr
     sizes = [Image.open(tmp_path / f"{i}.png").size for i in range(6)]
