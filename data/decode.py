@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # No others: Pillow also opens formats that run programs (PostScript) or that nobody expects here.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-CROPS = ("centre", "random")
+CROPS = ("centre", "random", "native")
 MARGIN = 1.125  # "random" keeps this much more of the shorter side, and up to twice that of the longer
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -42,12 +42,13 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
     """The picture in file `path`, resized with antialiasing: uint8 [height, width, channels], 0 to 255.
 
     crop="centre": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size` and
-    the longer at most twice that, so that squares can be cut from it later. Upright by its EXIF tag; whatever
-    is transparent lies on white; 16-bit and float pictures are scaled to 0..255. `channels` is 1 or 3.
+    the longer at most twice that, so that squares can be cut from it later. crop="native": all of the picture at
+    its own resolution, for the same, enlarged only if it is smaller than a square. Upright by its EXIF tag;
+    whatever is transparent lies on white; 16-bit and float pictures are scaled to 0..255. `channels` is 1 or 3.
 
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
-    image, turn = read(path, channels, shortest(size, crop))
+    image, turn = read(path, channels, None if crop == "native" else shortest(size, crop))
     target, box = cut(image.size, size, crop)
     image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=3.0)
     if turn in TURNS:
@@ -72,14 +73,17 @@ def read(path: str | Path, channels: int, side: int | None = None) -> tuple[Imag
 
 
 def shortest(size: int, crop: str) -> int:
-    """What `decode` makes of the shorter side."""
-    return size if crop == "centre" else round(size * MARGIN)
+    """What `decode` makes of the shorter side; at least, with crop="native"."""
+    return round(size * MARGIN) if crop == "random" else size
 
 
 def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
     """What `decode` makes of a picture of (width, height): the new (width, height), and the box to resize."""
     width, height = sides
     side, short, longest = shortest(size, crop), min(sides), max(sides)
+    if crop == "native":
+        scale = max(1.0, side / short)
+        return (round(width * scale), round(height * scale)), (0, 0, width, height)
     kept = short if crop == "centre" else min(longest, 2 * short)
     long_side = side if crop == "centre" else round(side * kept / short)
     box_w, box_h = (kept, short) if width >= height else (short, kept)

@@ -44,7 +44,7 @@ def load(
 ) -> Dataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
-    No labels where pictures lie directly in `root`. `crop` is "centre" or "random" (see `data.decode`);
+    No labels where pictures lie directly in `root`. `crop` is one of `CROPS` (see `data.decode`);
     `limit` takes that many pictures, evenly spread; `balance` as in `Dataset`. Raises `GessoError` if there is
     nothing to read.
     """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.decode import TURNS, decode, decode_folder
+from data.decode import CROPS, TURNS, decode, decode_folder
 from data.store import Store
 
 COLOUR = (200, 40, 90)
@@ -168,7 +168,7 @@ def test_32_bit_integers(tmp_path):
     assert np.abs(decode(tmp_path / "a.tiff", 32)[..., 0] - ramp / 257).max() <= 0.51
 
 
-@pytest.mark.parametrize("crop", ["centre", "random"])
+@pytest.mark.parametrize("crop", CROPS)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path, orientation, crop):
     """The picture is stored turned, as cameras do, and comes out upright."""
@@ -236,10 +236,17 @@ def test_what_is_kept_for_random_crops(tmp_path, width, height, expected):
     assert picture.shape == (*expected, 3) and near(picture, COLOUR, 0)
 
 
+def test_native_crops_keep_the_resolution(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(decode(tmp_path / "a.png", 32, crop="native"), pixels)
+    assert decode(tmp_path / "a.png", 60, crop="native").shape == (60, 135, 3)
+
+
 def test_tiny_pictures_grow(tmp_path):
     for width, height in ((1, 1), (1, 50), (50, 1), (3, 2)):
         Image.new("RGB", (width, height), COLOUR).save(tmp_path / "a.png")
-        for crop in ("centre", "random"):
+        for crop in CROPS:
             picture = decode(tmp_path / "a.png", 16, crop=crop)
             assert min(picture.shape[:2]) >= 16 and near(picture, COLOUR, 0)
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from data import paired
-from data.decode import decode
+from data.decode import CROPS, decode
 from data.image_folder import Picture
 from data.paired import Paired, load
 from data.pairs import beside, match, side_by_side
@@ -108,7 +108,7 @@ def test_each_half_is_resized_by_itself(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (50, 120, 3), np.uint8)
     for name, pixels in (("both", noise), ("left", noise[:, :60]), ("right", noise[:, 60:])):
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
-    for crop in ("centre", "random"):
+    for crop in CROPS:
         expected = [decode(tmp_path / f"{name}.png", 16, crop=crop) for name in ("left", "right")]
         np.testing.assert_array_equal(
             side_by_side(tmp_path / "both.png", 16, crop), np.concatenate(expected, axis=-1)

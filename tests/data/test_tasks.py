@@ -223,6 +223,6 @@ def test_their_yaml(name, folder, tmp_path, compose_dataset):
     shape = {"colorize": (16, 16, 1), "inpaint": (16, 16, 4), "super_resolution": (8, 8, 3), "edges": (16, 16, 1)}
     assert len(dataset) == 3 and dataset.source_shape == shape[name] and dataset.pictures.flip
     assert dataset.examples(2)["source"].shape == (2, *shape[name])
-    assert dataset.pictures.images.heights.min() == 18  # room for random crops
+    assert dataset.pictures.images.heights.min() > 16  # room for random crops
     with pytest.raises(GessoError, match=r"dataset\.root=<folder>"):
         compose_dataset(name, *options)
