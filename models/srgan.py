@@ -37,7 +37,7 @@ class SRGAN(Adversarial, keras.Model):
     """
 
     refused = ("penalties", "weight_clipping", "relativistic")
-    result = "content_loss"
+    result = "l2_loss"
 
     def __init__(
         self,

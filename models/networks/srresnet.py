@@ -21,8 +21,8 @@ def generator(
     """Small picture `[batch, height, width, 3]` in [-1, 1] -> `[batch, f * height, f * width, 3]`, float32.
 
     Residual blocks at the small size, then for each doubling a convolution to four times the channels, which become
-    2x2 pixels (Shi et al. 2016, arXiv:1609.05158). The network paints the difference to nearest neighbour, with no
-    tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921), which does
+    2x2 pixels (Shi et al. 2016, arXiv:1609.05158). The network paints the difference to bicubic interpolation, at
+    first none, with no tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921), which does
     a network good that keeps the range of its picture. Any height and width; f is the sides' ratio, a power of two.
     Raises `ValueError` if it is not.
     """
@@ -49,8 +49,8 @@ def generator(
         x = layers.Conv2D(4 * width, 3, padding="same", name=f"up{i}")(x)
         x = PixelShuffle(name=f"up{i}_shuffle")(x)
         x = layers.PReLU(shared_axes=(1, 2), name=f"up{i}_relu")(x)
-    x = layers.Conv2D(image_shape[-1], 9, padding="same", name="out")(x)
-    large = layers.UpSampling2D(factor, interpolation="nearest", name="nearest")(image)
+    x = layers.Conv2D(image_shape[-1], 9, padding="same", kernel_initializer="zeros", name="out")(x)
+    large = layers.UpSampling2D(factor, interpolation="bicubic", dtype="float32", name="bicubic")(image)
     return keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")
 
 
