@@ -187,12 +187,15 @@ def _translation(config: DictConfig, file: Path):
 
     if config.method not in (None, "translate"):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")
+    if config.strength != 1 or config.preserve_color != "none":
+        raise GessoError("strength= and preserve_color= are of styles; a translator has none. Leave them out.")
     beside = file.with_name("translator.json")
-    task = json.loads(beside.read_text(encoding="utf-8"))["task"] if beside.is_file() else None
+    made = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    task = made.get("task")
     if task == "inpaint" and config.mask is None:
         raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")
     hole = None if config.mask is None else _masks([config.mask])[0][..., None]
-    return painters.translation(saved.load_translator(file), task, hole, config.tile)
+    return painters.translation(saved.load_translator(file), task, made.get("image_size"), hole, config.tile)
 
 
 def _masks(files: Sequence[str] | None) -> np.ndarray | None:

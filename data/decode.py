@@ -41,10 +41,11 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre") -> np.ndarray:
     """The picture in file `path`, resized with antialiasing: uint8 [height, width, channels], 0 to 255.
 
-    crop="centre": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size` and
-    the longer at most twice that, so that squares can be cut from it later. crop="native": all of the picture at
-    its own resolution, for the same, enlarged only if it is smaller than a square. Upright by its EXIF tag;
-    whatever is transparent lies on white; 16-bit and float pictures are scaled to 0..255. `channels` is 1 or 3.
+    crop="centre": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size`, or the
+    file's own if that is less, and the longer at most twice that, so that squares can be cut from it later.
+    crop="native": all of the picture at its own resolution, for the same. Enlarged only if it is smaller than a
+    square. Upright by its EXIF tag; whatever is transparent lies on white; 16-bit and float pictures are scaled to
+    0..255. `channels` is 1 or 3.
 
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
@@ -73,14 +74,15 @@ def read(path: str | Path, channels: int, side: int | None = None) -> tuple[Imag
 
 
 def shortest(size: int, crop: str) -> int:
-    """What `decode` makes of the shorter side; at least, with crop="native"."""
+    """What `decode` makes of the shorter side, of files that are large enough; at least, with crop="native"."""
     return round(size * MARGIN) if crop == "random" else size
 
 
 def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
     """What `decode` makes of a picture of (width, height): the new (width, height), and the box to resize."""
     width, height = sides
-    side, short, longest = shortest(size, crop), min(sides), max(sides)
+    short, longest = min(sides), max(sides)
+    side = min(shortest(size, crop), max(size, short))
     if crop == "native":
         scale = max(1.0, side / short)
         return (round(width * scale), round(height * scale)), (0, 0, width, height)

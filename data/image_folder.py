@@ -20,7 +20,7 @@ from training.errors import GessoError
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-VERSION = 1  # of what `decode_folder` makes; a new one makes all caches anew
+VERSION = 2  # of what `decode_folder` makes; a new one makes all caches anew
 PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
 LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 

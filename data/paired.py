@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of what `data.pairs` makes; a new one makes all caches anew
+VERSION = 2  # of what `data.pairs` makes; a new one makes all caches anew
 DIRECTIONS = ("forward", "backward")
 SPLITS = {"train", "test", "val"}
 EXPECTED = (

@@ -1,24 +1,30 @@
 """Pictures beside what they should have been: of a translator on a data set of pairs, or in two folders."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image, ImageFilter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
 from data import picture
 from models import saved
+from models.color import with_luminance
 from training.errors import GessoError
 from training.instantiate import build
 from training.pictures import to_uint8
 
+log = logging.getLogger(__name__)
+
 Pair = tuple[np.ndarray, np.ndarray]  # uint8 [height, width, channels]: the picture, the truth
 Metrics = Mapping[str, Mapping[str, Any]]  # as conf/metrics/ has them, each `function` built
 BLUR = 3.0  # px
+SMOOTHINGS = 50  # by 2 px each: as far as 14 px together
 BLURRED, MEAN_COLOUR = f"reals, blurred by {BLUR:g} px", "reals, mean colour"
 
 
@@ -39,12 +45,16 @@ def measured(pairs: Iterable[Pair], metrics: Metrics) -> tuple[dict[str, float],
     return {name: total / n for name, total in sums.items()}, n
 
 
-def of_translator(network, sources: np.ndarray, targets: np.ndarray, batch_size: int) -> Iterator[Pair]:
-    """What a translator makes of `sources`, beside `targets`: both float32 in [-1, 1], `[n, ...]`."""
+def of_translator(
+    network, task: str | None, sources: np.ndarray, targets: np.ndarray, batch_size: int
+) -> Iterator[Pair]:
+    """What `stylize.py` makes of `sources`, beside `targets`: both float32 in [-1, 1], `[n, ...]`."""
     run = tf.function(lambda x: network(x, training=False), reduce_retracing=True, autograph=False)
     for i in tqdm(range(0, len(sources), batch_size), desc="translating", unit="batch", disable=None):
-        images = to_uint8(run(tf.constant(sources[i : i + batch_size])).numpy())
-        yield from zip(images, to_uint8(targets[i : i + batch_size]), strict=True)
+        images = run(tf.constant(sources[i : i + batch_size])).numpy()
+        if task == "colorize":  # light and dark are known
+            images = with_luminance(images, np.repeat(sources[i : i + batch_size], 3, axis=-1))
+        yield from zip(to_uint8(images), to_uint8(targets[i : i + batch_size]), strict=True)
 
 
 def baselines(task: str | None, sources: np.ndarray, targets: np.ndarray) -> dict[str, Iterator[Pair]]:
@@ -57,10 +67,12 @@ def baselines(task: str | None, sources: np.ndarray, targets: np.ndarray) -> dic
     if sources.shape[1:] == targets.shape[1:]:
         simple["sources, untouched"] = zip(to_uint8(sources), truths, strict=True)
     if task == "colorize":
-        grey = np.repeat(to_uint8(sources), 3, axis=-1)
-        simple["sources, left grey"] = zip(grey, truths, strict=True)
+        grey = np.repeat(sources, 3, axis=-1)
+        tint = np.broadcast_to(targets.mean(axis=(0, 1, 2)), grey.shape)
+        simple["sources, left grey"] = zip(to_uint8(grey), truths, strict=True)
+        simple["sources, in the mean tint"] = zip(to_uint8(with_luminance(tint, grey)), truths, strict=True)
     if task == "inpaint":
-        simple["holes, mean colour"] = zip(
+        simple["holes, smoothly filled"] = zip(
             map(filled, to_uint8(sources[..., :3]), sources[..., 3]), truths, strict=True
         )
     if task == "super_resolution":
@@ -100,10 +112,15 @@ def mean_colour(image: np.ndarray) -> np.ndarray:
 
 
 def filled(image: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """With the mean colour of what is seen where `holes` are 1."""
-    image, seen = image.copy(), holes < 0.5
-    image[~seen] = np.rint(image[seen].mean(axis=0)) if seen.any() else 128
-    return image
+    """Smooth where `holes` are 1: there the colour of the nearest pixel seen, blurred with what is around."""
+    seen = (holes < 0.5)[..., None]
+    if not seen.any():
+        return np.full_like(image, 128)
+    _, (down, right) = distance_transform_edt(~seen[..., 0], return_indices=True)
+    smooth = image[down, right].astype(np.float32)
+    for _ in range(SMOOTHINGS):
+        smooth = np.where(seen, image, gaussian_filter(smooth, (2, 2, 0)))
+    return np.rint(smooth).astype(np.uint8)
 
 
 def resized(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -122,11 +139,24 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
         )
     examples = dataset.examples(min(config.num, len(dataset)), config.seed)
     sources, targets = examples["source"], examples["target"]
-    rows = {str(path): of_translator(network, sources, targets, config.batch_size)}
+    task = getattr(dataset, "task", None)
+    rows = {str(path): of_translator(network, task, sources, targets, config.batch_size)}
     if config.baselines:
-        rows |= baselines(getattr(dataset, "task", None), sources, targets)
+        rows |= baselines(task, sources, targets)
     values = {name: measured(found, metrics)[0] for name, found in rows.items()}
-    return values, {"reference": dataset.name, "num": len(sources), "seed": config.seed, "size": config.image_size}
+    held_out = _held_out(config)
+    if not held_out:
+        log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
+    return values, {
+        "reference": dataset.name, "held_out": held_out, "num": len(sources), "seed": config.seed,
+        "size": config.image_size,
+    }  # fmt: skip
+
+
+def _held_out(config: DictConfig) -> bool:
+    """Whether the data set is another one than `config.run` was trained on."""
+    trained = OmegaConf.load(Path(config.run) / ".hydra" / "config.yaml").dataset
+    return any(config.dataset.get(key) != trained.get(key) for key in ("root", "source", "target", "split"))
 
 
 def folders(config: DictConfig, metrics: Metrics) -> tuple[dict, dict]:

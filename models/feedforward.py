@@ -21,9 +21,9 @@ class Feedforward:
     """Calls a network from pictures to pictures on one after another: a stylizer or a translator."""
 
     def __init__(self, network: keras.Model, tile: int = 1024):
-        self.network = network
-        self.tile = tile
         self.stride, self.reach = geometry(network)
+        self.network = network
+        self.tile = max(self.stride, tile // _scale(network))  # it is the large picture that takes the memory
         self.run = _compiled(network)
         self.normalized = any(isinstance(layer, InstanceNormalization) for layer in network.layers)
         self.shared: _Shared | None = None  # made when it is first needed
@@ -32,10 +32,10 @@ class Feedforward:
         """Float32 `[height, width, channels]`, any size, and the network's other inputs, each for one picture.
 
         The result has the same sides, or as many times larger ones as the network makes. A picture with a side of
-        more than `tile` px is painted in tiles. Instance normalisation looks at the whole picture, and tiles with
-        statistics of their own would differ in colour and contrast. They share them instead: estimated from a
-        sample of the picture, as large as a tile, that goes through the network as one batch. So no seam shows,
-        though the whole may differ a little from what it would be in one piece.
+        more than `tile` px, here or in the result, is painted in tiles. Instance normalisation looks at the whole
+        picture, and tiles with statistics of their own would differ in colour and contrast. They share them
+        instead: estimated from a sample of the picture, as large as a tile, that goes through the network as one
+        batch. So no seam shows, though the whole may differ a little from what it would be in one piece.
         """
         height, width = image.shape[:2]
         conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
@@ -87,6 +87,11 @@ def geometry(network: keras.Model) -> tuple[int, int]:
     if network.name not in KNOWN:
         raise GessoError(f"The network '{network.name}' is no stylizer or translator of Gesso's.")
     return KNOWN[network.name].STRIDE, KNOWN[network.name].REACH
+
+
+def _scale(network: keras.Model) -> int:
+    """How many times larger than its pictures a network makes them."""
+    return 2 ** sum(isinstance(layer, srresnet.PixelShuffle) for layer in network.layers)
 
 
 def _sample(image: np.ndarray, pixels: int) -> np.ndarray:

@@ -4,6 +4,7 @@ Pictures are float32 `[height, width, 3]` in [-1, 1], of any size. The second ar
 before as it was painted, or None.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,12 +115,15 @@ def arbitrary(
     return paint
 
 
-def translation(network: keras.Model, task: str | None, hole: np.ndarray | None, tile: int) -> Paint:
+def translation(
+    network: keras.Model, task: str | None, size: int | None, hole: np.ndarray | None, tile: int
+) -> Paint:
     """A trained translator: `unet`, `transformer` or `srresnet`.
 
     `task` is what its sources were made by: None where pictures are sources as they are, else colorize, inpaint,
     edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width, 1]` of 0 and 1, and
-    leaves the rest as it is. Super-resolution makes the picture larger.
+    leaves the rest as it is. Super-resolution makes the picture larger. Colours are guessed at `size`, px of the
+    shorter side, the pictures' that the network learned from, and laid over the picture's own light and dark.
     """
     run = Feedforward(network, tile)
 
@@ -129,8 +133,13 @@ def translation(network: keras.Model, task: str | None, hole: np.ndarray | None,
             mask = resized(hole, image.shape[:2]) > 0.5
             painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)
-        if task in ("colorize", "edges"):
-            source = getattr(tasks, task)(source)
+        if task == "colorize":
+            scale = min(1.0, (size or math.inf) / min(image.shape[:2]))
+            small = resized(image, tuple(round(scale * side) for side in image.shape[:2]))
+            painted = run(tasks.colorize(tf.constant(small[None])).numpy()[0])
+            return color.with_luminance(resized(painted, image.shape[:2]), image)
+        if task == "edges":
+            source = tasks.edges(source)
         return np.clip(run(source.numpy()[0]), -1, 1)
 
     return paint

@@ -24,10 +24,17 @@ def steadied(
     for frame in frames:
         new = paint(to_float(frame), painted)
         if last is not None and last.shape == frame.shape and painted.shape == new.shape:
-            share = keep * stillness(last, frame)[..., None]
+            share = keep * _resized(stillness(last, frame), new.shape[:2])[..., None]
             new = new + share * (painted - new)
         last, painted = frame, new
         yield painted
+
+
+def _resized(share: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Of super-resolution, what is painted is larger than the film."""
+    if share.shape == shape:
+        return share
+    return np.asarray(Image.fromarray(share).resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def stillness(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ CHOICES = {
     "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     "model.condition": ("none", "concat", "projection", "auxiliary"),
     "model.prior": ("normal", "uniform"),
-    "model.normalization": ("batch", "layer", "none"),
+    "model.normalization": ("batch", "layer", "instance", "none"),
     "model.augment": ("color", "translation", "cutout"),
 }
 COUNTS = (

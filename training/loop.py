@@ -61,7 +61,7 @@ def fit(
             path.write_text(json.dumps(dataset.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
     if task := getattr(dataset, "task", None):  # stylize.py makes sources the same way
         with atomic(folder / "translator.json") as path:
-            path.write_text(json.dumps({"task": task}) + "\n", encoding="utf-8")
+            path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
     chunks = pictures.provenance(name, config, seed)
     batch_size = config.batch_size * model.batches_per_step
     scalars = callbacks.Scalars(folder, writer, batch_size, config.log_every, last)

@@ -22,9 +22,9 @@ def generator(
 
     Residual blocks at the small size, then for each doubling a convolution to four times the channels, which become
     2x2 pixels (Shi et al. 2016, arXiv:1609.05158). The network paints the difference to bicubic interpolation, at
-    first none, with no tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921), which does
-    a network good that keeps the range of its picture. Any height and width; f is the sides' ratio, a power of two.
-    Raises `ValueError` if it is not.
+    first none, with no tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017,
+    arXiv:1707.02921), which does a network good that keeps the range of its picture. Any height and width; f is the
+    sides' ratio, a power of two. Raises `ValueError` if it is not.
     """
     factor = image_shape[0] // source_shape[0]
     if factor < 2 or factor & (factor - 1) or list(image_shape[:2]) != [factor * side for side in source_shape[:2]]:

@@ -7,6 +7,7 @@ the encoder had at that size: what source and target share need not pass through
 import math
 
 import keras
+import numpy as np
 from keras import layers
 
 from models.networks.convolution import Conv2D, Conv2DTranspose
@@ -14,22 +15,24 @@ from models.networks.dcgan import CONV_INIT
 from models.networks.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
+NORM = {"momentum": 0.99, "epsilon": 1e-5}  # in use, the averages of many small batches
 
 
 def generator(
     image_shape: tuple[int, int, int],
     source_shape: tuple[int, int, int],
     width: int = 64,
-    dropout: float = 0.5,
+    dropout: float = 0.0,
     seed: int | None = None,
 ) -> keras.Model:
     """Source `[batch, size, size, channels]` -> image `[batch, size, size, channels]` in [-1, 1], by tanh, float32.
 
     `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
-    54,414,979 parameters of the authors' code, but for the biases before a normalisation. Dropout of the innermost
-    levels is on in training only. A source with one channel more than the image is a picture with holes, and that
-    channel is 1 in them (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a
-    square power of two from 32 px, and the source's too.
+    54,414,979 parameters of the authors' code, but for the biases before a normalisation. `dropout` of the
+    innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its batches' own moments.
+    A source with one channel more than the image is a picture with holes, and that channel is 1 in them
+    (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a square power of two
+    from 32 px, and the source's too.
     """
     height, breadth, channels = image_shape
     if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):
@@ -44,7 +47,7 @@ def generator(
             x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
         x = Conv2D(count, 4, strides=2, padding="same", use_bias=i == 0, kernel_initializer=CONV_INIT, name=name)(x)
         if 0 < i < levels - 1:  # the innermost is one place: its own mean, normalised, is nothing
-            x = batch_norm(x, name=f"{name}_norm", momentum=0.9, epsilon=1e-5)
+            x = batch_norm(x, name=f"{name}_norm", **NORM)
         skips.append(x)
     for i in range(levels - 2, -1, -1):
         name = f"up_{height >> (i + 1)}"
@@ -52,7 +55,7 @@ def generator(
         x = Conv2DTranspose(
             filters[i], 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
         )(x)
-        x = batch_norm(x, name=f"{name}_norm", momentum=0.9, epsilon=1e-5)
+        x = batch_norm(x, name=f"{name}_norm", **NORM)
         if levels - 2 - i < DROPOUT_LEVELS and dropout:
             x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[i]])
@@ -61,4 +64,18 @@ def generator(
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     if source_shape[-1] == channels + 1:
         image = source[..., :channels] + source[..., channels:] * image
-    return keras.Model(source, image, name="unet")
+    network = keras.Model(source, image, name="unet")
+    _one_place(network.get_layer("down_1"), network.get_layer("up_2"))
+    return network
+
+
+def _one_place(*innermost: keras.Layer) -> None:
+    """Makes the outer taps of the kernels around the bottleneck 0.
+
+    At the size of training they only ever see padding, so they have no gradient, and stay as they are. Of a larger
+    picture the bottleneck has several places: this way each works as the one did, and no untrained weight joins in.
+    """
+    for layer in innermost:
+        inner = np.zeros((4, 4, 1, 1), np.float32)
+        inner[1:3, 1:3] = 1
+        layer.kernel.assign(inner * layer.kernel)

@@ -43,14 +43,24 @@ def test_what_baselines_make_of_pictures():
     holes[:8] = 1
     filled = pairs.filled(image, holes)
     np.testing.assert_array_equal(filled[8:], image[8:])
-    np.testing.assert_allclose(filled[0, 0], image[8:].mean(axis=(0, 1)), atol=0.5)
+    assert np.ptp(filled[0]) < np.ptp(image[8:])
+    slope = np.repeat(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(24, axis=1)
+    middle = np.zeros((24, 24))
+    middle[10:14, 10:14] = 1
+    np.testing.assert_allclose(pairs.filled(slope, middle).astype(int), slope, atol=6)
+    assert (pairs.filled(slope, np.ones((24, 24))) == 128).all()
     assert pairs.resized(image, (32, 24, 3)).shape == (32, 24, 3)
 
 
 def test_baselines_that_fit_the_task():
     targets = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
     grey = targets.mean(axis=-1, keepdims=True)
-    assert "sources, left grey" in pairs.baselines("colorize", grey, targets)
+    tinted = pairs.baselines("colorize", grey, targets)
+    left_grey, in_the_mean_tint = (
+        pairs.measured(tinted[f"sources, {name}"], {"l1": metric(l1)})[0]["l1"]
+        for name in ("left grey", "in the mean tint")
+    )
+    assert in_the_mean_tint != left_grey
     small = pairs.baselines("super_resolution", targets[:, ::4, ::4], targets)
     assert list(small) == ["sources, bicubic"]
     plain = pairs.baselines(None, targets, targets)

@@ -34,6 +34,16 @@ def test_unet_takes_larger_pictures_and_any_source():
         unet.generator((48, 48, 3), (48, 48, 3))
 
 
+def test_unet_s_bottleneck_of_a_larger_picture_is_the_small_one_s_repeated():
+    """Of its kernels there, only taps that were trained take part: places do not mix."""
+    network = unet.generator((32, 32, 3), (32, 32, 3), width=4)
+    down, up = network.get_layer("down_1"), network.get_layer("up_2")
+    cell = random.normal(size=(1, 2, 2, 32)).astype(np.float32)
+    np.testing.assert_allclose(down(np.tile(cell, (1, 2, 2, 1))), np.tile(down(cell), (1, 2, 2, 1)), atol=1e-6)
+    place = random.normal(size=(1, 1, 1, 32)).astype(np.float32)
+    np.testing.assert_allclose(up(np.tile(place, (1, 2, 2, 1))), np.tile(up(place), (1, 2, 2, 1)), atol=1e-6)
+
+
 def test_unet_paints_only_the_holes(tmp_path):
     network = unet.generator((32, 32, 3), (32, 32, 4), width=4)
     network.save(tmp_path / "holes.keras")

@@ -59,11 +59,12 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
     assert (after[hole > 0] != before[hole > 0]).any()
 
     done = script(
-        "evaluate.py", f"run={run}", f"dataset.root={folder}", "metrics=[l1,psnr]",
+        "evaluate.py", f"run={run}", "metrics=[l1,psnr]",
         f"hydra.run.dir={tmp_path / 'e'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads((tmp_path / "e" / "evaluation.json").read_text())
+    assert "learned from these" in done.stderr and not told["settings"]["held_out"]
     assert 0 < told["l1"] < told["baselines"]["reals, mean colour"]["l1"]  # most of a picture is no hole
 
 
