@@ -22,6 +22,7 @@ class Feedforward:
 
     def __init__(self, network: keras.Model, tile: int = 1024):
         self.stride, self.reach = geometry(network)
+        self.edge = getattr(KNOWN.get(network.name), "EDGE", 0)
         self.network = network
         self.tile = max(self.stride, tile // _scale(network))  # it is the large picture that takes the memory
         self.run = _compiled(network)
@@ -39,14 +40,14 @@ class Feedforward:
         """
         height, width = image.shape[:2]
         conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
-        padded = _padded(image, self.stride)
+        padded = _padded(image, self.stride, self.edge)
         parts = tiles(padded.shape[:2], self.tile, self.reach, self.stride)
         if len(parts) == 1:
             painted = self.run(tf.constant(padded[None]), conditions).numpy()[0]
         else:
             painted = self._in_tiles(padded, parts, conditions)
-        scale = painted.shape[0] // padded.shape[0]
-        return painted[: scale * height, : scale * width]
+        scale, edge = painted.shape[0] // padded.shape[0], self.edge
+        return painted[_box((edge, edge + height, edge, edge + width), scale)]
 
     def _in_tiles(self, image: np.ndarray, parts: list[Tile], conditions: dict[str, Tensor]) -> np.ndarray:
         run = self.run
@@ -107,10 +108,11 @@ def _sample(image: np.ndarray, pixels: int) -> np.ndarray:
     return np.stack([image[top : top + side, left : left + side] for top in tops for left in lefts])
 
 
-def _padded(image: np.ndarray, stride: int) -> np.ndarray:
-    """Grown at the bottom and right, by its mirror image, to sides that are multiples of `stride`."""
-    height, width = image.shape[:2]
-    return np.pad(image, ((0, -height % stride), (0, -width % stride), (0, 0)), "symmetric")
+def _padded(image: np.ndarray, stride: int, edge: int) -> np.ndarray:
+    """Grown by its mirror image: by `edge` px all round, then at the bottom and right to multiples of `stride`."""
+    height, width = (side + 2 * edge for side in image.shape[:2])
+    rows, columns = (edge, edge + -height % stride), (edge, edge + -width % stride)
+    return np.pad(image, (rows, columns, (0, 0)), "symmetric")
 
 
 def _compiled(network: keras.Model) -> Callable:

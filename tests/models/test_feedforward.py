@@ -1,5 +1,6 @@
 """Tiles: that they cover a picture, and that what is painted in them is what would be painted in one piece."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -43,6 +44,17 @@ def test_tiles_of_adain_are_the_whole(vgg_weights):
     network = adain.stylizer(width=8, weights=vgg_weights)
     whole, tiled = (Feedforward(network, tile)(image, style) for tile in (512, 128))
     np.testing.assert_allclose(tiled, whole, atol=2e-3)
+
+
+def test_adain_paints_no_frame(vgg_weights):
+    """A picture of one colour stays one: nothing of the encoder's padding is left at its edges."""
+    keras.utils.set_random_seed(0)
+    network = adain.stylizer(8, vgg_weights)
+    style = {"mean": np.ones(512, np.float32), "deviation": np.ones(512, np.float32), "strength": np.zeros(1)}
+    image = np.full((64, 64, 3), 0.5, np.float32)
+    whole = Feedforward(network)(image, style)
+    alone = network({"image": image[None]} | {name: value[None] for name, value in style.items()}).numpy()[0]
+    assert np.ptp(whole, axis=(0, 1)).max() < 0.1 * np.ptp(alone, axis=(0, 1)).max()
 
 
 def test_tiles_see_as_far_as_the_network():
