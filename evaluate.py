@@ -29,7 +29,7 @@ def evaluate(config: DictConfig) -> None:
 
     from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     from evaluation import generated, pairs, report, styles
 
     if config.content is not None:

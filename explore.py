@@ -25,7 +25,7 @@ def explore(config: DictConfig) -> None:
 
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     from evaluation.inside import Inside
 
     inside = Inside(config)

@@ -23,7 +23,7 @@ def generate(config: DictConfig) -> None:
 
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     generator = saved.load(path)
     names = saved.class_names(path) if saved.is_conditional(generator) else []
     classes = [saved.find_class(config.label, names, path)] if config.label is not None else range(len(names))

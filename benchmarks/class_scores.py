@@ -188,7 +188,7 @@ def main() -> None:
         dataset, test = load(options)
         from training import hardware
 
-        hardware.import_quietly()
+        hardware.load_tensorflow()
         import keras
 
         keras.config.set_dtype_policy(hardware.best_precision())

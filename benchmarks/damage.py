@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace) -> str:
     from data import image_folder
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     from evaluation import report, sets
     from metrics import features
 

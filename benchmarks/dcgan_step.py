@@ -29,7 +29,7 @@ def gesso_step(size: int, width: int, batch: int, precision: str):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     import keras
     import tensorflow as tf
 

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> dict:
     from data import image_folder
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     dataset = image_folder.load(options.root, options.image_size, options.cache_dir)
     order = np.random.default_rng(0).permutation(len(dataset))
     num = min(options.num, len(dataset))

@@ -105,7 +105,7 @@ def run_gesso(options: argparse.Namespace, content: np.ndarray, style: np.ndarra
     """Optimises until `TimeUpError` or until there is nothing more to gain; returns the precision."""
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     import keras
 
     from models import gatys
@@ -233,7 +233,7 @@ def judge(options: argparse.Namespace, content: np.ndarray, style: np.ndarray) -
     """The objective of the pictures that all contestants in the folder had at the marks."""
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     import keras
     import tensorflow as tf
 

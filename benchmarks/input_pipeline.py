@@ -50,7 +50,7 @@ def load(folder: str, size: int, cache: str):
     sys.path.insert(0, str(ROOT))
     from training import hardware
 
-    hardware.import_quietly()
+    hardware.load_tensorflow()
     from data import image_folder
 
     return image_folder.load(folder, size, cache)

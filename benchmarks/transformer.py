@@ -188,7 +188,7 @@ def work(options: argparse.Namespace) -> None:
     if library == "gesso":
         from training import hardware
 
-        hardware.import_quietly()
+        hardware.load_tensorflow()
         import keras
         import tensorflow as tf
 

@@ -65,7 +65,7 @@ def _find(root: str | None) -> Path:
     if not path.is_file():
         from training import hardware
 
-        hardware.import_quietly()
+        hardware.load_tensorflow()
         import keras
 
         try:

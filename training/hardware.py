@@ -1,5 +1,6 @@
 """Suits TensorFlow to the machine: precision, threads, and quiet."""
 
+import ctypes
 import logging
 import os
 import shutil
@@ -11,12 +12,16 @@ from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
-def import_quietly() -> None:
+
+def load_tensorflow() -> None:
     """Imports TensorFlow without its chatter about oneDNN, CUDA and absl; an import error still shows all.
 
-    TensorFlow 2.21 prints these before it looks at `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
+    Memory is kept from here on (`keep_memory`). TensorFlow 2.21 prints these before it looks at
+    `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
     """
+    keep_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -38,7 +43,7 @@ def import_quietly() -> None:
 
 def set_up(config: DictConfig) -> str:
     """Sets seeds, threads and the Keras precision policy; returns the policy's name."""
-    import_quietly()
+    load_tensorflow()
     import keras
     import tensorflow as tf
 
@@ -50,6 +55,19 @@ def set_up(config: DictConfig) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     log.info("Device: %s, precision: %s", gpus[0].name if gpus else f"CPU ({os.cpu_count()} cores)", policy)
     return policy
+
+
+def keep_memory() -> bool:
+    """Has glibc's malloc keep blocks of any size for the next time they are needed; false where it is not glibc.
+
+    By default it gives large ones back at once, and the system has to find and zero their pages in every step anew.
+    """
+    keep = ((_M_MMAP_THRESHOLD, 2**30), (_M_TRIM_THRESHOLD, 2**31 - 1), (_M_TOP_PAD, 2**28))
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # macOS, Windows, musl
+        return False
+    return all([mallopt(option, value) for option, value in keep])
 
 
 def best_precision() -> str:
