@@ -2,13 +2,14 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from PIL import Image
+from PIL import Image, ImageChops
 from tqdm import tqdm
 
 from data import film, picture
@@ -21,6 +22,23 @@ from training.instantiate import build
 
 log = logging.getLogger(__name__)
 
+# Keys that a method has no use for. Whoever gives one expects something of it.
+UNUSED = {
+    "gatys": ("mask", "style_size"),
+    "fast": ("style", "mask", "steps", "seed", "weights", "style_size", "gatys"),
+    "adain": ("mask", "steps", "seed", "weights", "gatys"),
+    "translate": (
+        "style",
+        "style_weights",
+        "strength",
+        "preserve_color",
+        "steps",
+        "seed",
+        "weights",
+        "style_size",
+        "gatys",
+    ),
+}
 TRAINED_BY = {"fast": "fast_style", "adain": "adain", "translate": "pix2pix"}
 FILES = ("content", "style", "model", "output", "weights", "mask")  # keys
 
@@ -40,12 +58,12 @@ def stylize(config: DictConfig) -> None:
         try:
             (paint_film if film.is_film(content) else paint_picture)(content, output, paint, config, chunks)
             log.info("%s", output)
-        except GessoError as error:  # one broken file must not stop the others
-            failures.append(str(error))
-            if len(jobs) > 1:
-                log.error("%s", error)
-    if len(jobs) == 1 and failures:
-        raise GessoError(failures[0])
+        except Exception as error:  # whatever is wrong with one file must not stop the others
+            if len(jobs) == 1:
+                raise
+            known = isinstance(error, GessoError)
+            failures.append(str(error) if known else f"{content}: {type(error).__name__}: {error}".split("\n")[0])
+            log.error("%s", failures[-1], exc_info=not known)
     if failures:
         raise GessoError(f"{len(failures)} of {len(jobs)} could not be painted:\n  " + "\n  ".join(failures))
 
@@ -59,6 +77,7 @@ def check(config: DictConfig) -> None:
         "preserve_color": ("none", "luminance", "histogram"),
         "gatys.optimizer": ("lbfgs", "adam"),
         "gatys.init": ("content", "noise"),
+        "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     }
     for key, allowed in choices.items():
         value = OmegaConf.select(config, key)
@@ -68,6 +87,13 @@ def check(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if value is not None and (not isinstance(value, int) or value < 1):
             raise GessoError(f"{key}={value}: it must be a whole number, at least 1.")
+    for key, least in (("tile", 64), ("seed", 0)):
+        if not isinstance(config[key], int) or config[key] < least:
+            raise GessoError(f"{key}={config[key]}: it must be a whole number, at least {least}.")
+    if config.style_weights is not None and not isinstance(config.style_weights, ListConfig):
+        raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
+    if config.gatys.style_scale <= 0:
+        raise GessoError(f"gatys.style_scale={config.gatys.style_scale}: it must be positive.")
     if config.strength < 0:
         raise GessoError(f"strength={config.strength}: it must not be negative.")
     if not 0 <= config.steady < 1:
@@ -111,7 +137,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
     one_file = len(contents) == 1 and config.output is not None and not folder.is_dir() and folder.suffix
-    kept = {Path(path).resolve() for path in [*contents, *style_files(config)]}
+    kept = {Path(path).expanduser().resolve() for path in [*contents, *style_files(config), *mask_files(config)]}
     stems = [path.stem for path in contents]
     jobs = []
     for content in contents:
@@ -121,8 +147,19 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
         if output.resolve() in kept:
-            raise GessoError(f"{output} is one of the inputs and would be overwritten. Give another output=.")
+            raise GessoError(
+                f"{output} is one of the inputs, or another one's result, and would be overwritten. "
+                "Give another output=."
+            )
+        kept.add(output.resolve())  # a.jpg, a.png and a.jpg.png
         jobs.append((content, output))
+    parent = jobs[0][1].parent
+    try:  # now, not after minutes of painting
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise GessoError(f"Cannot write to {parent}: {error.strerror}.") from error
     return jobs
 
 
@@ -133,12 +170,27 @@ def style_files(config: DictConfig) -> list[str]:
     return list(config.style) if isinstance(config.style, ListConfig) else [str(config.style)]
 
 
+def mask_files(config: DictConfig) -> list[str]:
+    """The masks that any key names."""
+    several = (config.gatys.content_masks or (), config.gatys.style_masks or ())
+    return [*(() if config.mask is None else (str(config.mask),)), *several[0], *several[1]]
+
+
+def refuse_unused(config: DictConfig, method: str) -> None:
+    """Raises `GessoError` if the command line gives a key that `method` has no use for."""
+    for override in HydraConfig.get().overrides.task:
+        key = override.lstrip("+~").partition("=")[0]
+        if key.split(".")[0] in UNUSED[method]:
+            raise GessoError(f"{key}= has no effect with method={method}. Leave it out.")
+
+
 def make_painter(config: DictConfig):
     """The `models.painters.Paint` of a configuration. Raises `GessoError` where files are missing or do not fit."""
     from models import painters
 
     color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
     if config.stylizer is None:
+        refuse_unused(config, "gatys")
         return _optimization(config, weights)
     file = saved.network_file(config.stylizer)
     if config.method == "translate" or file.name.startswith("translator"):
@@ -147,6 +199,7 @@ def make_painter(config: DictConfig):
     kind = {"transformer": "fast", "adain": "adain"}[network.name]
     if config.method not in (None, kind):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method={kind}.")
+    refuse_unused(config, kind)
     if config.strength > 1:
         raise GessoError(f"strength={config.strength}: for method={kind} it goes from 0 to 1.")
     if kind == "fast":
@@ -187,13 +240,14 @@ def _translation(config: DictConfig, file: Path):
 
     if config.method not in (None, "translate"):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")
-    if config.strength != 1 or config.preserve_color != "none":
-        raise GessoError("strength= and preserve_color= are of styles; a translator has none. Leave them out.")
+    refuse_unused(config, "translate")
     beside = file.with_name("translator.json")
     made = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
     task = made.get("task")
     if task == "inpaint" and config.mask is None:
         raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")
+    if task != "inpaint" and config.mask is not None:
+        raise GessoError("mask= is for networks that fill holes; this one does not.")
     hole = None if config.mask is None else _masks([config.mask])[0][..., None]
     return painters.translation(saved.load_translator(file), task, made.get("image_size"), hole, config.tile)
 
@@ -202,8 +256,17 @@ def _masks(files: Sequence[str] | None) -> np.ndarray | None:
     """Float32 `[regions, height, width]` in 0..1, all of the first one's size."""
     if not files:
         return None
-    first, *others = [Image.fromarray(picture.read(file).pixels).convert("L") for file in files]
+    first, *others = [_mask(Path(file).expanduser()) for file in files]
     return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])
+
+
+def _mask(file: Path) -> Image.Image:
+    """Grey; what is transparent is out."""
+    drawn = picture.read(file)
+    mask = Image.fromarray(drawn.pixels).convert("L")
+    if drawn.alpha is not None:
+        mask = ImageChops.multiply(mask, Image.fromarray(drawn.alpha))
+    return mask
 
 
 def _read(file: str, size: int | None = None) -> np.ndarray:
@@ -211,15 +274,23 @@ def _read(file: str, size: int | None = None) -> np.ndarray:
 
 
 def _check_weights(weights: list[float] | None, styles: int) -> None:
-    if weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0):
+    numbers = weights is None or all(isinstance(weight, int | float) for weight in weights)
+    if not numbers or (weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0)):
         raise GessoError(f"style_weights={weights}: {styles} are needed, none negative, not all zero.")
 
 
 def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
     """One picture; transparency and colour profile go along."""
     source = picture.read(content, config.size)
-    painted = paint(pictures.to_float(source.pixels), None)
+    painted = checked(paint(pictures.to_float(source.pixels), None), content)
     picture.write(output, pictures.to_uint8(painted), chunks, like=source)
+
+
+def checked(painted: np.ndarray, content: Path) -> np.ndarray:
+    """`painted` itself. Raises `GessoError` if it is no picture."""
+    if not np.isfinite(painted).all():
+        raise GessoError(f"{content}: what was painted is not a number in places. Try precision=float32.")
+    return painted
 
 
 def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
@@ -231,7 +302,8 @@ def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: d
     def frames(decoded: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
         sized = (_scaled(frame, config.size) for frame in bar)
-        yield from (pictures.to_uint8(frame) for frame in steadied(sized, paint, config.steady))
+        for frame in steadied(sized, paint, config.steady):
+            yield pictures.to_uint8(checked(frame, content))
 
     film.write(content, output, frames, chunks)
 

@@ -1,8 +1,10 @@
 """Films, frame by frame: memory does not grow with their length. Needs PyAV, which brings FFmpeg's libraries."""
 
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -15,7 +17,10 @@ from training.files import atomic
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts", ".3gp", ".flv",
+    ".ogv",
+)  # fmt: skip
 OUTPUTS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # hold H.264 and any timestamps
 
 # FFmpeg's numbers. Matrices between YUV and RGB: all that it can apply, and two of them. Ranges; no known colours.
@@ -90,8 +95,9 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
 
     `stylise` gets an iterator of frames, uint8 [height, width, 3], and yields as many, in their order, all of one
     size. It may read ahead, a batch or so. `metadata` becomes the comment of the file, which appears when all is
-    done. Raises `GessoError` if the source cannot be read, or the output not be written or not hold the sound;
-    `ValueError` for other numbers of frames, or sizes.
+    done; where it cannot be, the frames that are done are left in <name>.partial<suffix>. Raises `GessoError` if
+    the source cannot be read, or the output not be written or not hold the sound; `ValueError` for other numbers
+    of frames, or sizes.
     """
     film, output = open(source), Path(output)
     kind = OUTPUTS.get(output.suffix.lower())
@@ -116,15 +122,19 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
             stream = _encoder(target, film, first)
             packets = _sound(sound, target, film.path, output)
             packet = next(packets, None)
-            for pixels in chain([first], stylised):
-                if not times:
-                    raise ValueError("stylise gave more frames than it got")
-                pts, duration = times.popleft()
-                # Sound and pictures in step: whatever comes too early, the container has to keep in memory.
-                while packet is not None and packet.dts * packet.time_base <= pts * film.time_base:
-                    target.mux(packet)
-                    packet = next(packets, None)
-                target.mux(stream.encode(_frame(pixels, film, stream, pts, duration)))
+            try:
+                for pixels in chain([first], stylised):
+                    if not times:
+                        raise ValueError("stylise gave more frames than it got")
+                    pts, duration = times.popleft()
+                    # Sound and pictures in step: whatever comes too early, the container has to keep in memory.
+                    while packet is not None and packet.dts * packet.time_base <= pts * film.time_base:
+                        target.mux(packet)
+                        packet = next(packets, None)
+                    target.mux(stream.encode(_frame(pixels, film, stream, pts, duration)))
+            except BaseException:  # Ctrl-C too: what took hours must not be lost
+                _keep(target, stream, temporary, output)
+                raise
             if times or next(handed_out, None) is not None:
                 raise ValueError("stylise gave fewer frames than the film has")
             target.mux(stream.encode(None))
@@ -133,6 +143,16 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
                 packet = next(packets, None)
     except av.FFmpegError as error:
         raise GessoError(f"Could not write {output}: {error.strerror}.") from error
+
+
+def _keep(target, stream, temporary: Path, output: Path) -> None:
+    """Finishes a film before its end, under a name that says so."""
+    partial = output.with_stem(f"{output.stem}.partial")
+    with suppress(Exception):  # what stopped it may stop this too, a full disk for one
+        target.mux(stream.encode(None))
+        target.close()
+        os.replace(temporary, partial)
+        log.warning("The frames that are done: %s", partial)
 
 
 def _hand_out(film: Film, times: deque[tuple[int, int]]) -> Iterator[np.ndarray]:

@@ -121,6 +121,12 @@ def find(folder: str | Path) -> list[Path]:
     ]
 
 
+def grown(pixels: np.ndarray, least: int) -> np.ndarray:
+    """[height, width, channels], with sides of at least `least`: its mirror image is put below and to the right."""
+    rows, columns = (max(0, least - side) for side in pixels.shape[:2])
+    return np.pad(pixels, ((0, rows), (0, columns), (0, 0)), "symmetric") if rows or columns else pixels
+
+
 def scaled(sides: tuple[int, int], size: float) -> tuple[int, int]:
     """Two sides of the same shape as `sides`, in their order: the longer one `size`, the shorter at least 1."""
     one, other = (max(1, round(side * size / max(sides))) for side in sides)

@@ -1,6 +1,6 @@
 """Training of AdaIN (Huang & Belongie 2017, arXiv:1703.06868): any style in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -45,7 +45,7 @@ class AdaIN(Trainable, keras.Model):
     def compile(
         self,
         optimizer: keras.Optimizer,
-        moments_layers: Mapping[str, float],
+        moments_layers: Sequence[str],
         content_weight: float = 1.0,
         style_weight: float = 10.0,
         jit_compile: str | bool = "auto",
@@ -56,9 +56,9 @@ class AdaIN(Trainable, keras.Model):
         self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables)
         self.measure(("total_loss", "content_loss", "style_loss"))
 
-    def set_losses(self, moments_layers: Mapping[str, float], content_weight: float, style_weight: float) -> None:
-        """What `losses_of` weighs: `moments_layers` names the layers whose moments count, and how much each."""
-        self.moments_layers = dict(moments_layers)
+    def set_losses(self, moments_layers: Sequence[str], content_weight: float, style_weight: float) -> None:
+        """What `losses_of` weighs: `moments_layers` names the layers whose moments count."""
+        self.moments_layers = list(moments_layers)
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.encoder = adain.encoder(self.stylizer, sorted({*moments_layers, adain.BOTTLENECK}))
@@ -81,8 +81,8 @@ class AdaIN(Trainable, keras.Model):
         features = self.encoder(images, training=False)
         content = perceptual.content_loss(features[adain.BOTTLENECK], target)
         styles = [
-            weight * perceptual.moments_loss(perceptual.moments(features[name]), perceptual.moments(style[name]))
-            for name, weight in self.moments_layers.items()
+            perceptual.moments_loss(perceptual.moments(features[name]), perceptual.moments(style[name]))
+            for name in self.moments_layers
         ]
         return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * sum(styles)}
 

@@ -6,7 +6,7 @@ arXiv:1802.05637) asks in addition that brush strokes look like those of the pai
 arXiv:1807.10201, do for one artist at a time).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -48,7 +48,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         self,
         discriminator: Callable[..., keras.Model],
         image_shape: tuple[int, int, int],
-        moments_layers: Mapping[str, float],
+        moments_layers: Sequence[str],
         num_classes: int = 0,
         width: int = 64,
         weights: str | Path | None = None,

@@ -14,6 +14,7 @@ from training.errors import GessoError
 Tensor = tf.Tensor
 
 KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE and REACH
+LEAST = 16  # px: smaller pictures have nothing that could be mirrored around them
 SAMPLE = 256  # px, side of the squares that statistics are estimated from
 
 
@@ -87,7 +88,8 @@ def geometry(network: keras.Model) -> tuple[int, int]:
         return 2**halvings, 2**halvings // 2
     if network.name not in KNOWN:
         raise GessoError(f"The network '{network.name}' is no stylizer or translator of Gesso's.")
-    return KNOWN[network.name].STRIDE, KNOWN[network.name].REACH
+    module = KNOWN[network.name]
+    return module.STRIDE, module.reach(network) if network.name == "transformer" else module.REACH
 
 
 def _scale(network: keras.Model) -> int:
@@ -110,8 +112,10 @@ def _sample(image: np.ndarray, pixels: int) -> np.ndarray:
 
 def _padded(image: np.ndarray, stride: int, edge: int) -> np.ndarray:
     """Grown by its mirror image: by `edge` px all round, then at the bottom and right to multiples of `stride`."""
-    height, width = (side + 2 * edge for side in image.shape[:2])
-    rows, columns = (edge, edge + -height % stride), (edge, edge + -width % stride)
+    least = max(LEAST, stride)
+    sides = (max(side + 2 * edge, least) for side in image.shape[:2])
+    height, width = (side + -side % stride for side in sides)
+    rows, columns = (edge, height - edge - image.shape[0]), (edge, width - edge - image.shape[1])
     return np.pad(image, (rows, columns, (0, 0)), "symmetric")
 
 

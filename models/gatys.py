@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.picture import scaled
+from data.picture import grown, scaled
 from models.networks import vgg
 from models.perceptual import Features, Perceptual
 from models.tiling import tiles
@@ -23,7 +23,8 @@ Tensor = tf.Tensor
 Evaluation = Callable[[np.ndarray], tuple[float, np.ndarray]]
 Report = Callable[[dict[str, float], np.ndarray], None]
 
-MARGIN = 96  # px: the deepest layer of VGG19 sees 92 to each side
+MARGIN = 128  # px: the deepest layer of VGG19 sees 118 to each side
+LEAST = 16  # px: of a shorter side, the deepest layers would see nothing
 STRIDE = 16  # px between the places of the deepest layers
 FEWEST = 20  # evaluations at a level
 
@@ -43,11 +44,11 @@ class Style:
 def schedule(size: tuple[int, int], coarsest: int, steps: int) -> list[tuple[tuple[int, int], int]]:
     """Levels from coarse to fine: (height, width) and evaluations of the objective.
 
-    `size` halved as long as its longer side stays at least `coarsest`. The coarsest takes `steps`, each finer one
-    half as many, but not fewer than 20.
+    `size` halved as long as its longer side stays at least `coarsest`, and its shorter one 16 px. The coarsest
+    takes `steps`, each finer one half as many, but not fewer than 20.
     """
     sizes = [size]
-    while max(sizes[0]) >= 2 * coarsest:
+    while max(sizes[0]) >= 2 * coarsest and min(sizes[0]) >= 2 * LEAST:
         sizes.insert(0, tuple(max(1, round(side / 2)) for side in sizes[0]))
     return [(size, max(steps // 2**level, min(steps, FEWEST))) for level, size in enumerate(sizes)]
 
@@ -99,13 +100,15 @@ def optimize(
             report(terms, image)
         return sum(terms.values()), gradient
 
+    height, width = content.shape[:2]
+    content = grown(content, LEAST)
     image = None
     for size, count in schedule(content.shape[:2], coarsest, steps):
         target = resized(content, size)
         if image is not None:
             image = resized(image, size)
         elif isinstance(init, np.ndarray):
-            image = resized(init, size)
+            image = resized(grown(init, LEAST), size)
         elif init == "noise":
             image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
         else:
@@ -116,7 +119,7 @@ def optimize(
             image = _lbfgs(lambda x, problem=problem: checked(problem, x), image, count)
         else:
             image = _adam(lambda x, problem=problem: checked(problem, x), image, count, learning_rate)
-    return image
+    return image[:height, :width]
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -146,7 +149,7 @@ class _Problem:
         total = sum(style.weight for style in styles)
         self.style = dict.fromkeys(objective.style_layers, 0.0)
         for style in styles:
-            image = resized(style.image, scaled(style.image.shape[:2], style_side))
+            image = grown(resized(style.image, scaled(style.image.shape[:2], style_side)), LEAST)
             for name, gram in _View(objective, image.shape[:2], style.masks, tile).grams(image).items():
                 self.style[name] += style.weight / total * gram
 

@@ -4,6 +4,7 @@ Pictures are float32 `[height, width, 3]` in [-1, 1], of any size. The second ar
 before as it was painted, or None.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,10 +16,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data import tasks
+from data.picture import grown
 from losses import perceptual
 from models import color, gatys
 from models.feedforward import Feedforward
-from models.gatys import resized
+from models.gatys import LEAST, resized
 from models.networks import adain
 from models.perceptual import Perceptual
 
@@ -40,8 +42,11 @@ def optimization(
     evaluations apart, losses and pictures go to TensorBoard in `folder`.
     """
     writer = tf.summary.create_file_writer(str(folder / "tensorboard")) if log_every else None
+    evaluations = itertools.count(1)  # of all pictures: one curve after the other
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        if options["strength"] == 0:
+            return image
         used, how = styles, {"steps": steps, **options}
         if preserve_color == "histogram":
             used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
@@ -53,8 +58,8 @@ def optimization(
             def report(terms: dict[str, float], image: np.ndarray) -> None:
                 bar.set_postfix(objective=f"{sum(terms.values()):.4g}", refresh=False)
                 bar.update()
-                if writer is not None and bar.n % log_every == 0:
-                    _log(writer, bar.n, terms, image)
+                if writer is not None and (evaluation := next(evaluations)) % log_every == 0:
+                    _log(writer, evaluation, terms, image)
 
             painted = gatys.optimize(image, used, objective, report=report, **how)
         return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
@@ -101,7 +106,8 @@ def arbitrary(
     shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
 
     def moments(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        found = [perceptual.moments(encode(tf.constant(image[None]))[adain.BOTTLENECK]) for image in images]
+        images = [tf.constant(grown(image, LEAST)[None]) for image in images]
+        found = [perceptual.moments(encode(image)[adain.BOTTLENECK]) for image in images]
         parts = zip(("mean", "deviation"), zip(*found, strict=True), strict=True)
         return {name: np.average([np.ravel(x) for x in part], 0, shares) for name, part in parts}
 

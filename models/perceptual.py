@@ -1,6 +1,6 @@
 """How far a picture is from a content and from styles, as VGG sees them: the objective of style transfer."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -8,19 +8,21 @@ import tensorflow as tf
 
 from losses import perceptual
 from models.networks import vgg
+from training.errors import GessoError
 
 Tensor = tf.Tensor
 Features = dict[str, Tensor]
 
-CONTENT_LAYERS = {"block4_conv2": 1.0}
-STYLE_LAYERS = {f"block{i}_conv1": 1.0 for i in range(1, 6)}
+CONTENT_LAYERS = ("block4_conv2",)
+STYLE_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
 
 
 class Perceptual:
     """A weighted sum of content, style and smoothness losses, from one encoder pass over the picture.
 
     Args:
-        content_layers, style_layers: layer names and their weights; `vgg.layer_names` has them all.
+        content_layers, style_layers: layer names; `vgg.layer_names` has them all.
+        content_layer_weights, style_layer_weights: as many numbers, or None: 1 each. `GessoError` otherwise.
         content_weight, style_weight, smoothness: of the three sums. The defaults give both something to say on
             VGG's 0..255 scale.
         network, pooling, weights: which encoder; `vgg.encoder`. Raises `GessoError` as it does.
@@ -28,8 +30,10 @@ class Perceptual:
 
     def __init__(
         self,
-        content_layers: Mapping[str, float] | None = None,
-        style_layers: Mapping[str, float] | None = None,
+        content_layers: Sequence[str] = CONTENT_LAYERS,
+        style_layers: Sequence[str] = STYLE_LAYERS,
+        content_layer_weights: Sequence[float] | None = None,
+        style_layer_weights: Sequence[float] | None = None,
         content_weight: float = 1.0,
         style_weight: float = 30.0,
         smoothness: float = 0.0,
@@ -37,8 +41,8 @@ class Perceptual:
         pooling: str = "max",
         weights: str | Path | None = None,
     ):
-        self.content_layers = dict(CONTENT_LAYERS if content_layers is None else content_layers)
-        self.style_layers = dict(STYLE_LAYERS if style_layers is None else style_layers)
+        self.content_layers = _weighted("content", content_layers, content_layer_weights)
+        self.style_layers = _weighted("style", style_layers, style_layer_weights)
         self.content_weight = content_weight
         self.style_weight = style_weight
         self.smoothness = smoothness
@@ -73,6 +77,13 @@ class Perceptual:
     def smoothness_loss(self, images: Tensor) -> Tensor:
         """Total variation of images in [-1, 1]."""
         return self.smoothness * perceptual.total_variation(images)
+
+
+def _weighted(kind: str, names: Sequence[str], weights: Sequence[float] | None) -> dict[str, float]:
+    weights = [1.0] * len(names) if weights is None else list(weights)
+    if len(weights) != len(names):
+        raise GessoError(f"{kind}_layers names {len(names)} layers, {kind}_layer_weights {len(weights)} numbers.")
+    return dict(zip(names, weights, strict=True))
 
 
 def _grams(features: Tensor, masks: Tensor | None) -> Tensor:

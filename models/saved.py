@@ -123,10 +123,14 @@ def read(path: str | Path):
     for module in pkgutil.iter_modules(models.networks.__path__):  # the classes that a file may name
         importlib.import_module(f"models.networks.{module.name}")
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
+        network = keras.models.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
+    for layer in network._flatten_layers():  # the file says what precision it was trained in, on that machine
+        if layer.dtype_policy.name.startswith("mixed_"):
+            layer.dtype_policy = keras.config.dtype_policy()
+    return network
 
 
 def latent_dim(generator) -> int:

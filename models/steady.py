@@ -9,6 +9,7 @@ from training.pictures import to_float
 
 STILL = 6.0  # levels of 255 by which a still picture may change, by its camera's noise
 BLUR = 2.0  # px: single noisy pixels do not move
+CUT = 0.02  # mean stillness below which another shot begins
 
 
 def steadied(
@@ -18,13 +19,15 @@ def steadied(
 
     A stylizer answers to noise that nobody sees, and its brush strokes jump from frame to frame. So of the frame
     before, `keep` (0 to 1) is kept where the film does not change, and less and less of it as it changes more.
-    `paint` is given the frame before as it was painted, or None at the first.
+    `paint` is given the frame before as it was painted, or None at the first of a shot.
     """
     last = painted = None
     for frame in frames:
-        new = paint(to_float(frame), painted)
-        if last is not None and last.shape == frame.shape and painted.shape == new.shape:
-            share = keep * _resized(stillness(last, frame), new.shape[:2])[..., None]
+        still = stillness(last, frame) if last is not None and last.shape == frame.shape else None
+        same_shot = still is not None and still.mean() > CUT
+        new = paint(to_float(frame), painted if same_shot else None)
+        if same_shot and painted.shape == new.shape:
+            share = keep * _resized(still, new.shape[:2])[..., None]
             new = new + share * (painted - new)
         last, painted = frame, new
         yield painted

@@ -107,7 +107,10 @@ class _errors_in_words:
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)
         if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's; not imported for its name alone
-            return "Out of memory. Try a smaller batch_size, image_size or model width."
+            return (
+                "Out of memory. Less is needed with a smaller batch_size, image_size or model width in training, "
+                "and a smaller tile or size in painting."
+            )
         return None
 
 

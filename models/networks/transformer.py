@@ -9,7 +9,11 @@ from models.networks.normalization import InstanceNormalization
 from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 
 STRIDE = 4  # sides of pictures must be its multiples
-REACH = 92  # px that a pixel of the result depends on, each way, with 9 blocks, beside the statistics of the whole
+
+
+def reach(network: keras.Model) -> int:
+    """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
+    return 20 + 8 * sum(isinstance(layer, layers.Add) for layer in network.layers)  # 8 a residual block
 
 
 def transformer(width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9) -> keras.Model:

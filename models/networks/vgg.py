@@ -40,9 +40,12 @@ def encoder(
     those of `keras.applications`; average pooling gives smoother gradients (Gatys et al. 2016). Computes in the
     precision of the policy; the activations are in it too.
 
-    Raises `GessoError` for a layer that does not exist, and where `weights` (a file of
+    Raises `GessoError` for a layer, network or pooling that does not exist, and where `weights` (a file of
     `keras.applications.VGG16(include_top=False)`, or ImageNet's from the network if None) cannot be had.
     """
+    for key, value, allowed in (("network", network, BLOCKS), ("pooling", pooling, POOLING)):
+        if value not in allowed:
+            raise GessoError(f"{key}={value}: it must be one of {', '.join(allowed)}.")
     known = layer_names(network)
     for name in names:
         if name not in known:
@@ -78,7 +81,8 @@ class Preprocess(layers.Layer):
 
 def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
     build = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[network]
-    if weights is not None and not Path(weights).is_file():
+    weights = None if weights is None else Path(weights).expanduser()
+    if weights is not None and not weights.is_file():
         raise GessoError(f"weights={weights}: there is no such file.")
     try:
         return build(include_top=False, weights="imagenet" if weights is None else str(weights))

@@ -46,6 +46,12 @@ def test_tiles_of_adain_are_the_whole(vgg_weights):
     np.testing.assert_allclose(tiled, whole, atol=2e-3)
 
 
+@pytest.mark.parametrize("sides", [(1, 1), (3, 50), (5, 4)])
+def test_tiny_pictures(sides):
+    image = picture(*sides)
+    assert Feedforward(transformer.transformer(width=4, blocks=1))(image).shape == image.shape
+
+
 def test_adain_paints_no_frame(vgg_weights):
     """A picture of one colour stays one: nothing of the encoder's padding is left at its edges."""
     keras.utils.set_random_seed(0)
@@ -66,7 +72,7 @@ def test_tiles_see_as_far_as_the_network():
     run(image)  # makes the copy
     run.shared.estimate(image[None], {})
     painted = np.empty_like(image)
-    for tile in tiles((244, 300), 128, transformer.REACH, transformer.STRIDE):
+    for tile in tiles((244, 300), 128, transformer.reach(network), transformer.STRIDE):
         top, bottom, left, right = tile.outer
         part = run.shared.run(image[None, top:bottom, left:right], {}).numpy()[0]
         up, down, begin, end = tile.inside

@@ -45,6 +45,14 @@ def test_terms_are_those_of_numpy(objective):
     assert terms["style"] == pytest.approx(2 * 30 * sum(errors), rel=1e-3)
 
 
+def test_thin_pictures(objective):
+    """Thinner than the places of the deepest layer: a scroll, of 3 px."""
+    content, style = picture(90, 3), picture(5, 70)
+    painted = gatys.optimize(content, [Style(style)], objective, steps=2, coarsest=32)
+    assert painted.shape == content.shape and np.isfinite(painted).all()
+    assert [size for size, _ in gatys.schedule((1024, 60), 256, 10)] == [(512, 30), (1024, 60)]
+
+
 @pytest.mark.parametrize("masked", [False, True])
 def test_tiles_give_the_objective_and_gradient_of_the_whole(objective, masked):
     content, style, image = picture(230, 40), picture(80, 64), picture(230, 40)

@@ -52,3 +52,19 @@ def test_a_network_goes_on_from_another(tmp_path):
     assert saved.stylizer_of(None) is None
     with pytest.raises(GessoError, match=r"model.start=.*there is no"):
         saved.stylizer_of(tmp_path / "nowhere")
+
+
+def test_networks_compute_in_the_precision_of_here_not_of_where_they_were_trained(tmp_path):
+    keras.utils.set_random_seed(0)
+    plain = transformer(width=4, blocks=1)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        mixed = transformer(width=4, blocks=1)
+        mixed.set_weights(plain.get_weights())
+        mixed.save(tmp_path / "stylizer.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    assert not np.array_equal(mixed(image), plain(image))
+    np.testing.assert_array_equal(saved.load_stylizer(tmp_path / "stylizer.keras")(image), plain(image))

@@ -184,7 +184,7 @@ def test_content_and_style_with_an_adversary(vgg_weights, classes):
     model = compiled(
         ContentStyleGAN(
             lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16, normalization="none"),
-            (32, 32, 3), {"block1_conv1": 1.0, "block2_conv1": 1.0}, classes, width=4, weights=vgg_weights,
+            (32, 32, 3), ["block1_conv1", "block2_conv1"], classes, width=4, weights=vgg_weights,
         ),
         "hinge", penalties={"r1": Penalty(r1, 1.0, 1)},
     )  # fmt: skip

@@ -129,6 +129,9 @@ def test_a_film(folder, script, tmp_path):
         (["content={c}", "model={m}", "method=adain"], "a network for method=fast"),
         (["content={c}", "style={c}", "weights=/nowhere.h5"], "no such file"),
         (["contnt=x"], "Did you mean content"),
+        (["content={c}", "model={m}", "style={c}"], "style= has no effect with method=fast"),
+        (["content={c}", "style={c}", "style_weights=2"], "a list"),
+        (["content={c}", "style={c}", "gatys.content_masks=[{c}]", "output={c}"], "one of the inputs"),
     ],
 )
 def test_errors_in_words(folder, script, arguments, words):
