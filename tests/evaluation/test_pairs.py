@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from evaluation import pairs
@@ -66,6 +67,15 @@ def test_baselines_that_fit_the_task():
     plain = pairs.baselines(None, targets, targets)
     values, _ = pairs.measured(plain["sources, untouched"], {"l1": metric(l1)})
     assert values["l1"] == 0
+
+
+def test_pictures_that_it_learned_from_are_known(tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    trained = {"dataset": {"root": "a", "split": "train", "limit": None}}
+    OmegaConf.save(OmegaConf.create(trained), tmp_path / ".hydra" / "config.yaml")
+    for changed, held_out in (({}, False), ({"limit": 5}, False), ({"split": "test"}, True), ({"root": "b"}, True)):
+        config = OmegaConf.create({"run": str(tmp_path), "dataset": trained["dataset"] | changed})
+        assert pairs._held_out(config) == held_out
 
 
 def test_partners_by_name(tmp_path):

@@ -107,7 +107,9 @@ def test_a_translators_run(photos, script, tmp_path):
     assert done.returncode == 0, done.stderr
     found = result(tmp_path / "e")
     assert found["settings"]["num"] == 6 and found["settings"]["reference"] == "b"
-    assert found["l1"] > found["baselines"]["sources, left grey"]["l1"] > 0
+    assert found["settings"]["held_out"]
+    # It has learned nothing, but light and dark are the source's own: nearly as if left grey.
+    assert found["l1"] == pytest.approx(found["baselines"]["sources, left grey"]["l1"], rel=0.1)
 
 
 @pytest.mark.parametrize(

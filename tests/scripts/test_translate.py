@@ -1,6 +1,4 @@
-"""Translators trained by `train.py`, applied by `stylize.py` and judged by `evaluate.py`, as a user runs them."""
-
-import json
+"""Translators trained by `train.py`, and applied by `stylize.py`, as a user runs them."""
 
 import numpy as np
 import pytest
@@ -58,15 +56,6 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
     np.testing.assert_array_equal(after[hole == 0], before[hole == 0])
     assert (after[hole > 0] != before[hole > 0]).any()
 
-    done = script(
-        "evaluate.py", f"run={run}", "metrics=[l1,psnr]",
-        f"hydra.run.dir={tmp_path / 'e'}",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    told = json.loads((tmp_path / "e" / "evaluation.json").read_text())
-    assert "learned from these" in done.stderr and not told["settings"]["held_out"]
-    assert 0 < told["l1"] < told["baselines"]["reals, mean colour"]["l1"]  # most of a picture is no hole
-
 
 def test_super_resolution_enlarges(folder, script, train, tmp_path, vgg_weights):
     run = train(
@@ -88,5 +77,3 @@ def test_there_without_pairs(folder, script, train, tmp_path):
     assert done.returncode == 0, done.stderr
     assert Image.open(output).size == (50, 64)
     assert pixels(output).std() > 0
-    done = script("stylize.py", f"content={folder / '1.png'}", f"model={run}", "method=fast")
-    assert done.returncode == 1 and "method=translate" in done.stderr
