@@ -3,6 +3,7 @@
 import math
 
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from models.networks.normalization import batch_norm
@@ -50,7 +51,7 @@ def generator(
         x = PixelShuffle(name=f"up{i}_shuffle")(x)
         x = layers.PReLU(shared_axes=(1, 2), name=f"up{i}_relu")(x)
     x = layers.Conv2D(image_shape[-1], 9, padding="same", kernel_initializer="zeros", name="out")(x)
-    large = layers.UpSampling2D(factor, interpolation="bicubic", dtype="float32", name="bicubic")(image)
+    large = Bicubic(factor, dtype="float32", name="bicubic")(image)
     return keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")
 
 
@@ -68,6 +69,25 @@ def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.M
     x = layers.LeakyReLU(0.2, name="dense_relu")(layers.Dense(16 * width, name="dense")(x))
     x = layers.Dense(1, name="judge")(x)
     return keras.Model(image, layers.Reshape((), dtype="float32", name="logits")(x), name="discriminator")
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class Bicubic(layers.Layer):
+    """Bicubic interpolation to `factor` times the sides. Keras's `UpSampling2D` wants to know them beforehand."""
+
+    def __init__(self, factor: int, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, inputs):
+        return tf.image.resize(inputs, self.factor * tf.shape(inputs)[1:3], "bicubic")
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        batch, height, width, channels = shape
+        return (batch, height and self.factor * height, width and self.factor * width, channels)
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"factor": self.factor}
 
 
 @keras.saving.register_keras_serializable(package="gesso")

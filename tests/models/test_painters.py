@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from models import painters
 from models.color import YIQ
@@ -23,6 +24,17 @@ def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
     inside = abs(painted).max(axis=-1) < 1  # no clipping
     assert inside.mean() > 0.5
     np.testing.assert_allclose((painted @ YIQ[0])[inside], grey[..., 0][inside], atol=1e-3)
+
+
+def test_pictures_of_several_sizes_are_enlarged():
+    """One after the other: the network is compiled for sizes that are not known then."""
+    network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
+    paint = painters.translation(network, "super_resolution", 32, None, 512)
+    for sides in ((10, 12), (9, 16), (11, 8)):
+        image = random.uniform(-1, 1, (*sides, 3)).astype(np.float32)
+        expected = np.clip(tf.image.resize(image, [4 * side for side in sides], "bicubic"), -1, 1)
+        assert paint(image, None).shape == expected.shape
+        np.testing.assert_allclose(paint(image, None)[8:-8, 8:-8], expected[8:-8, 8:-8], atol=1e-5)
 
 
 def test_films_are_enlarged_without_flicker():
