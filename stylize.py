@@ -16,7 +16,7 @@ from data import film, picture
 from models import saved
 from training import pictures
 from training.app import main
-from training.config import nearest
+from training.config import CHOICES, nearest
 from training.errors import GessoError
 from training.instantiate import build
 
@@ -28,17 +28,12 @@ UNUSED = {
     "fast": ("style", "mask", "steps", "seed", "weights", "style_size", "gatys"),
     "adain": ("mask", "steps", "seed", "weights", "gatys"),
     "translate": (
-        "style",
-        "style_weights",
-        "strength",
-        "preserve_color",
-        "steps",
-        "seed",
-        "weights",
-        "style_size",
-        "gatys",
+        "style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "style_size", "gatys",
     ),
-}
+}  # fmt: skip
+LEAST = {
+    "size": 1, "style_size": 1, "steps": 1, "seed": 0, "tile": 64, "gatys.coarsest": 1, "gatys.log_every": 1,
+}  # fmt: skip
 TRAINED_BY = {"fast": "fast_style", "adain": "adain", "translate": "pix2pix"}
 FILES = ("content", "style", "model", "output", "weights", "mask")  # keys
 
@@ -77,20 +72,19 @@ def check(config: DictConfig) -> None:
         "preserve_color": ("none", "luminance", "histogram"),
         "gatys.optimizer": ("lbfgs", "adam"),
         "gatys.init": ("content", "noise"),
-        "precision": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+        "precision": CHOICES["precision"],
     }
     for key, allowed in choices.items():
         value = OmegaConf.select(config, key)
         if value not in allowed:
             raise GessoError(f"{key}={value}: {nearest(str(value), [name for name in allowed if name])}")
-    for key in ("size", "style_size", "steps", "tile", "gatys.coarsest", "gatys.log_every"):
+    for key, least in LEAST.items():
         value = OmegaConf.select(config, key)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise GessoError(f"{key}={value}: it must be a whole number, at least 1.")
-    for key, least in (("tile", 64), ("seed", 0)):
-        if not isinstance(config[key], int) or config[key] < least:
-            raise GessoError(f"{key}={config[key]}: it must be a whole number, at least {least}.")
-    if config.style_weights is not None and not isinstance(config.style_weights, ListConfig):
+        optional = value is None and key not in ("tile", "seed")
+        if not optional and (not isinstance(value, int) or value < least):
+            raise GessoError(f"{key}={value}: it must be a whole number, at least {least}.")
+    weights = [1] if config.style_weights is None else config.style_weights
+    if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
     if config.gatys.style_scale <= 0:
         raise GessoError(f"gatys.style_scale={config.gatys.style_scale}: it must be positive.")
@@ -274,8 +268,7 @@ def _read(file: str, size: int | None = None) -> np.ndarray:
 
 
 def _check_weights(weights: list[float] | None, styles: int) -> None:
-    numbers = weights is None or all(isinstance(weight, int | float) for weight in weights)
-    if not numbers or (weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0)):
+    if weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0):
         raise GessoError(f"style_weights={weights}: {styles} are needed, none negative, not all zero.")
 
 

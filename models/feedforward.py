@@ -13,7 +13,7 @@ from training.errors import GessoError
 
 Tensor = tf.Tensor
 
-KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE and REACH
+KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE and reach
 LEAST = 16  # px: smaller pictures have nothing that could be mirrored around them
 SAMPLE = 256  # px, side of the squares that statistics are estimated from
 
@@ -89,7 +89,7 @@ def geometry(network: keras.Model) -> tuple[int, int]:
     if network.name not in KNOWN:
         raise GessoError(f"The network '{network.name}' is no stylizer or translator of Gesso's.")
     module = KNOWN[network.name]
-    return module.STRIDE, module.reach(network) if network.name == "transformer" else module.REACH
+    return module.STRIDE, module.reach(network)
 
 
 def _scale(network: keras.Model) -> int:

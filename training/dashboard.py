@@ -12,8 +12,8 @@ from tensorboard.plugins.hparams import api as hparams
 from training import pictures
 from training.config import leaves
 
-# Where a run writes to or how often says nothing about its result.
 GROUPS = ("experiment", "model", "loss", "dataset")
+# Where a run writes to or how often says nothing about its result.
 _BESIDE = (
     "resume", "cache_dir", "weights", "metrics", "features", "evaluate", "log_every", "sample_every",
     "checkpoint_every", "keep_checkpoints", "trainer.",

@@ -19,7 +19,11 @@ CHANNELS = 512
 SCALE = 1 / 400  # to deviations of about 1: VGG's inputs go to 255
 STRIDE = 8  # px between two places of the bottleneck; sides of pictures must be its multiples
 EDGE = 32  # px of mirror image that pictures get all round: VGG pads with black, and a frame would be painted
-REACH = 72  # px that a pixel of the result depends on, each way, beside the statistics of the whole
+
+
+def reach(network: keras.Model) -> int:
+    """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
+    return 72
 
 
 def decoder(width: int = 64) -> keras.Model:

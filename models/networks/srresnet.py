@@ -9,7 +9,11 @@ from keras import layers, ops
 from models.networks.normalization import batch_norm
 
 STRIDE = 1  # any size goes
-REACH = 48  # px of the small picture that a pixel of the result depends on, each way, with 16 blocks
+
+
+def reach(network: keras.Model) -> int:
+    """Px of the small picture that a pixel of the result depends on, each way."""
+    return 12 + 2 * sum(isinstance(layer, layers.Add) for layer in network.layers)  # 2 a residual block
 
 
 def generator(
