@@ -172,7 +172,7 @@ def mask_files(config: DictConfig) -> list[str]:
 
 def refuse_unused(config: DictConfig, method: str) -> None:
     """Raises `GessoError` if the command line gives a key that `method` has no use for."""
-    for override in HydraConfig.get().overrides.task:
+    for override in OmegaConf.to_container(HydraConfig.get().overrides.task):
         key = override.lstrip("+~").partition("=")[0]
         if key.split(".")[0] in UNUSED[method]:
             raise GessoError(f"{key}= has no effect with method={method}. Leave it out.")

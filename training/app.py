@@ -130,7 +130,7 @@ def _in_fresh_process(script: str) -> float | None:
     Returns the value that jobs are compared by, if they say one: what Hydra's sweepers optimise.
     """
     config = HydraConfig.get()
-    folder, overrides = Path(config.runtime.output_dir), list(config.overrides.task)
+    folder, overrides = Path(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
     before = read_result(folder)
     if before is not None and before["overrides"] == overrides:
         log.info("Done before: %s", folder)

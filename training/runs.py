@@ -48,7 +48,7 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     folder = _given(arguments, "resume")
     if folder is None:
         return arguments
-    stored = OmegaConf.to_container(OmegaConf.load(_hydra(folder, "resume") / "overrides.yaml"))
+    stored = _overrides(_hydra(folder, "resume"))
     run = quoted(str(Path(folder)))
     return [
         *stored,
@@ -73,6 +73,11 @@ def _hydra(folder: str, key: str) -> Path:
     return stored
 
 
+def _overrides(stored: Path) -> list[str]:
+    """The command line that a run directory keeps. What it interpolates is not resolved: it is of another tree."""
+    return OmegaConf.to_container(OmegaConf.load(stored / "overrides.yaml"))
+
+
 def quoted(value: Any) -> str:
     """As Hydra reads it on a command line."""
     if value is None or isinstance(value, bool | int | float):
@@ -91,7 +96,7 @@ def resumed(config: DictConfig, config_name: str) -> DictConfig:
     """
     folder = Path(config.resume) / ".hydra"
     stored = OmegaConf.load(folder / "config.yaml")
-    before = dict(leaves(compose(config_name, list(OmegaConf.load(folder / "overrides.yaml")))))
+    before = dict(leaves(compose(config_name, _overrides(folder))))
     changes = {k: v for k, v in leaves(config) if k != "resume" and (k not in before or before[k] != v)}
     for key, value in changes.items():
         if key.startswith(FIXED) and not key.startswith(CHANGEABLE):

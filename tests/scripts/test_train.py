@@ -21,7 +21,7 @@ from training.checkpoint import checkpoints
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
     "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40",
-    "log_every=4", "sample_every=20", "checkpoint_every=10",
+    "log_every=${model.width}", "sample_every=20", "checkpoint_every=10",  # one interpolates: resumes hand it on
 )  # fmt: skip
 
 
