@@ -14,6 +14,11 @@ from models.updates import key, prepared, scaled, update
 Tensor = tf.Tensor
 
 
+def flattened(loss: Tensor, limit: float | None) -> Tensor:
+    """A positive `loss` up to `limit`, and from there on its logarithm, scaled to go on smoothly."""
+    return loss if limit is None else tf.where(loss < limit, loss, limit * (1 + tf.math.log(loss / limit)))
+
+
 class FastStyle(Trainable, keras.Model):
     """A network that learns to turn any picture into one that the objective of Gatys 2016 likes.
 
@@ -25,6 +30,9 @@ class FastStyle(Trainable, keras.Model):
         network: builder, called with `styles`, their number; `models.networks.transformer.transformer`.
         styles: pictures float32 `[height, width, 3]` in [-1, 1].
         image_shape: of the contents to train on; `num_classes` of the data set is not used.
+        log_above: a style loss beyond which only its logarithm is minimised; None: there is none. An untrained
+            network's is a hundred times its content loss: minimised as it is, it teaches the network to paint a
+            texture that ignores the picture, and the network stays there.
         start: a network to go on from: one of another style, or of smaller pictures, saves much of the time.
         seed: of the choice of styles.
     """
@@ -36,6 +44,7 @@ class FastStyle(Trainable, keras.Model):
         network: Callable[..., keras.Model],
         styles: Sequence[np.ndarray],
         image_shape: tuple[int, int, int],
+        log_above: float | None = None,
         start: keras.Model | None = None,
         num_classes: int = 0,
         seed: int = 0,
@@ -44,6 +53,7 @@ class FastStyle(Trainable, keras.Model):
         self.network = network(styles=len(styles))
         if start is not None:
             take_over(start, self.network)
+        self.log_above = log_above
         self.styles = [tf.constant(style[None], tf.float32) for style in styles]
         self.begin(seed)
 
@@ -92,7 +102,8 @@ class FastStyle(Trainable, keras.Model):
             if objective.smoothness:
                 losses["smoothness_loss"] = objective.smoothness_loss(painted)
             loss = sum(losses.values())
-            scaled_loss = scaled(loss, self.network_optimizer)
+            minimised = loss - losses["style_loss"] + flattened(losses["style_loss"], self.log_above)
+            scaled_loss = scaled(minimised, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
         return self.record({"total_loss": loss, **losses})
 

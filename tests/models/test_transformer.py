@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.fast_style import flattened
 from models.networks import adain, transformer
 from models.networks.normalization import AdaptiveInstanceNormalization, InstanceNormalization
 from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
@@ -80,6 +81,16 @@ def test_size_and_shape_are_the_papers():
     assert network.count_params() == 1_679_235 - (32 + 64 + 128 + 10 * 128 + 64 + 32)
     assert network(np.zeros((1, 64, 48, 3), np.float32)).shape == (1, 64, 48, 3)
     assert [layer.filters for layer in network.layers if isinstance(layer, UpsamplingConv2D)] == [64, 32]
+
+
+def test_a_large_style_loss_counts_by_its_logarithm():
+    losses = tf.constant([20.0, 100.0, 100.0 * np.e**2])
+    with tf.GradientTape() as tape:
+        tape.watch(losses)
+        found = flattened(losses, 100.0)
+    np.testing.assert_allclose(found, [20, 100, 300], rtol=1e-6)
+    np.testing.assert_allclose(tape.gradient(found, losses), [1, 1, np.e**-2], rtol=1e-6)
+    assert flattened(losses, None) is losses
 
 
 def test_decoder_mirrors_the_encoder():
