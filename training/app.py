@@ -159,7 +159,7 @@ def _slug(overrides: str) -> str:
 
     Overrides that stand on the command line as they are are the same for all jobs.
     """
-    overrides = f",{overrides},"
+    overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
     for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
         overrides = overrides.replace(f",{argument},", ",")
     return re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
