@@ -12,6 +12,7 @@ from keras import layers
 
 from models.networks.convolution import Conv2D, Conv2DTranspose
 from models.networks.dcgan import CONV_INIT
+from models.networks.holes import FilledHoles
 from models.networks.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
@@ -31,7 +32,7 @@ def generator(
     54,414,979 parameters of the authors' code, but for the biases before a normalisation. `dropout` of the
     innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
-    (`data.tasks.inpaint`): only there is it painted. Raises `ValueError` unless the size is a square power of two
+    (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none. Raises `ValueError` unless the size is a square power of two
     from 32 px, and the source's too.
     """
     height, breadth, channels = image_shape
@@ -40,7 +41,13 @@ def generator(
     levels = int(math.log2(height))
     filters = [width * min(2**i, 8) for i in range(levels)]
     source = keras.Input((None, None, source_shape[-1]), name="source")  # larger ones may come in use
-    x, skips = source, []
+    holes = source_shape[-1] == channels + 1
+    if holes:
+        filled = FilledHoles(levels, dtype="float32", name="filled")(source)
+        x = layers.Concatenate(name="filled_and_holes")([filled, source[..., channels:]])
+    else:
+        x = source
+    skips = []
     for i, count in enumerate(filters):
         name = f"down_{height >> (i + 1)}"
         if i > 0:
@@ -60,10 +67,11 @@ def generator(
             x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[i]])
     x = layers.ReLU(name="out_relu")(x)
-    x = Conv2DTranspose(channels, 4, strides=2, padding="same", kernel_initializer=CONV_INIT, name="out")(x)
+    init = "zeros" if holes else CONV_INIT
+    x = Conv2DTranspose(channels, 4, strides=2, padding="same", kernel_initializer=init, name="out")(x)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
-    if source_shape[-1] == channels + 1:
-        image = source[..., :channels] + source[..., channels:] * image
+    if holes:
+        image = filled + source[..., channels:] * image
     network = keras.Model(source, image, name="unet")
     _one_place(network.get_layer("down_1"), network.get_layer("up_2"))
     return network
