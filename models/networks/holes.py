@@ -7,7 +7,7 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="gesso")
 class FilledHoles(layers.Layer):
-    """Picture and holes, `[batch, height, width, channels + 1]`, the last channel 1 in holes -> the picture, filled.
+    """Picture and holes `[batch, height, width, channels + 1]`, the last channel 1 in holes -> the picture, filled.
 
     Pull-push (Gortler et al. 1996, "The Lumigraph"): halved `levels` times, counting what is seen alone, and back,
     where each size fills what it does not know from the smaller one. Where nothing is seen at all, 0. Sides must be
@@ -22,7 +22,7 @@ class FilledHoles(layers.Layer):
         seen = 1 - inputs[..., -1:]
         sizes = [
             tf.concat([inputs[..., :-1] * seen, seen], axis=-1)
-        ]  # colours by how much of them is seen, and that
+        ]  # how much is seen, and its colours times that
         for _ in range(self.levels):
             sizes.append(tf.nn.avg_pool2d(sizes[-1], 2, 2, "VALID"))
         smallest = sizes.pop()

@@ -32,8 +32,8 @@ def generator(
     54,414,979 parameters of the authors' code, but for the biases before a normalisation. `dropout` of the
     innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
-    (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none. Raises `ValueError` unless the size is a square power of two
-    from 32 px, and the source's too.
+    (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
+    Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too.
     """
     height, breadth, channels = image_shape
     if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):
