@@ -61,18 +61,19 @@ def main() -> None:
         from training import hardware
 
         names = (options.a, options.b, options.test_a, options.test_b, *options.judge)
-        sets = [image_folder.load(name, options.image_size, options.cache_dir) for name in names]
+        datasets = [image_folder.load(name, options.image_size, options.cache_dir) for name in names]
         hardware.load_tensorflow()
+        from evaluation import sets
         from metrics.features import vgg16
 
         space = vgg16(options.weights)
 
         def features(dataset) -> np.ndarray:
-            indices = np.arange(len(dataset))
-            batches = (dataset.images[indices[i : i + BATCH]] for i in range(0, len(dataset), BATCH))
-            return np.concatenate([space(batch.astype(np.float32) / 127.5 - 1) for batch in batches])
+            chosen = np.arange(len(dataset))
+            found = sets.reference_features(dataset, chosen, space, options.weights, options.cache_dir, BATCH)
+            return np.asarray(found, np.float64)
 
-        a, b, *others = (features(dataset).astype(np.float64) for dataset in sets)
+        a, b, *others = (features(dataset) for dataset in datasets)
         mean, deviation = np.mean([a.mean(0), b.mean(0)], axis=0), np.sqrt((a.var(0) + b.var(0)) / 2) + 1e-6
         coefficients = fit((a - mean) / deviation, (b - mean) / deviation)
         shares = {}

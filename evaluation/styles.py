@@ -111,14 +111,12 @@ def pictures(config: DictConfig) -> tuple[dict, dict]:
 
 def films(config: DictConfig) -> tuple[dict, dict]:
     """The flicker of a stylized film, and of the film itself, both at the size of the painted one."""
-    painted = film.open(config.images)
-    height, width = next(iter(painted)).shape[:2]
-    content = film.open(config.content)
-    shape = next(iter(content)).shape
-    if abs(shape[0] * width - shape[1] * height) > 2 * max(shape):  # px: painted sides are even
-        raise GessoError(
-            f"{config.images} is {width}x{height}, {config.content} {shape[1]}x{shape[0]}: not the same film."
-        )
+    content, painted = film.open(config.content), film.open(config.images)
+    height, width = painted.height, painted.width
+    stretched = abs(content.height * width - content.width * height)
+    if stretched > 2 * max(content.height, content.width):  # px: painted sides are even
+        sizes = f"{width}x{height} px, {config.content} {content.width}x{content.height}"
+        raise GessoError(f"{config.images} is {sizes}: not the same film.")
     frames = (pairs.resized(frame, (height, width)) for frame in content)
     try:
         found = flicker(frames, painted)

@@ -20,9 +20,8 @@ class FilledHoles(layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         seen = 1 - inputs[..., -1:]
-        sizes = [
-            tf.concat([inputs[..., :-1] * seen, seen], axis=-1)
-        ]  # how much is seen, and its colours times that
+        # How much is seen comes last; the colours are multiplied by it.
+        sizes = [tf.concat([inputs[..., :-1] * seen, seen], axis=-1)]
         for _ in range(self.levels):
             sizes.append(tf.nn.avg_pool2d(sizes[-1], 2, 2, "VALID"))
         smallest = sizes.pop()
