@@ -187,9 +187,9 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(straight, tmp_path, script
 @pytest.mark.slow
 def test_full_disk_is_one_message_and_leaves_nothing_half_written(tmp_path):
     run = tmp_path / "run"
-    arguments = " ".join([*TINY, "model.width=24", "steps=20", f"hydra.run.dir={run}"])
-    command = f"ulimit -f 2000; exec {sys.executable} train.py {arguments}"  # no file beyond 2 MB
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    arguments = [sys.executable, "train.py", *TINY, "model.width=24", "steps=20", f"hydra.run.dir={run}"]
+    limited = ["bash", "-c", 'ulimit -f 2000; exec "$@"', "bash"]  # no file beyond 2 MB
+    done = subprocess.run([*limited, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1, done.stderr
     assert re.search(r"Could not write .*step_00000010\.npz: File too large", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
