@@ -34,6 +34,7 @@ UNUSED = {
 LEAST = {
     "size": 1, "style_size": 1, "steps": 1, "seed": 0, "tile": 64, "gatys.coarsest": 1, "gatys.log_every": 1,
 }  # fmt: skip
+OPTIONAL = ("size", "style_size", "tile", "gatys.log_every")  # may be null
 TRAINED_BY = {"fast": "fast_style", "adain": "adain", "translate": "pix2pix"}
 FILES = ("content", "style", "model", "output", "weights", "mask")  # keys
 
@@ -80,8 +81,7 @@ def check(config: DictConfig) -> None:
             raise GessoError(f"{key}={value}: {nearest(str(value), [name for name in allowed if name])}")
     for key, least in LEAST.items():
         value = OmegaConf.select(config, key)
-        optional = value is None and key not in ("tile", "seed")
-        if not optional and (not isinstance(value, int) or value < least):
+        if not (value is None and key in OPTIONAL) and (not isinstance(value, int) or value < least):
             raise GessoError(f"{key}={value}: it must be a whole number, at least {least}.")
     weights = [1] if config.style_weights is None else config.style_weights
     if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):

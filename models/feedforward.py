@@ -8,22 +8,24 @@ import tensorflow as tf
 
 from models.networks import adain, srresnet, transformer
 from models.networks.normalization import InstanceNormalization
-from models.tiling import Box, Tile, tiles
+from models.tiling import TILE, Box, Tile, tiles
 from training.errors import GessoError
 
 Tensor = tf.Tensor
 
-KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE and reach
+KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE, reach and the like
 LEAST = 16  # px: smaller pictures have nothing that could be mirrored around them
-SAMPLE = 256  # px, side of the squares that statistics are estimated from
+SAMPLE = 1024  # px, side of the squares that statistics are estimated from
 
 
 class Feedforward:
     """Calls a network from pictures to pictures on one after another: a stylizer or a translator."""
 
-    def __init__(self, network: keras.Model, tile: int = 1024):
+    def __init__(self, network: keras.Model, tile: int | None = None):
         self.stride, self.reach = geometry(network)
-        self.edge = getattr(KNOWN.get(network.name), "EDGE", 0)
+        module = KNOWN.get(network.name)
+        self.edge = getattr(module, "EDGE", 0)
+        tile = tile or (module.tile(network) if hasattr(module, "tile") else TILE)
         self.network = network
         self.tile = max(self.stride, tile // _scale(network))  # it is the large picture that takes the memory
         self.run = _compiled(network)
@@ -33,11 +35,11 @@ class Feedforward:
     def __call__(self, image: np.ndarray, conditions: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Float32 `[height, width, channels]`, any size, and the network's other inputs, each for one picture.
 
-        The result has the same sides, or as many times larger ones as the network makes. A picture with a side of
-        more than `tile` px, here or in the result, is painted in tiles. Instance normalisation looks at the whole
+        The result has the same sides, or as many times larger ones as the network makes. A picture, or result, with
+        more pixels than a square of `tile` px is painted in tiles. Instance normalisation looks at the whole
         picture, and tiles with statistics of their own would differ in colour and contrast. They share them
-        instead: estimated from a sample of the picture, as large as a tile, that goes through the network as one
-        batch. So no seam shows, though the whole may differ a little from what it would be in one piece.
+        instead, estimated from a sample of the picture that goes through the network as one batch. So no seam
+        shows, but the picture is another than it would be in one piece: `tile` is best as large as memory allows.
         """
         height, width = image.shape[:2]
         conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
@@ -54,7 +56,7 @@ class Feedforward:
         run = self.run
         if self.normalized:
             self.shared = self.shared or _Shared(self.network)
-            self.shared.estimate(_sample(image, self.tile**2), conditions)
+            self.shared.estimate(_sample(image, self.tile**2 // 2), conditions)
             if len(self.shared.statistics) == 1:  # it depends on no other estimate: a pass makes it exact
                 self.shared.measure(image, parts, conditions)
             run = self.shared.run

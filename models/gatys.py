@@ -16,7 +16,7 @@ import tensorflow as tf
 from data.picture import grown, scaled
 from models.networks import vgg
 from models.perceptual import Features, Perceptual
-from models.tiling import tiles
+from models.tiling import TILE, tiles
 from training.errors import GessoError
 
 Tensor = tf.Tensor
@@ -66,7 +66,7 @@ def optimize(
     coarsest: int = 256,
     init: str | np.ndarray = "content",
     seed: int = 0,
-    tile: int = 1024,
+    tile: int | None = None,
     lbfgs_pixels: int = 2_000_000,
     report: Report | None = None,
 ) -> np.ndarray:
@@ -86,7 +86,7 @@ def optimize(
             pictures in float64.
         steps: evaluations at the coarsest level; `schedule`.
         init: "content", "noise" with `seed`, or a picture to start from.
-        tile: larger pictures are worked on in squares of so many px, with the same result.
+        tile: larger pictures are worked on in squares of so many px, with the same result; None: `TILE`.
         report: called after each evaluation with the terms of the objective and the picture as it was.
 
     Raises `GessoError` if the objective becomes NaN.
@@ -113,7 +113,7 @@ def optimize(
             image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
         else:
             image = target
-        problem = _Problem(objective, target, styles, masks, max(size) * style_scale, strength, tile)
+        problem = _Problem(objective, target, styles, masks, max(size) * style_scale, strength, tile or TILE)
         image = np.clip(image, -1, 1)
         if optimizer == "lbfgs" and size[0] * size[1] <= lbfgs_pixels:
             image = _lbfgs(lambda x, problem=problem: checked(problem, x), image, count)

@@ -75,7 +75,7 @@ def _log(writer: tf.summary.SummaryWriter, step: int, terms: dict[str, float], i
 
 
 def fast(
-    network: keras.Model, weights: Sequence[float] | None, preserve_color: str, strength: float, tile: int
+    network: keras.Model, weights: Sequence[float] | None, preserve_color: str, strength: float, tile: int | None
 ) -> Paint:
     """A trained `transformer`; `weights` blend its styles. `strength` mixes what it paints with the content."""
     run = Feedforward(network, tile)
@@ -98,7 +98,7 @@ def arbitrary(
     weights: Sequence[float] | None,
     preserve_color: str,
     strength: float,
-    tile: int,
+    tile: int | None,
 ) -> Paint:
     """A trained `adain.stylizer`; of several styles, it paints the average of their moments by `weights`."""
     run = Feedforward(network, tile)
@@ -122,7 +122,7 @@ def arbitrary(
 
 
 def translation(
-    network: keras.Model, task: str | None, size: int | None, hole: np.ndarray | None, tile: int
+    network: keras.Model, task: str | None, size: int | None, hole: np.ndarray | None, tile: int | None
 ) -> Paint:
     """A trained translator: `unet`, `transformer` or `srresnet`.
 

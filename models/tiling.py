@@ -4,6 +4,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
+TILE = 1280  # px, side of the tiles of large pictures, unless asked otherwise
+
 Box = tuple[int, int, int, int]  # top, bottom, left, right, in px
 
 
@@ -22,15 +24,18 @@ class Tile:
 
 
 def tiles(size: tuple[int, int], side: int, margin: int, stride: int = 1) -> list[Tile]:
-    """Cuts a picture of (height, width) into tiles whose cores cover it once; a single one if it is small enough.
+    """Cuts a picture of (height, width) into tiles whose cores cover it once.
 
     Args:
-        side: of the largest core, in px, give or take a stride.
+        side: of the largest core, in px, give or take a stride. A picture with no more pixels than a square of that
+            side stays whole.
         margin: what tiles see beyond their cores; where it reaches as far as the network sees, no seam shows.
         stride: cores and margins start at multiples of it, so that a network that shrinks its picture by so much
             puts its cells where it would in the whole picture.
     """
     height, width = size
+    if height * width <= side**2:
+        return [Tile((0, height, 0, width), (0, height, 0, width))]
     margin = math.ceil(margin / stride) * stride
     return [
         Tile(

@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     """The compiled model of a configuration, with the weights that `seed` gives it whatever was made before."""
+    policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
+    keras.config.set_dtype_policy(policy)  # which that forgets
     keras.utils.set_random_seed(seed)
     classes = len(dataset.class_names or ())
     shapes = {"image_shape": dataset.image_shape}

@@ -11,7 +11,7 @@ from models.tiling import tiles
 random = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("size", [(100, 37), (64, 64), (513, 200)])
+@pytest.mark.parametrize("size", [(130, 37), (64, 64), (513, 200)])
 @pytest.mark.parametrize("stride", [1, 8])
 def test_cores_cover_a_picture_once(size, stride):
     covered = np.zeros(size, int)

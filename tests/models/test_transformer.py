@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models.fast_style import flattened
-from models.networks import adain, transformer
+from models.networks import adain, resampling, transformer
 from models.networks.normalization import AdaptiveInstanceNormalization, InstanceNormalization
 from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 
@@ -36,6 +36,18 @@ def test_convolution_to_a_picture_is_a_convolution():
     x = pictures(2, 12, 11, 5)
     layer = ToPictureConv2D(3, 9)
     np.testing.assert_allclose(layer(x), tf.nn.conv2d(x, layer.kernel.value, 1, "VALID"), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("height", [resampling.ROWS, resampling.ROWS + 1, 300])
+def test_strips_of_a_large_picture_are_the_whole(height, monkeypatch):
+    x = pictures(1, height, 21, 3)
+    for layer in (UpsamplingConv2D(4), ToPictureConv2D(3, 9)):
+        whole = layer(x)
+        run = tf.function(layer, input_signature=[tf.TensorSpec((1, None, None, 3))])
+        np.testing.assert_allclose(run(x), whole, rtol=1e-4, atol=1e-5)
+        with monkeypatch.context() as patch:
+            patch.setattr(resampling, "LARGE", 0)
+            np.testing.assert_allclose(layer(x), whole, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [2, 20, None], ids=["few", "many", "unknown"])
