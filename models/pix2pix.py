@@ -27,7 +27,7 @@ class Pix2Pix(Adversarial, keras.Model):
         generator, discriminator: builders, called with `image_shape` and `source_shape`, as those in
             `models/networks/unet.py` and `patchgan.py`.
         image_shape, source_shape: of targets and sources; `num_classes` of the data set is not used.
-        reconstruction_weight: of the mean absolute error beside the adversarial loss.
+        reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
         seed: of the dropout, and of penalties that draw points.
     """
 
@@ -71,7 +71,7 @@ class Pix2Pix(Adversarial, keras.Model):
                 means = self._train_discriminator(source, target, image)
                 real = {"real_logits": self._judge(target, source)} if self.relativistic else {}
             adversarial = self.generator_loss(self._judge(image, source), **real)
-            error = reconstruction.l1(image, target)
+            error = reconstruction.l1(image, target, self._holes(source))
             objective = scaled(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}
@@ -89,6 +89,11 @@ class Pix2Pix(Adversarial, keras.Model):
             "discriminator_gradient_norm": norm,
             "discriminator_accuracy": accuracy(real, fake, self.threshold),
         }
+
+    def _holes(self, source: Tensor) -> Tensor | None:
+        """Of a picture with holes, the channel that says where they are: all else is known, and no error."""
+        channels = self.generator.output_shape[-1]
+        return source[..., channels:] if source.shape[-1] == channels + 1 else None
 
     def _judge(self, image: Tensor, source: Tensor) -> Tensor:
         return self.discriminator([image, source], training=True)

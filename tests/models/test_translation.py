@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from losses import adversarial
+from losses import adversarial, reconstruction
 from losses.penalties import Penalty, r1
 from models.content_style_gan import ContentStyleGAN
 from models.cyclegan import CycleGAN
@@ -41,6 +41,22 @@ def pix2pix(**options) -> Pix2Pix:
         lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16),
         (32, 32, 3), (32, 32, 1), **options,
     )  # fmt: skip
+
+
+def test_pix2pix_counts_the_error_of_holes_alone():
+    target, holes = pictures(2, 32, 32, 3), np.zeros((2, 32, 32, 1), np.float32)
+    holes[0, 4:12, 8:20] = 1
+    keras.utils.set_random_seed(0)
+    model = Pix2Pix(
+        lambda **shapes: unet.generator(**shapes, width=4),
+        lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16),
+        (32, 32, 3), (32, 32, 4),
+    )  # fmt: skip
+    source = tf.concat([target * (1 - holes), holes], axis=-1)
+    before = model.generator(source, training=True).numpy()
+    loss = float(compiled(model).train_step({"source": source, "target": target})["l1_loss"])
+    assert loss == pytest.approx(abs(before - target)[0, 4:12, 8:20].mean(), rel=1e-5)
+    assert float(reconstruction.l1(target, target + 1, tf.zeros_like(holes))) == 0
 
 
 @pytest.mark.parametrize("loss", ["hinge", "relativistic"])

@@ -1,0 +1,38 @@
+"""How a model is made of a configuration."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+from hydra import compose, initialize_config_dir
+
+from training import loop
+from training.app import ROOT
+
+PICTURES = SimpleNamespace(image_shape=(16, 16, 3), class_names=None)
+
+
+def config():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose("train", ["model=dcgan", "model.width=2"])
+
+
+def test_networks_are_in_the_precision_that_was_set():
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        model = loop.make(config(), PICTURES, seed=0)
+        for network in (model.generator, model.discriminator, model.ema):
+            assert "bfloat16" in {layer.compute_dtype for layer in network.layers}, network.name
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_weights_and_names_are_those_of_the_seed_whatever_was_made_before():
+    first = loop.make(config(), PICTURES, seed=3)
+    loop.make(config(), PICTURES, seed=4)
+    again = loop.make(config(), PICTURES, seed=3)
+    for one, two in zip(first.generator.variables, again.generator.variables, strict=True):
+        assert one.path == two.path
+        np.testing.assert_array_equal(one, two)
