@@ -82,7 +82,7 @@ def fast(
     conditions = {} if weights is None else {"weights": np.asarray(weights, np.float32) / np.sum(weights)}
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-        painted = run(image, conditions)
+        painted = np.clip(run(image, conditions), -1, 1)
         if preserve_color == "histogram":
             painted = color.match_colors(painted, image)
         if preserve_color == "luminance":

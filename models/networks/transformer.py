@@ -13,7 +13,7 @@ STRIDE = 4  # sides of pictures must be its multiples
 
 def reach(network: keras.Model) -> int:
     """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
-    return 20 + 8 * sum(isinstance(layer, layers.Add) for layer in network.layers)  # 8 a residual block
+    return 20 + 8 * sum(layer.name.endswith("b_norm") for layer in network.layers)  # 8 a residual block
 
 
 def tile(network: keras.Model) -> int:
@@ -21,8 +21,14 @@ def tile(network: keras.Model) -> int:
     return int(3072 * (32 / network.get_layer("in").filters) ** 0.5)
 
 
-def transformer(width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9) -> keras.Model:
-    """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, by tanh, float32.
+def transformer(
+    width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9, output: str = "tanh"
+) -> keras.Model:
+    """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, float32.
+
+    `output`: "tanh", as in the papers; or not bounded, to be clipped when looked at: "linear", the last
+    convolution's, or "residual", its sum with the image. A tanh pins what was painted too bright to white, where
+    its gradient is 0: such spots never go away, and by instance normalisation all else depends on them.
 
     With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
     add up to 1 blend. `width` 32, 5 residual blocks, and `edge`, the side of the first and last kernels, 9 are the
@@ -50,6 +56,10 @@ def transformer(width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9
     for i in (1, 2):
         x = norm(UpsamplingConv2D(width * 4 // 2**i, name=f"up{i}")(x), f"up{i}")
     x = ReflectionPadding2D(edge // 2, name="out_pad")(x)
-    x = ToPictureConv2D(3, edge, name="out")(x)
-    x = layers.Activation("tanh", dtype="float32", name="picture")(x)
+    faint = keras.initializers.VarianceScaling(0.05, "fan_avg", "uniform")  # nothing bounds the first pictures
+    x = ToPictureConv2D(3, edge, kernel_initializer="glorot_uniform" if output == "tanh" else faint, name="out")(x)
+    if output == "residual":
+        x = layers.Add(dtype="float32", name="picture")([image, x])
+    else:
+        x = layers.Activation(output, dtype="float32", name="picture")(x)
     return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")
