@@ -102,7 +102,7 @@ def test_outputs(output):
     network = transformer.transformer(width=4, blocks=2, output=output)
     assert transformer.reach(network) == 36
     if output == "residual":
-        assert abs(network(x) - x).numpy().mean() < 0.25 * abs(x).mean()  # it begins near what it is shown
+        assert abs(network(x) - x).numpy().mean() < 0.4 * abs(x).mean()  # it begins near what it is shown
     network.get_layer("out").bias.assign([5.0, 5.0, 5.0])
     painted = network(x).numpy()
     assert (painted.max() <= 1) == (output == "tanh")
