@@ -77,15 +77,17 @@ class InstanceNormalization(layers.Layer):
     textbook's passes; a batch of a known, small size is taken picture by picture.
     """
 
-    def __init__(self, styles: int = 1, epsilon: float = 1e-5, **options):
+    def __init__(self, styles: int = 1, epsilon: float = 1e-5, gamma_initializer: str = "ones", **options):
         super().__init__(**options)
         self.styles = styles
         self.epsilon = epsilon
+        self.gamma_initializer = gamma_initializer
 
     def build(self, shape: tuple) -> None:
         shape = (self.styles, shape[-1])
-        self.gamma = self.add_weight(shape=shape, initializer="ones", dtype="float32", autocast=False, name="gamma")
-        self.beta = self.add_weight(shape=shape, initializer="zeros", dtype="float32", autocast=False, name="beta")
+        options = {"shape": shape, "dtype": "float32", "autocast": False}
+        self.gamma = self.add_weight(initializer=self.gamma_initializer, name="gamma", **options)
+        self.beta = self.add_weight(initializer="zeros", name="beta", **options)
 
     def call(self, inputs: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
@@ -114,7 +116,8 @@ class InstanceNormalization(layers.Layer):
         return inputs_shape
 
     def get_config(self) -> dict:
-        return super().get_config() | {"styles": self.styles, "epsilon": self.epsilon}
+        options = ("styles", "epsilon", "gamma_initializer")
+        return super().get_config() | {name: getattr(self, name) for name in options}
 
 
 @keras.saving.register_keras_serializable(package="gesso")
