@@ -26,9 +26,8 @@ def transformer(
 ) -> keras.Model:
     """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, float32.
 
-    `output`: "tanh", as in the papers; or not bounded, to be clipped when looked at: "linear", the last
-    convolution's, or "residual", its sum with the image. A tanh pins what was painted too bright to white, where
-    its gradient is 0: such spots never go away, and by instance normalisation all else depends on them.
+    `output`: "tanh", as in the papers, or "linear", not bounded, to be clipped when looked at. For losses that look
+    at the picture, that is better: a tanh pins what was painted too bright to white, where its gradient is 0.
 
     With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
     add up to 1 blend. `width` 32, 5 residual blocks, and `edge`, the side of the first and last kernels, 9 are the
@@ -60,8 +59,5 @@ def transformer(
     x = ReflectionPadding2D(edge // 2, name="out_pad")(x)
     faint = keras.initializers.VarianceScaling(0.05, "fan_avg", "uniform")  # nothing bounds the first pictures
     x = ToPictureConv2D(3, edge, kernel_initializer="glorot_uniform" if output == "tanh" else faint, name="out")(x)
-    if output == "residual":
-        x = layers.Add(dtype="float32", name="picture")([image, x])
-    else:
-        x = layers.Activation(output, dtype="float32", name="picture")(x)
+    x = layers.Activation(output, dtype="float32", name="picture")(x)
     return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")

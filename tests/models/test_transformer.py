@@ -95,14 +95,12 @@ def test_size_and_shape_are_the_papers():
     assert [layer.filters for layer in network.layers if isinstance(layer, UpsamplingConv2D)] == [64, 32]
 
 
-@pytest.mark.parametrize("output", ["tanh", "linear", "residual"])
+@pytest.mark.parametrize("output", ["tanh", "linear"])
 def test_outputs(output):
     keras.utils.set_random_seed(0)
     x = np.clip(pictures(1, 32, 40, 3), -1, 1)
     network = transformer.transformer(width=4, blocks=2, output=output)
     assert transformer.reach(network) == 36
-    if output == "residual":
-        assert abs(network(x) - x).numpy().mean() < 0.4 * abs(x).mean()  # it begins near what it is shown
     network.get_layer("out").bias.assign([5.0, 5.0, 5.0])
     painted = network(x).numpy()
     assert (painted.max() <= 1) == (output == "tanh")
