@@ -1,5 +1,6 @@
 """Pictures of any size through a trained stylizer: whole, or in tiles that share their statistics."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -15,7 +16,7 @@ Tensor = tf.Tensor
 
 KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE, reach and the like
 LEAST = 16  # px: smaller pictures have nothing that could be mirrored around them
-SAMPLE = 1024  # px, side of the squares that statistics are estimated from
+SAMPLE = 64  # px, side of the squares that statistics are estimated from: many small ones see more of a picture
 
 
 class Feedforward:
@@ -56,9 +57,10 @@ class Feedforward:
         run = self.run
         if self.normalized:
             self.shared = self.shared or _Shared(self.network)
-            self.shared.estimate(_sample(image, self.tile**2 // 2), conditions)
-            if len(self.shared.statistics) == 1:  # it depends on no other estimate: a pass makes it exact
+            if len(self.shared.statistics) == 1:  # depends on no others: a pass over all tiles is exact
                 self.shared.measure(image, parts, conditions)
+            else:
+                self.shared.estimate(_sample(image, self.tile**2 // 2, self.stride), conditions)
             run = self.shared.run
         painted = None
         for part in parts:
@@ -99,15 +101,18 @@ def _scale(network: keras.Model) -> int:
     return 2 ** sum(isinstance(layer, srresnet.PixelShuffle) for layer in network.layers)
 
 
-def _sample(image: np.ndarray, pixels: int) -> np.ndarray:
-    """Squares from all over a picture, evenly spread, of about so many pixels together: `[n, side, side, 3]`."""
+def _sample(image: np.ndarray, pixels: int, stride: int) -> np.ndarray:
+    """Squares from all over a picture, evenly spread, of at most so many pixels together: `[n, side, side, 3]`.
+
+    Their sides are multiples of `stride`.
+    """
     height, width = image.shape[:2]
-    side = min(SAMPLE, height, width)
+    side = max(1, min(SAMPLE, height, width, math.isqrt(pixels)) // stride) * stride
     count = max(1, pixels // side**2)
-    rows = max(1, round((count * height / width) ** 0.5))
+    rows = min(count, max(1, round((count * height / width) ** 0.5)))
     tops, lefts = (
-        np.linspace(0, length - side, number).astype(int)
-        for length, number in ((height, rows), (width, max(1, count // rows)))
+        ((np.arange(number) + 0.5) / number * length - side / 2).clip(0, length - side).astype(int)
+        for length, number in ((height, rows), (width, count // rows))
     )
     return np.stack([image[top : top + side, left : left + side] for top in tops for left in lefts])
 
@@ -121,8 +126,8 @@ def _padded(image: np.ndarray, stride: int, edge: int) -> np.ndarray:
     return np.pad(image, (rows, columns, (0, 0)), "symmetric")
 
 
-def _compiled(network: keras.Model) -> Callable:
-    @tf.function(reduce_retracing=True)
+def _compiled(network: keras.Model, signature: Sequence | None = None) -> Callable:
+    @tf.function(reduce_retracing=True, input_signature=signature)
     def run(image: Tensor, conditions: dict[str, Tensor]) -> Tensor:
         return network({"image": image, **conditions} if conditions else image, training=False)
 
@@ -146,7 +151,9 @@ class _Shared:
         self._run_alone = self._way(copy, own=True, adding=True)
 
     def _way(self, network: keras.Model, own: bool, adding: bool) -> Callable:
-        run = _compiled(network)
+        spec = {tensor.name: tf.TensorSpec((1, *tensor.shape[1:])) for tensor in network.inputs}
+        image = spec.pop("image").shape
+        run = _compiled(network, (tf.TensorSpec((None, *image[1:])), spec))  # traced once, for tiles of all sizes
 
         def with_statistics(*inputs):
             for statistics in self.statistics:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from models import feedforward
 from models.feedforward import Feedforward
 from models.networks import adain, transformer
 from models.tiling import tiles
@@ -84,11 +85,32 @@ def test_tiles_see_as_far_as_the_network():
     np.testing.assert_allclose(painted, whole, atol=2e-3)
 
 
-def test_sampled_statistics_are_near_those_of_the_whole_and_show_no_seam():
+def halves(height: int, width: int) -> np.ndarray:
+    """Left a flat grey, right `picture`: no part of it is like the whole."""
+    image = picture(height, width)
+    image[:, : width // 2] = -0.5
+    return image
+
+
+def test_sampled_statistics_are_near_those_of_the_whole():
+    """Much nearer than those of each tile for itself."""
+    keras.utils.set_random_seed(0)
     network = transformer.transformer(width=4, blocks=1)
-    image = picture(512, 512)
-    run = Feedforward(network, 300)
-    whole, tiled = Feedforward(network, 512)(image), run(image)
-    assert abs(tiled - whole).mean() < 0.1
-    again = run(image)
-    np.testing.assert_array_equal(tiled, again)  # nothing is left over from the picture before
+    image = halves(400, 700)
+    run, apart = Feedforward(network, 300), Feedforward(network, 300)
+    apart.normalized = False
+    whole, tiled, separate = Feedforward(network, 1024)(image), run(image), apart(image)
+    assert abs(tiled - whole).mean() < 0.3 * abs(separate - whole).mean()
+    np.testing.assert_array_equal(tiled, run(image))  # nothing is left over from the picture before
+
+
+@pytest.mark.parametrize("sides", [(2160, 3840), (4000, 600), (300, 260)])
+@pytest.mark.parametrize("tile", [64, 250, 1280, 3072])
+def test_samples_come_from_all_over(sides, tile):
+    y, x = np.mgrid[: sides[0], : sides[1]]
+    sample = feedforward._sample(np.stack([y, x], -1), tile**2 // 2, 4)
+    count, height, width, _ = sample.shape
+    assert height == width and height % 4 == 0 and count * height * width <= tile**2 // 2
+    for axis, side in enumerate(sides):  # its middle is the picture's; both halves are seen
+        assert abs(sample[..., axis].mean() - side / 2) < 4
+        assert sample[..., axis].min() < side / 2 < sample[..., axis].max()
