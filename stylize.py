@@ -48,7 +48,7 @@ def stylize(config: DictConfig) -> None:
 
     hardware.set_up(config)
     paint = make_painter(config)
-    chunks = pictures.provenance(config.stylizer or "gatys", config, config.seed)
+    chunks = provenance(config)
     failures = []
     for content, output in tqdm(jobs, unit="file", disable=True if len(jobs) == 1 else None):
         try:
@@ -86,8 +86,9 @@ def check(config: DictConfig) -> None:
     weights = [1] if config.style_weights is None else config.style_weights
     if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
-    if config.gatys.style_scale <= 0:
-        raise GessoError(f"gatys.style_scale={config.gatys.style_scale}: it must be positive.")
+    for key in ("style_scale", "learning_rate"):
+        if config.gatys[key] <= 0:
+            raise GessoError(f"gatys.{key}={config.gatys[key]}: it must be positive.")
     if config.strength < 0:
         raise GessoError(f"strength={config.strength}: it must not be negative.")
     if not 0 <= config.steady < 1:
@@ -99,7 +100,7 @@ def check(config: DictConfig) -> None:
             f"method={config.method} paints with a trained network: model=<run directory or stylizer.keras>. "
             f"To train one: python train.py model={TRAINED_BY[config.method]} ..."
         )
-    if config.stylizer is None and config.style is None:
+    if config.stylizer is None and not config.style:
         raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
     if config.stylizer is not None and config.method == "gatys":
         raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
@@ -124,20 +125,25 @@ def find_contents(config: DictConfig) -> list[Path]:
 def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]:
     """Each content with the file that its result goes to.
 
-    `output=` is a file if there is one content and it has a suffix that can be written, else a folder. Raises
-    `GessoError` where a result would overwrite what it is made from.
+    `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
+    would overwrite what it is made from.
     """
     folder = Path(config.output or HydraConfig.get().runtime.output_dir).expanduser()
     if folder.is_relative_to(Path.cwd()):
         folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
-    one_file = len(contents) == 1 and config.output is not None and not folder.is_dir() and folder.suffix
-    kept = {Path(path).expanduser().resolve() for path in [*contents, *style_files(config), *mask_files(config)]}
+    one_file = config.output is not None and not folder.is_dir() and folder.suffix
+    if one_file and Path(str(config.content)).expanduser().is_dir():
+        if folder.suffix.lower() in {**film.OUTPUTS, **picture.OUTPUTS}:
+            raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
+        one_file = False
+    kept = {Path(path).expanduser().resolve() for path in [*contents, *listed(config.style), *mask_files(config)]}
     stems = [path.stem for path in contents]
     jobs = []
     for content in contents:
-        known, suffix = (film.OUTPUTS, ".mp4") if film.is_film(content) else (picture.OUTPUTS, ".png")
+        moving = film.is_film(content)
         name = content.stem if stems.count(content.stem) == 1 else content.name  # a.jpg beside a.png
-        output = folder if one_file else folder / f"{name}{suffix}"
+        output = folder if one_file else folder / (name + (film.suffix(content) if moving else ".png"))
+        known = film.OUTPUTS if moving else picture.OUTPUTS
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
         if output.resolve() in kept:
@@ -157,17 +163,23 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     return jobs
 
 
-def style_files(config: DictConfig) -> list[str]:
-    """The paintings that `style=` names."""
-    if config.style is None:
+def listed(value) -> list[str]:
+    """The files that a key names: one, several, or none."""
+    if value is None:
         return []
-    return list(config.style) if isinstance(config.style, ListConfig) else [str(config.style)]
+    return [str(file) for file in value] if isinstance(value, ListConfig) else [str(value)]
 
 
 def mask_files(config: DictConfig) -> list[str]:
     """The masks that any key names."""
-    several = (config.gatys.content_masks or (), config.gatys.style_masks or ())
-    return [*(() if config.mask is None else (str(config.mask),)), *several[0], *several[1]]
+    return listed(config.mask) + listed(config.gatys.content_masks) + listed(config.gatys.style_masks)
+
+
+def provenance(config: DictConfig) -> dict[str, str]:
+    """PNG text chunks: of a trained network those of its run, else this configuration."""
+    if config.stylizer is None:
+        return pictures.provenance("gatys", config, config.seed)
+    return saved.provenance(saved.network_file(config.stylizer), config.seed)
 
 
 def refuse_unused(config: DictConfig, method: str) -> None:
@@ -203,19 +215,24 @@ def make_painter(config: DictConfig):
             log.info("This network knows %d styles and paints in the first; style_weights= blends them.", styles)
         _check_weights(weights, styles)
         return painters.fast(network, weights if styles > 1 else None, color, config.strength, config.tile)
-    if config.style is None:
+    if not config.style:
         raise GessoError("This network paints in any manner: style=<painting> says in which.")
-    images = [_read(file, config.style_size) for file in style_files(config)]
+    images = [_read(file, config.style_size) for file in listed(config.style)]
     _check_weights(weights, len(images))
     return painters.arbitrary(network, images, weights, color, config.strength, config.tile)
 
 
 def _optimization(config: DictConfig, weights: list[float] | None):
+    import keras
+
     from models import gatys, painters
 
-    files, options = style_files(config), config.gatys
-    masks, style_masks = _masks(options.content_masks), _masks(options.style_masks)
-    if len(options.content_masks or ()) != len(options.style_masks or ()):
+    if keras.config.dtype_policy().name == "mixed_float16":
+        log.info("Optimisation runs in float32: its gradients are too large for float16.")
+        keras.config.set_dtype_policy("float32")
+    files, options = listed(config.style), config.gatys
+    masks, style_masks = _masks(listed(options.content_masks)), _masks(listed(options.style_masks))
+    if len(listed(options.content_masks)) != len(listed(options.style_masks)):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
     _check_weights(weights, len(files))
     weights = weights or [1.0] * len(files)
@@ -246,7 +263,7 @@ def _translation(config: DictConfig, file: Path):
     return painters.translation(saved.load_translator(file), task, made.get("image_size"), hole, config.tile)
 
 
-def _masks(files: Sequence[str] | None) -> np.ndarray | None:
+def _masks(files: Sequence[str]) -> np.ndarray | None:
     """Float32 `[regions, height, width]` in 0..1, all of the first one's size."""
     if not files:
         return None

@@ -1,5 +1,6 @@
 """Films, frame by frame: memory does not grow with their length. Needs PyAV, which brings FFmpeg's libraries."""
 
+import io
 import logging
 import os
 from collections import deque
@@ -7,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ class Film:
     uint8 [height, width, 3], upright, in the colours that it has (sRGB, but for HDR and wide gamuts).
 
     `rate`: frames a second, on average. `frames`: how many, as the file says or as its duration tells, None if
-    it does not. `time_base`: seconds that its timestamps count in; `aspect`: of a pixel, width to height.
+    it does not. `start`: seconds, when it begins in the file: in recordings of broadcasts at any time, here at 0.
+    `time_base`: seconds that timestamps count in; `aspect`: of a pixel, width to height.
     `colours`: FFmpeg's numbers of matrix, primaries and curve.
     """
 
@@ -46,7 +48,7 @@ class Film:
     height: int
     rate: Fraction
     frames: int | None
-    has_audio: bool
+    start: Fraction
     time_base: Fraction
     aspect: Fraction
     colours: tuple[int, int, int]
@@ -57,12 +59,14 @@ class Film:
     def timed(self) -> Iterator[tuple[np.ndarray, int, int]]:
         """Yields (frame, timestamp, duration or 0), both in `time_base`; timestamps rise strictly."""
         last = size = None
+        start = round(self.start / self.time_base)
         for frame in _decode(self.path):
             size = size or (frame.width, frame.height)
-            pts = frame.pts
-            if pts is None:
+            if frame.pts is None:
                 step = frame.duration or max(1, round(1 / (self.rate * self.time_base)))
                 pts = 0 if last is None else last + step
+            else:
+                pts = frame.pts - start
             last = pts if last is None else max(pts, last + 1)  # an encoder refuses two frames at one time
             yield _pixels(frame, *size), last, frame.duration
 
@@ -79,7 +83,7 @@ def open(path: str | Path) -> Film:
         stream = _pictures(container, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         frames = stream.frames or round((container.duration or 0) * rate / 10**6) or None
-        has_audio, time_base = bool(container.streams.audio), stream.time_base
+        start, time_base = Fraction(max(0, container.start_time or 0), 10**6), stream.time_base
         aspect = stream.sample_aspect_ratio or Fraction(1)
     frame = next(_decode(path), None)
     if frame is None:
@@ -87,7 +91,19 @@ def open(path: str | Path) -> Film:
     height, width, _ = _pixels(frame, frame.width, frame.height).shape
     aspect = 1 / aspect if _axes(frame)[0] else aspect
     colours = (frame.colorspace, frame.color_primaries or UNSPECIFIED, frame.color_trc or UNSPECIFIED)
-    return Film(path, width, height, rate, frames, has_audio, time_base, aspect, colours)
+    return Film(path, width, height, rate, frames, start, time_base, aspect, colours)
+
+
+def suffix(path: str | Path) -> str:
+    """The suffix for a film made of the film `path`: its own, or of a kind that can hold its sound."""
+    own = Path(path).suffix.lower()
+    if own in OUTPUTS:
+        return own
+    try:
+        with _opened(Path(path)) as source:
+            return next(suffix for suffix, kind in OUTPUTS.items() if _misfit(source, kind) is None)
+    except (GessoError, StopIteration):  # to be said when the film is read
+        return ".mp4"
 
 
 def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Mapping[str, str]) -> None:
@@ -105,6 +121,11 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
         raise GessoError(f"{output}: films are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
     import av
 
+    with _opened(film.path) as sound:  # now, not after minutes of painting
+        if misfit := _misfit(sound, kind):
+            others = [suffix for suffix, other in OUTPUTS.items() if _misfit(sound, other) is None]
+            advice = f"The suffix {others[0]} can." if others else "Convert it to AAC first."
+            raise GessoError(f"{output} cannot hold the sound of {source} ({misfit}). {advice}")
     times: deque[tuple[int, int]] = deque()  # of the frames that are with `stylise`
     handed_out = _hand_out(film, times)
     stylised = iter(stylise(handed_out))
@@ -120,7 +141,7 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
         ):
             target.metadata["comment"] = "; ".join(f"{key}: {value}" for key, value in metadata.items())
             stream = _encoder(target, film, first)
-            packets = _sound(sound, target, film.path, output)
+            packets = _sound(sound, target, film)
             packet = next(packets, None)
             try:
                 for pixels in chain([first], stylised):
@@ -147,7 +168,8 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
 
 def _keep(target, stream, temporary: Path, output: Path) -> None:
     """Finishes a film before its end, under a name that says so."""
-    partial = output.with_stem(f"{output.stem}.partial")
+    names = (output.with_stem(f"{output.stem}.partial{number or ''}") for number in count())
+    partial = next(name for name in names if not name.exists())  # it may be what is being painted
     with suppress(Exception):  # what stopped it may stop this too, a full disk for one
         target.mux(stream.encode(None))
         target.close()
@@ -157,13 +179,13 @@ def _keep(target, stream, temporary: Path, output: Path) -> None:
 
 def _hand_out(film: Film, times: deque[tuple[int, int]]) -> Iterator[np.ndarray]:
     """The frames; their timestamps and durations are put into `times`."""
-    count = 0
+    found = 0
     for pixels, pts, duration in film.timed():
         times.append((pts, duration))
-        count += 1
+        found += 1
         yield pixels
-    if film.frames and count < 0.9 * film.frames:
-        log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, count)
+    if film.frames and found < 0.9 * film.frames:
+        log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, found)
 
 
 def _opened(path: Path):
@@ -276,24 +298,34 @@ def _frame(pixels: np.ndarray, film: Film, stream, pts: int, duration: int):
     return frame
 
 
-def _sound(container, target, path: Path, output: Path):
+def _misfit(container, kind: str) -> str | None:
+    """The name of a codec of sound that films of that kind cannot hold; None if they hold all that there is."""
+    import av
+
+    target = av.open(io.BytesIO(), "w", format=kind)  # never begun, so there is nothing to finish
+    for stream in container.streams.audio:
+        try:
+            if stream.codec_context is not None:
+                target.add_stream_from_template(stream)
+        except ValueError:
+            return stream.codec_context.name
+    return None
+
+
+def _sound(container, target, film: Film):
     """Adds all streams of sound to `target`; then yields their packets, one after the other."""
     copies = {}
     for stream in container.streams.audio:
         if stream.codec_context is None:
-            log.warning("%s: sound of a kind that FFmpeg does not know is left out", path)
+            log.warning("%s: sound of a kind that FFmpeg does not know is left out", film.path)
             continue
-        try:
-            copy = copies[stream.index] = target.add_stream_from_template(stream)
-        except ValueError:
-            kind, other = stream.codec_context.name, ".mp4" if output.suffix.lower() == ".mkv" else ".mkv"
-            raise GessoError(
-                f"{output} cannot hold the sound of {path} ({kind}). The suffix {other} may help, or "
-                "converting the sound to AAC first."
-            ) from None
+        copy = copies[stream.index] = target.add_stream_from_template(stream)
         copy.metadata.update({key: stream.metadata[key] for key in ("language", "title") if key in stream.metadata})
         copy.disposition = stream.disposition
-    for packet in _packets(container, [container.streams[i] for i in copies], path) if copies else ():
+    for packet in _packets(container, [container.streams[i] for i in copies], film.path) if copies else ():
         if packet.dts is not None:  # the last one of each stream is empty
+            start = round(film.start / packet.time_base)
+            packet.dts -= start
+            packet.pts = None if packet.pts is None else packet.pts - start
             packet.stream = copies[packet.stream.index]
             yield packet

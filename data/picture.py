@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # What `write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+LEAST = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 LONGEST = {"JPEG": 65535, "WEBP": 16383}  # pixels a side; the others have no limit that matters
 
 
@@ -215,7 +216,8 @@ def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
 def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     """The paintings to learn: a file, several, or all in a folder; float32 [height, width, 3] in [-1, 1].
 
-    Their longer side is `size`. Raises `GessoError` if there is none, or one that cannot be read.
+    Their longer side is `size`, the shorter one at least `LEAST`. Raises `GessoError` if there is none, or one
+    that cannot be read.
     """
     if not paths:
         raise GessoError("This model learns a style: model.style=<painting>, or several, model.style=[a,b].")
@@ -223,4 +225,4 @@ def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
     if not files:
         raise GessoError(f"model.style={paths}: no pictures there.")
-    return [to_float(read(file, size).pixels) for file in files]
+    return [grown(to_float(read(file, size).pixels), LEAST) for file in files]

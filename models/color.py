@@ -23,7 +23,7 @@ def match_colors(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """
     pixels, wanted = image.reshape(-1, 3).astype(np.float64), reference.reshape(-1, 3).astype(np.float64)
     regular = 1e-5 * np.eye(3)  # a grey picture has no covariance to divide by
-    source, target = (np.cov(colors, rowvar=False) + regular for colors in (pixels, wanted))
+    source, target = (np.cov(colors, rowvar=False, bias=True) + regular for colors in (pixels, wanted))
     root = _root(source)
     inverse = np.linalg.inv(root)
     transfer = inverse @ _root(root @ target @ root) @ inverse

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data.picture import LEAST
 from models.networks import adain, srresnet, transformer
 from models.networks.normalization import InstanceNormalization
 from models.tiling import TILE, Box, Tile, tiles
@@ -15,7 +16,6 @@ from training.errors import GessoError
 Tensor = tf.Tensor
 
 KNOWN = {"transformer": transformer, "adain": adain, "srresnet": srresnet}  # by name: STRIDE, reach and the like
-LEAST = 16  # px: smaller pictures have nothing that could be mirrored around them
 SAMPLE = 64  # px, side of the squares that statistics are estimated from: many small ones see more of a picture
 
 

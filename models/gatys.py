@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data.picture import grown, scaled
+from data.picture import LEAST, grown, scaled
 from models.networks import vgg
 from models.perceptual import Features, Perceptual
 from models.tiling import TILE, tiles
@@ -24,7 +24,6 @@ Evaluation = Callable[[np.ndarray], tuple[float, np.ndarray]]
 Report = Callable[[dict[str, float], np.ndarray], None]
 
 MARGIN = 128  # px: the deepest layer of VGG19 sees 118 to each side
-LEAST = 16  # px: of a shorter side, the deepest layers would see nothing
 STRIDE = 16  # px between the places of the deepest layers
 FEWEST = 20  # evaluations at a level
 
@@ -95,7 +94,7 @@ def optimize(
     def checked(problem: _Problem, image: np.ndarray) -> tuple[float, np.ndarray]:
         terms, gradient = problem(image)
         if not math.isfinite(sum(terms.values())) or not np.isfinite(gradient).all():
-            raise GessoError("The objective became NaN or infinite. Try optimizer=adam, or precision=float32.")
+            raise GessoError("The objective became NaN or infinite. Try precision=float32, or gatys.optimizer=adam.")
         if report is not None:
             report(terms, image)
         return sum(terms.values()), gradient

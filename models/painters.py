@@ -16,11 +16,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data import tasks
-from data.picture import grown
+from data.picture import LEAST, grown
 from losses import perceptual
 from models import color, gatys
 from models.feedforward import Feedforward
-from models.gatys import LEAST, resized
+from models.gatys import resized
 from models.networks import adain
 from models.perceptual import Perceptual
 

@@ -55,7 +55,8 @@ def main(
                     return task(config)
 
             with _errors_in_words(tracebacks, config_name):
-                sys.argv[1:] = arguments([_plain(a, files, aliases or {}) for a in sys.argv[1:]])
+                sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
+                sys.argv[1:] = arguments([_plain(a, files, aliases or {}, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
                 hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
@@ -65,12 +66,13 @@ def main(
     return decorate
 
 
-def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str]) -> str:
-    """An override as Hydra reads it: keys by their own names, file names in quotes."""
+def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str], sweep: bool) -> str:
+    """An override as Hydra reads it: keys by their own names, file names in quotes; of a sweep, each of several."""
     key, equals, value = argument.partition("=")
     if equals and key in files and value not in ("", "null") and not value.startswith(("[", "'", '"')):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        value = f'"{escaped}"'
+        names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
+        escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
+        value = ",".join(f'"{name}"' for name in escaped)
     return f"{aliases.get(key, key)}{equals}{value}"
 
 

@@ -88,7 +88,8 @@ def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
         return build(include_top=False, weights="imagenet" if weights is None else str(weights))
     except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
         if weights is not None:
-            raise GessoError(f"weights={weights} are not those of {network} without its top: {error}") from error
+            reason = str(error).split("\n")[0][:200]
+            raise GessoError(f"weights={weights} are not those of {network} without its top: {reason}") from error
         file = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
         raise GessoError(
             f"The ImageNet weights of {network} could not be downloaded. Get {file} from "
