@@ -94,7 +94,7 @@ def optimize(
     def checked(problem: _Problem, image: np.ndarray) -> tuple[float, np.ndarray]:
         terms, gradient = problem(image)
         if not math.isfinite(sum(terms.values())) or not np.isfinite(gradient).all():
-            raise GessoError("The objective became NaN or infinite. Try precision=float32, or gatys.optimizer=adam.")
+            raise GessoError("The objective is NaN or infinite. Try precision=float32, or gatys.optimizer=adam.")
         if report is not None:
             report(terms, image)
         return sum(terms.values()), gradient

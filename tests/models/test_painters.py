@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models import painters
+from models import gatys, painters
 from models.color import YIQ
-from models.networks import srresnet, unet
+from models.networks import adain, srresnet, transformer, unet
 from models.steady import steadied
 
 random = np.random.default_rng(0)
@@ -46,3 +46,75 @@ def test_films_are_enlarged_without_flicker():
     assert first.shape == (48, 40, 3)
     np.testing.assert_allclose(second, first, atol=1e-6)
     assert abs(third - second).mean() > 0.1
+
+
+def picture(sides: tuple[int, int] = (40, 48)) -> np.ndarray:
+    """Smooth colours far from white and black, so that nothing is clipped."""
+    colour, noise = random.uniform(-0.2, 0.3, 3), random.uniform(-0.1, 0.1, (*sides, 3))
+    return (colour + noise).astype(np.float32)
+
+
+def faint_transformer() -> keras.Model:
+    """Untrained, and its pictures never clipped."""
+    keras.utils.set_random_seed(0)
+    network = transformer.transformer(width=4, blocks=1)
+    network.get_layer("out").kernel.assign(0.05 * network.get_layer("out").kernel)
+    return network
+
+
+def check_colours(painted: np.ndarray, content: np.ndarray, plain: np.ndarray) -> None:
+    """The content's colours, with the light and dark of what was painted without."""
+    np.testing.assert_allclose(painted @ YIQ[1:].T, content @ YIQ[1:].T, atol=1e-4)
+    np.testing.assert_allclose(painted @ YIQ[0], plain @ YIQ[0], atol=1e-4)
+    assert abs(plain @ YIQ[1:].T - content @ YIQ[1:].T).max() > 1e-2
+
+
+def test_a_network_keeps_colours_and_mixes():
+    content, network = picture(), faint_transformer()
+    plain = painters.fast(network, None, "none", 1.0, None)(content, None)
+    half = painters.fast(network, None, "none", 0.5, None)(content, None)
+    np.testing.assert_allclose(half, (plain + content) / 2, atol=1e-6)
+    check_colours(painters.fast(network, None, "luminance", 1.0, None)(content, None), content, plain)
+    matched = painters.fast(network, None, "histogram", 1.0, None)(content, None)
+    np.testing.assert_allclose(matched.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
+
+
+def test_several_styles_of_adain_are_weighed(vgg_weights):
+    keras.utils.set_random_seed(0)
+    network = adain.stylizer(8, vgg_weights)
+    content, styles = picture(), [picture((64, 32)), picture((32, 64)) + 0.4]
+
+    def paint(styles, weights=None, color="none", strength=1.0):
+        return painters.arbitrary(network, styles, weights, color, strength, None)(content, None)
+
+    first, second = paint(styles[:1]), paint(styles[1:])
+    np.testing.assert_allclose(paint(styles, [1, 0]), first, atol=1e-4)
+    np.testing.assert_allclose(paint(styles, [0, 3]), second, atol=1e-4)
+    blend = paint(styles, [1, 1])
+    assert min(abs(blend - first).mean(), abs(blend - second).mean()) > 0.1 * abs(first - second).mean() > 0
+    check_colours(paint(styles[:1], color="luminance"), content, first)
+
+
+def test_optimisation_begins_where_a_film_is(monkeypatch):
+    """A frame starts from the one before as it was painted, at full size, with a quarter of the steps."""
+    calls = []
+
+    def optimize(image, styles, objective, report, steps, **options):
+        calls.append({"styles": styles, "steps": steps, **options})
+        return image[..., ::-1]
+
+    monkeypatch.setattr(gatys, "optimize", optimize)
+    content, before, style = picture(), picture(), picture()
+    options = {"strength": 1.0, "coarsest": 16, "init": "content"}
+
+    def painter(color="none", **changed):
+        return painters.optimization(None, [gatys.Style(style)], color, 40, **options | changed)
+
+    plain = painter()(content, None)
+    assert (calls[-1]["steps"], calls[-1]["init"], calls[-1]["coarsest"]) == (40, "content", 16)
+    painter()(content, before)
+    assert (calls[-1]["steps"], calls[-1]["coarsest"]) == (10, 48) and calls[-1]["init"] is before
+    check_colours(painter("luminance")(content, None), content, plain)
+    painter("histogram")(content, None)
+    np.testing.assert_allclose(calls[-1]["styles"][0].image.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
+    assert painter(strength=0)(content, None) is content and len(calls) == 4
