@@ -1,6 +1,7 @@
 """Ranks finished runs: `python compare.py runs=outputs/sweeps/<sweep>`."""
 
 import logging
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,9 +32,9 @@ def compare(config: DictConfig) -> None:
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
         raise GessoError(f"by={by}: {nearest(by, known)}")
-    sign = -1 if any(run.result["objective"] == by and run.result["better"] == "more" for run in runs) else 1
+    sign = -1 if any(run.result["better"].get(by) == "more" for run in runs) else 1
     rows = merged(runs, by, config.over) if config.over else single(runs, by)
-    ranked = sorted(rows.items(), key=lambda row: sign * row[1][by])
+    ranked = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))  # NaN is last
     print(table({f"{rank}  {name}": row for rank, (name, row) in enumerate(ranked, 1)}))
     if unfinished:
         log.info("Not finished: %s", ", ".join(map(str, unfinished)))
@@ -69,20 +70,19 @@ def single(runs: list[Run], by: str) -> dict[str, dict[str, float]]:
 
 
 def merged(runs: list[Run], by: str, over: str) -> dict[str, dict[str, float]]:
-    """A row for all runs that differ in `over` alone: mean, standard deviation, best and worst."""
+    """A row for all runs that differ in `over` alone: mean, standard deviation, least and most."""
     if over not in different(runs):
         raise GessoError(f"over={over}: the runs do not differ in it. {nearest(over, different(runs))}")
     differing = [key for key in different(runs) if key != over]
     groups: dict[str, list[float]] = {}
     for run in runs:
         groups.setdefault(named(run, differing, "all"), []).append(run.result["values"][by])
-    return {
-        name: {
-            by: float(np.mean(values)), "deviation": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
-            "least": min(values), "most": max(values), "runs": len(values),
-        }
-        for name, values in groups.items()
-    }  # fmt: skip
+    rows = {}
+    for name, values in groups.items():
+        deviation = {"deviation": float(np.std(values, ddof=1))} if len(values) > 1 else {}
+        extremes = {"least": min(values), "most": max(values), "runs": len(values)}
+        rows[name] = {by: float(np.mean(values))} | deviation | extremes
+    return rows
 
 
 def different(runs: list[Run]) -> list[str]:

@@ -40,7 +40,9 @@ def evaluate(config: DictConfig) -> None:
         rows, settings = pairs.translations(config, translator, build(metrics))
     else:
         rows, settings = generated.evaluate(config, build(metrics))
+    settings |= options_of(metrics) if config.content is None else {}
     print(report.table(rows))
+    print(report.described(settings))
     log.info("%s", report.write(Path(HydraConfig.get().runtime.output_dir), rows, settings))
 
 
@@ -62,6 +64,9 @@ def check(config: DictConfig) -> None:
             "images= are compared with others: dataset=image_folder dataset.root=<real pictures>, "
             "truth=<folder>, or content=<folder> style=<painting>."
         )
+    for key in ("truth", "content"):
+        if config[key] is not None and config.dataset is not None:
+            raise GessoError(f"{key}= and dataset= are two things to compare with: give one of them.")
     if config.truncation is not None and not config.truncation > 0:
         raise GessoError(f"truncation={config.truncation}: it must be positive.")
     for key in ("num", "batch_size"):
@@ -83,6 +88,16 @@ def chosen(config: DictConfig, of_pairs: bool) -> DictConfig:
         if metric.of == "probabilities" and config.classifier is None:
             raise GessoError(f"metrics={name} asks a classifier: classifier=<file.keras>.")
     return metrics
+
+
+def options_of(metrics: DictConfig) -> dict[str, object]:
+    """What the numbers depend on besides: `precision_recall.k` and the like."""
+    return {
+        f"{name}.{key}": "none" if value is None else value
+        for name, metric in metrics.items()
+        for key, value in metric.function.items()
+        if not key.startswith("_")
+    }
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ def train(config: DictConfig) -> float | None:
     from training.results import write_result
 
     quality = Quality(config, dataset) if draws(config) else None
+    if quality is not None:
+        quality.check()
     seed, signal = config.seed, None
     if config.restarts > 1:
         seed, signal = restarts.best_seed(config, dataset, folder, name, quality)
@@ -53,14 +55,18 @@ def train(config: DictConfig) -> float | None:
     if signal is not None:
         log.info("Interrupted. To go on: python train.py resume=%s", folder)
         sys.exit(128 + signal)
-    more = f"python stylize.py model={folder} content=<picture>"
-    if "generator" in model.exports:
-        more = f"python generate.py run={folder}"
+    more = f"python generate.py run={folder}"
+    if "generator" not in model.exports:
+        style = " style=<painting>" if "style" in dataset.keys else ""
+        mask = " mask=<picture of the holes>" if getattr(dataset, "task", None) == "inpaint" else ""
+        more = f"python stylize.py model={folder} content=<picture>{style}{mask}"
     log.info(
         "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
         folder / "samples", more,
     )  # fmt: skip
-    objective, better = (quality.objective, quality.better) if quality is not None else (model.result, "less")
+    objective, better = model.result, {model.result: "less"}
+    if quality is not None:
+        objective, better = quality.objective, quality.better
     return write_result(folder, objective, better, HydraConfig.get().overrides.task)
 
 

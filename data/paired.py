@@ -45,6 +45,7 @@ class Paired:
     backward: bool = False
     skipped: tuple[str, ...] = ()
     class_names: None = None
+    keys: tuple[str, str] = ("source", "target")
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -69,9 +70,9 @@ class Paired:
         """
         return self.pairs.stream(batch_size, seed, start_step).map(lambda batch: self._split(batch["image"]))
 
-    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
-        """Under "source" and "target", float32 [num, height, width, 3] in [-1, 1]: distinct pairs, at random."""
-        return self._split(self.pairs.examples(num, seed)["image"])
+    def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
+        """Under "source" and "target", float32 [num, height, width, 3] in [-1, 1]; otherwise as `Dataset`'s."""
+        return self._split(self.pairs.examples(num, seed, start)["image"])
 
     def _split(self, images: Images) -> dict[str, Images]:
         one, other = images[..., :3], images[..., 3:]

@@ -25,7 +25,7 @@ class Dataset:
     `images` is uint8 [n, height, width, channels], in memory or on disk (`Store`); `labels` int32 [n] are
     numbers of `class_names`, both None where there are no classes. `flip`: half of the pictures are mirrored
     when streamed. `balance`: the classes are streamed in turn, each as often however many pictures it has.
-    `skipped`: "relative path: reason" of the files that could not be read.
+    `skipped`: "relative path: reason" of the files that could not be read. `keys`: of the pictures in a batch.
 
     Raises `GessoError` if it is to be balanced and has no classes.
     """
@@ -38,6 +38,7 @@ class Dataset:
     flip: bool
     balance: bool = False
     skipped: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ("image",)
 
     def __post_init__(self) -> None:
         if self.balance and self.labels is None:
@@ -153,12 +154,13 @@ class Dataset:
         n, height, width = self.images.shape[:3]
         return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
 
-    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
+    def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
         """Under "image" float32 [num, height, width, channels] in [-1, 1]: distinct pictures drawn at random.
 
-        Their centres, where they are larger. Fewer than `num` where the data set has fewer.
+        Their centres, where they are larger. Fewer than `num` where the data set has fewer. `start`: how many of
+        that draw to leave out at its beginning.
         """
-        chosen = np.random.default_rng(seed).permutation(len(self))[:num]
+        chosen = np.random.default_rng(seed).permutation(len(self))[start : start + num]
         return {"image": to_float(self.images[chosen])}
 
 

@@ -37,6 +37,7 @@ class Task:
     source_shape: tuple[int, int, int]
     task: str  # what made the sources, by the name of its YAML
     class_names: None = None
+    keys: tuple[str, str] = ("source", "target")
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -68,13 +69,14 @@ class Task:
         stream = tf.data.Dataset.zip(steps, self.pictures.stream(batch_size, seed, start_step))
         return stream.map(pair, num_parallel_calls=4, deterministic=True).prefetch(4)
 
-    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
-        """Under "source" and "target", float32 [num, ...] in [-1, 1]: distinct pictures drawn at random."""
+    def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
+        """Under "source" and "target", float32 [num, ...] in [-1, 1]; otherwise as `Dataset`'s."""
         import tensorflow as tf
 
-        images = self.pictures.examples(num, seed)["image"]
+        images = self.pictures.examples(num, seed, start)["image"]
         with tf.device("CPU:0"):  # where the stream's are made: the same to the bit
-            source = self.source(tf.constant(images), seed, tf.range(len(images), dtype=tf.int64))
+            positions = start + tf.range(len(images), dtype=tf.int64)
+            source = self.source(tf.constant(images), seed, positions)
         return {"source": source.numpy(), "target": images}
 
 

@@ -1,7 +1,7 @@
 """A generator, or a folder of pictures, as a set beside the pictures of a data set."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -51,11 +51,17 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
         raise GessoError(
             f"{dataset.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
         )
-    if subject.classes and subject.classes != list(dataset.class_names or ()):
+    classes = list(dataset.class_names or ())
+    if config.images is not None and subject.classes != classes:
+        subject = subject._replace(classes=[])  # subfolders that are other ones
+    if subject.classes and subject.classes != classes:
         raise GessoError(f"{subject.name} makes pictures of classes, and {dataset.name} does not have the same.")
     num = min(config.num, len(dataset), subject.available or config.num)
     if subject.available is None and config.baselines and len(dataset) < 2 * num:
         num = len(dataset) // 2
+    if num < 2:
+        raise GessoError(f"{dataset.name} has {len(dataset)} pictures: too few to compare with.")
+    labelled = bool(subject.classes)  # else no row has labels, or they would not compare
     order = np.random.default_rng(config.seed).permutation(len(dataset))
     first, second = order[:num], order[num : 2 * num]
 
@@ -64,20 +70,21 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     space = build(config.features) if seen_by_space else None
     classifier = _classifier(config.classifier) if "probabilities" in kinds else None
     reals = partial(sets.of_dataset, dataset, batch_size=config.batch_size)
-    reference, scale = sets.look(reals(first), kinds - seen_by_space, classifier=classifier), 1.0
+    seen = partial(_seen, labelled=labelled, space=space, classifier=classifier)
+    reference, scale = seen(reals(first), kinds - seen_by_space), 1.0
     if space is not None:
         raw = sets.reference_features(dataset, first, space, config.weights, config.cache_dir, config.batch_size)
         scale = sets.scale_for(space, raw)
         found = sets.of_features(raw, reference.labels, kinds, scale)
         reference.features, reference.moments = found.features, found.moments
 
-    streams = {subject.name: subject.batches(num, None if dataset.labels is None else dataset.labels[first])}
+    streams = {subject.name: subject.batches(num, dataset.labels[first] if labelled else None)}
     if config.baselines and len(second) == num:
         streams["reals, others"] = reals(second, bar="reals")
         streams[pairs.BLURRED] = _changed(reals(second, bar="blurred"), pairs.blurred)
         streams[pairs.MEAN_COLOUR] = _changed(reals(second, bar="mean colour"), pairs.mean_colour)
     rows = {
-        name: sets.measured(sets.look(batches, kinds, space, scale, classifier), reference, metrics)
+        name: sets.measured(seen(batches, kinds, scale=scale), reference, metrics)
         for name, batches in streams.items()
     }
     if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
@@ -91,13 +98,20 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     return rows, settings
 
 
+def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.Seen:
+    """`sets.look`. Raises `GessoError` for pictures that the networks it looks through do not take."""
+    try:
+        return sets.look(((images, labels if labelled else None) for images, labels in batches), kinds, **options)
+    except ValueError as error:
+        raise GessoError(f"These pictures cannot be looked at: {str(error).splitlines()[0]}") from error
+
+
 def _generator(config: DictConfig) -> Subject:
     path = saved.generator_file(config.run, config.generator)
     network = saved.load(path)
     classes = saved.class_names(path) if saved.is_conditional(network) else []
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        labels = labels if classes else None
         return sets.of_generator(
             network, num, config.seed, labels, config.batch_size, "generated", config.truncation
         )
@@ -113,7 +127,7 @@ def _folder(config: DictConfig) -> Subject:
         chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
         return sets.of_dataset(own, chosen, config.batch_size, "pictures")
 
-    return Subject(str(config.images), size, len(own), [], batches)
+    return Subject(str(config.images), size, len(own), list(own.class_names or ()), batches)
 
 
 def _side(folder: str) -> int:

@@ -59,13 +59,15 @@ class Inside:
         reals = sets.reference_features(
             dataset, everything, space, config.weights, config.cache_dir, config.batch_size
         )
-        images = self._samples(config.num)
+        if len(dataset) < 2:
+            raise GessoError(f"{dataset.name} has {len(dataset)} pictures: none is nearer than others.")
+        images, neighbours = self._samples(config.num), min(config.neighbours, len(dataset))
         rows, nearest, ratios = [], [], []
         for image, row in zip(images, space(images), strict=True):
             parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
             found = np.concatenate([np.linalg.norm(part - row, axis=1) for part in parts])
-            near = np.argsort(found, kind="stable")[: max(config.neighbours, 2)]
-            rows += [to_uint8(image), *dataset.images[near[: config.neighbours]]]
+            near = np.argsort(found, kind="stable")[: max(neighbours, 2)]
+            rows += [to_uint8(image), *dataset.images[near[:neighbours]]]
             nearest.append(found[near[0]])
             ratios.append(found[near[0]] / max(found[near[1]], 1e-12))
         numbers = {
@@ -73,7 +75,7 @@ class Inside:
             "copies": float(np.mean(np.array(ratios) < COPY)),
         }  # fmt: skip
         print(report.table({f"{config.num} samples, {len(dataset)} training pictures": numbers}))
-        sheet = grid(np.stack(rows), columns=1 + config.neighbours)
+        sheet = grid(np.stack(rows), columns=1 + neighbours)
         title = "left: generated; then the nearest training pictures"
         return _titled(sheet, title), numbers | {"features": space.name}
 
@@ -103,6 +105,11 @@ class Inside:
         print(report.table(numbers))
         if classes:
             names = dataset.class_names or [str(i) for i in range(len(classes["training"]))]
+            if len(names) != len(classes["training"]):
+                raise GessoError(
+                    f"classifier={config.classifier} knows {len(classes['training'])} classes, {dataset.name} has "
+                    f"{len(names)}."
+                )
             shares = {name: dict(zip(names, found.tolist(), strict=True)) for name, found in classes.items()}
             print(report.table(shares))
             numbers["classes"] = shares

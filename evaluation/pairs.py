@@ -1,7 +1,7 @@
 """Pictures beside what they should have been: of a translator on a data set of pairs, or in two folders."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
 from data import picture
+from data.image_folder import several
 from models import saved
 from models.color import with_luminance
 from training.errors import GessoError
@@ -21,6 +22,7 @@ from training.pictures import to_uint8
 
 log = logging.getLogger(__name__)
 
+Make = Callable[[np.ndarray, np.ndarray], np.ndarray]  # sources, targets, float32 in [-1, 1] -> pictures, uint8
 Pair = tuple[np.ndarray, np.ndarray]  # uint8 [height, width, channels]: the picture, the truth
 Metrics = Mapping[str, Mapping[str, Any]]  # as conf/metrics/ has them, each `function` built
 BLUR = 3.0  # px
@@ -45,48 +47,66 @@ def measured(pairs: Iterable[Pair], metrics: Metrics) -> tuple[dict[str, float],
     return {name: total / n for name, total in sums.items()}, n
 
 
-def of_translator(
-    network, task: str | None, sources: np.ndarray, targets: np.ndarray, batch_size: int
-) -> Iterator[Pair]:
-    """What `stylize.py` makes of `sources`, beside `targets`: both float32 in [-1, 1], `[n, ...]`."""
+def translated(network, task: str | None) -> Make:
+    """What `stylize.py` makes of sources."""
     run = tf.function(lambda x: network(x, training=False), reduce_retracing=True, autograph=False)
-    for i in tqdm(range(0, len(sources), batch_size), desc="translating", unit="batch", disable=None):
-        images = run(tf.constant(sources[i : i + batch_size])).numpy()
+
+    def make(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        images = run(tf.constant(sources)).numpy()
         if task == "colorize":  # light and dark are known
-            images = with_luminance(images, np.repeat(sources[i : i + batch_size], 3, axis=-1))
-        yield from zip(to_uint8(images), to_uint8(targets[i : i + batch_size]), strict=True)
+            images = with_luminance(images, np.repeat(sources, 3, axis=-1))
+        return to_uint8(images)
+
+    return make
 
 
-def baselines(task: str | None, sources: np.ndarray, targets: np.ndarray) -> dict[str, Iterator[Pair]]:
-    """What needs no training, by name: what a translator is to beat."""
-    truths = to_uint8(targets)
-    simple = {
-        BLURRED: zip(map(blurred, truths), truths, strict=True),
-        MEAN_COLOUR: zip(map(mean_colour, truths), truths, strict=True),
-    }
-    if sources.shape[1:] == targets.shape[1:]:
-        simple["sources, untouched"] = zip(to_uint8(sources), truths, strict=True)
-    if task == "colorize":
-        grey = np.repeat(sources, 3, axis=-1)
-        tint = np.broadcast_to(targets.mean(axis=(0, 1, 2)), grey.shape)
-        simple["sources, left grey"] = zip(to_uint8(grey), truths, strict=True)
-        simple["sources, in the mean tint"] = zip(to_uint8(with_luminance(tint, grey)), truths, strict=True)
-    if task == "inpaint":
-        simple["holes, smoothly filled"] = zip(
-            map(filled, to_uint8(sources[..., :3]), sources[..., 3]), truths, strict=True
-        )
+def baselines(task: str | None, same_size: bool, tint: np.ndarray | None = None) -> dict[str, Make]:
+    """What needs no training, by name: what a translator is to beat.
+
+    `same_size`: sources have the shape of targets; `tint`: the mean colour of all targets, float32 `[3]`.
+    """
     if task == "super_resolution":
-        enlarged = (resized(small, truth.shape) for small, truth in zip(to_uint8(sources), truths, strict=True))
-        simple = {"sources, bicubic": zip(enlarged, truths, strict=True)}
+        return {"sources, bicubic": lambda sources, targets: _each(resized, to_uint8(sources), targets.shape[1:])}
+    simple = {
+        BLURRED: lambda sources, targets: _each(blurred, to_uint8(targets)),
+        MEAN_COLOUR: lambda sources, targets: _each(mean_colour, to_uint8(targets)),
+    }
+    if same_size:
+        simple["sources, untouched"] = lambda sources, targets: to_uint8(sources)
+    if task == "colorize":
+        simple["sources, left grey"] = lambda sources, targets: to_uint8(np.repeat(sources, 3, axis=-1))
+        simple["sources, in the mean tint"] = lambda sources, targets: to_uint8(
+            with_luminance(np.broadcast_to(tint, targets.shape), np.repeat(sources, 3, axis=-1))
+        )
+    if task == "inpaint":
+        simple["holes, smoothly filled"] = lambda sources, targets: np.stack(
+            [filled(to_uint8(source[..., :3]), source[..., 3]) for source in sources]
+        )
     return simple
+
+
+def _each(change: Callable[..., np.ndarray], images: np.ndarray, *options) -> np.ndarray:
+    return np.stack([change(image, *options) for image in images])
 
 
 def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
     """Files of the same name but for the suffix, in two folders. Raises `GessoError` if there are none."""
-    partners = {path.stem: path for path in picture.find(truths)}
-    pairs = [(path, partners[path.stem]) for path in picture.find(images) if path.stem in partners]
+    partners: dict[str, Path] = {}
+    for path in picture.find(truths):
+        partners.setdefault(path.stem, path)
+    pairs, alone = [], []
+    for path in picture.find(images):
+        partner = partners.pop(path.stem, None)
+        if partner is None:
+            alone.append(path.name)
+        else:
+            pairs.append((path, partner))
     if not pairs:
         raise GessoError(f"No picture in {images} has the name of one in {truths}.")
+    if alone:
+        log.warning(
+            "Left out %d pictures of %s without a partner in %s:%s", len(alone), images, truths, several(alone)
+        )
     return pairs
 
 
@@ -137,18 +157,36 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
             f"{dataset.name} has no pairs, so nothing says what {path} should have made. Stylize a folder, and "
             "compare it with pictures of its aim: images=<folder> dataset=image_folder dataset.root=<folder>."
         )
-    examples = dataset.examples(min(config.num, len(dataset)), config.seed)
-    sources, targets = examples["source"], examples["target"]
-    task = getattr(dataset, "task", None)
-    rows = {str(path): of_translator(network, task, sources, targets, config.batch_size)}
+    task, num = getattr(dataset, "task", None), min(config.num, len(dataset))
+    if dataset.source_shape[-1] != network.input_shape[-1]:
+        raise GessoError(
+            f"{path} takes pictures of {network.input_shape[-1]} channels, and {dataset.name} gives "
+            f"{dataset.source_shape[-1]}: it was trained on another kind of pairs."
+        )
+
+    def batches(name: str) -> Iterator[dict[str, np.ndarray]]:
+        for i in tqdm(range(0, num, config.batch_size), desc=name, unit="batch", disable=None):
+            yield dataset.examples(min(config.batch_size, num - i), config.seed, start=i)
+
+    makes = {str(path): translated(network, task)}
     if config.baselines:
-        rows |= baselines(task, sources, targets)
-    values = {name: measured(found, metrics)[0] for name, found in rows.items()}
+        tint = None
+        if task == "colorize":
+            tint = sum(batch["target"].sum(axis=(0, 1, 2)) for batch in batches("mean colour"))
+            tint = (tint / (num * np.prod(dataset.image_shape[:2]))).astype(np.float32)
+        makes |= baselines(task, dataset.source_shape == dataset.image_shape, tint)
+
+    def pairs(name: str) -> Iterator[Pair]:
+        for batch in batches(name):
+            images = makes[name](batch["source"], batch["target"])
+            yield from zip(images, to_uint8(batch["target"]), strict=True)
+
+    values = {name: measured(pairs(name), metrics)[0] for name in makes}
     held_out = _held_out(config)
     if not held_out:
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
     return values, {
-        "reference": dataset.name, "held_out": held_out, "num": len(sources), "seed": config.seed,
+        "reference": dataset.name, "held_out": held_out, "num": num, "seed": config.seed,
         "size": config.image_size,
     }  # fmt: skip
 
@@ -156,7 +194,14 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
 def _held_out(config: DictConfig) -> bool:
     """Whether the data set is another one than `config.run` was trained on."""
     trained = OmegaConf.load(Path(config.run) / ".hydra" / "config.yaml").dataset
-    return any(config.dataset.get(key) != trained.get(key) for key in ("root", "source", "target", "split"))
+    folders = [
+        tuple(
+            found and Path(found).expanduser().resolve() for found in map(options.get, ("root", "source", "target"))
+        )
+        for options in (config.dataset, trained)
+    ]
+    splits = config.dataset.get("split"), trained.get("split")
+    return folders[0] != folders[1] or (splits[0] != splits[1] and None not in splits)
 
 
 def folders(config: DictConfig, metrics: Metrics) -> tuple[dict, dict]:

@@ -1,6 +1,7 @@
 """A table on the terminal, and `evaluation.json`."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,11 +32,25 @@ def number(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
+def described(settings: Mapping[str, object]) -> str:
+    """What the numbers depend on, in a line."""
+    return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+
+
 def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object]) -> Path:
     """`evaluation.json`: the first row's numbers, the other rows, and what they all depend on."""
     (_, values), *others = rows.items()
-    content = {**values, "baselines": dict(others), "settings": dict(settings)}
+    content = {
+        **_finite(values),
+        "baselines": {name: _finite(row) for name, row in others},
+        "settings": dict(settings),
+    }
     path = folder / "evaluation.json"
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def _finite(row: Row) -> dict[str, float | None]:
+    """JSON knows neither infinity, which PSNR is of equal pictures, nor NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in row.items()}

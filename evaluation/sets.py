@@ -11,6 +11,7 @@ from tqdm import tqdm
 from data.cache import cached
 from metrics.features import FeatureSpace, scale_of
 from metrics.fid import Moments
+from training.errors import GessoError
 
 # Pictures float32 [batch, height, width, channels] in [-1, 1], and their labels, int [batch], if they have any.
 Batch = tuple[np.ndarray, np.ndarray | None]
@@ -29,7 +30,7 @@ class Seen:
     n: int = 0
     features: np.ndarray | None = None  # float32 [n, d]
     moments: Moments | None = None
-    labels: np.ndarray | None = None  # int64 [n], zeros where there are no classes
+    labels: np.ndarray | None = None  # int64 [n]; None where there are no classes
     images: np.ndarray | None = None
     probabilities: np.ndarray | None = None  # float32 [n, classes]
 
@@ -51,7 +52,8 @@ def look(
         seen.moments = Moments(space.dimensions)
     for images, labels in batches:
         seen.n += len(images)
-        parts["labels"].append(np.zeros(len(images), np.int64) if labels is None else labels)
+        if labels is not None:
+            parts["labels"].append(labels)
         if "images" in kinds:
             parts["images"].append(images)
         if "probabilities" in kinds:
@@ -69,7 +71,10 @@ def look(
 
 
 def measured(seen: Seen, reference: Seen, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference."""
+    """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference.
+
+    Raises `GessoError` for a metric that does not take them, such as sets that are too small for it.
+    """
     inputs = {
         "images": (seen.images, reference.images),
         "moments": (seen.moments, reference.moments),
@@ -78,8 +83,11 @@ def measured(seen: Seen, reference: Seen, metrics: Mapping[str, Mapping[str, Any
         "probabilities": (seen.probabilities, seen.labels),
     }
     values = {}
-    for metric in metrics.values():
-        found = metric["function"](*inputs[metric["of"]])
+    for name, metric in metrics.items():
+        try:
+            found = metric["function"](*inputs[metric["of"]])
+        except ValueError as error:
+            raise GessoError(f"metrics={name}: {error}") from error
         values |= zip(metric["names"], np.atleast_1d(found).tolist(), strict=True)
     return values
 
@@ -140,7 +148,7 @@ def reference_features(
 
 def of_features(features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float) -> Seen:
     """As `look`, of raw features that are there already."""
-    seen = Seen(n=len(features), labels=np.zeros(len(features), np.int64) if labels is None else labels)
+    seen = Seen(n=len(features), labels=labels)
     if {"features", "labelled"} & set(kinds):
         seen.features = features * np.float32(scale)
     if "moments" in kinds:

@@ -79,7 +79,8 @@ class Judge:
         return sum(float(style.gram_distance(found[name], other[name])[0]) for name in STYLE_LAYERS)
 
     def _features(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        found = self.encoder(np.asarray(image, np.float32)[None], training=False)
+        image = picture.grown(np.asarray(image, np.float32), picture.LEAST)
+        found = self.encoder(image[None], training=False)
         return {name: np.asarray(values) for name, values in found.items()}
 
 
@@ -97,7 +98,8 @@ def pictures(config: DictConfig) -> tuple[dict, dict]:
             yield to_float(image), to_float(content)
 
     size = max(picture.read(files[0][0]).pixels.shape)
-    judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights)
+    styles = [picture.grown(to_float(picture.read(path, size).pixels), picture.LEAST) for path in paths]
+    judge = Judge(styles, config.weights)
     rows = {}
     for name, place in ((str(config.images), 0), ("contents, untouched", 1)):
         found = [judge(pair[place], pair[1]) for pair in read()]

@@ -26,8 +26,13 @@ def confident(probabilities: np.ndarray, threshold: float = 0.9) -> float:
     return float(np.mean(probabilities.max(axis=1) > threshold))
 
 
-def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Share of pictures that look most like their label, int `[n]`: the one asked for, or the true one."""
+def accuracy(probabilities: np.ndarray, labels: np.ndarray | None) -> float:
+    """Share of pictures that look most like their label, int `[n]`: the one asked for, or the true one.
+
+    Raises `ValueError` if there are no labels.
+    """
+    if labels is None:
+        raise ValueError("These pictures are of no classes, so none of them is right or wrong.")
     return float(np.mean(probabilities.argmax(axis=1) == labels))
 
 

@@ -17,7 +17,7 @@ def euclidean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def diversity(
     samples: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     distance: Callable[[np.ndarray, np.ndarray], np.ndarray] = euclidean,
     pairs: int = 500,
     seed: int = 0,
@@ -34,7 +34,7 @@ def diversity(
 
 def per_class(
     samples: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     distance: Callable[[np.ndarray, np.ndarray], np.ndarray] = euclidean,
     pairs: int = 500,
     seed: int = 0,
@@ -43,10 +43,10 @@ def per_class(
     """Mean distance between different members, for each label that has two members or more.
 
     `samples` `[n, ...]` are what `distance` compares, batch by batch: features `[n, d]`, or pictures with
-    `metrics.perceptual_distance`. `labels` int `[n]`, 0 or more; zeros where there are no classes. All pairs are
+    `metrics.perceptual_distance`. `labels` int `[n]`, 0 or more; None where there are no classes. All pairs are
     taken where they are `pairs` or fewer, else `pairs` at random, the same whatever the other classes are.
     """
-    labels = np.asarray(labels)
+    labels = np.zeros(len(samples), np.int64) if labels is None else np.asarray(labels)
     if labels.shape != (len(samples),):
         raise ValueError(f"{len(samples)} samples have {len(samples)} labels, not {labels.shape}.")
     found = {}

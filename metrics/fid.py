@@ -4,9 +4,6 @@ Each set is taken for a normal distribution; the distance is the squared Wassers
 mean and covariance enter, so a set of any size passes by in batches, and a reference need be measured only once.
 """
 
-from pathlib import Path
-from zipfile import BadZipFile
-
 import numpy as np
 from scipy import linalg
 
@@ -40,39 +37,12 @@ class Moments:
             self._join(len(rows), mean, rows.T @ rows)
         return self
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Takes in all that `other` has seen; returns itself. Raises `ValueError` for another d."""
-        if other.mean.shape != self.mean.shape:
-            raise ValueError(f"Moments of {len(other.mean)} and of {len(self.mean)} features do not merge.")
-        if other.n:
-            self._join(other.n, other.mean, other.scatter)
-        return self
-
     @property
     def covariance(self) -> np.ndarray:
         """Unbiased, as `np.cov` gives it. Raises `ValueError` for fewer than two rows."""
         if self.n < 2:
             raise ValueError(f"A covariance needs 2 rows or more, not {self.n}.")
         return self.scatter / (self.n - 1)
-
-    def save(self, path: str | Path) -> None:
-        """Writes an `.npz` of plain arrays; `load` gives exactly the same back."""
-        with open(path, "wb") as file:  # np.savez would append to a name without .npz
-            np.savez(file, n=np.int64(self.n), mean=self.mean, scatter=self.scatter)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Moments":
-        """Raises `ValueError` for a file that `save` did not write."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                n, mean, scatter = int(arrays["n"]), arrays["mean"], arrays["scatter"]
-            moments = cls(len(mean))
-            if (mean.shape, scatter.shape) != (moments.mean.shape, moments.scatter.shape):
-                raise ValueError(f"a mean of {mean.shape} and deviations of {scatter.shape}")
-        except (BadZipFile, EOFError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} holds no moments: {error}") from error
-        moments.n, moments.mean, moments.scatter = n, mean, scatter
-        return moments
 
     def _join(self, n: int, mean: np.ndarray, scatter: np.ndarray) -> None:
         total, apart = self.n + n, mean - self.mean

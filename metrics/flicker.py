@@ -49,8 +49,10 @@ def flicker(inputs: Iterable[np.ndarray], outputs: Iterable[np.ndarray], thresho
 
 def _levels(inputs: Iterable[np.ndarray], outputs: Iterable[np.ndarray]):
     """Frames side by side, as float32 in levels; copies, as a reader may use one buffer for all its frames."""
-    for pair in zip(inputs, outputs, strict=True):
-        frame, painted = (np.asarray(x) for x in pair)
+    for frame, painted in itertools.zip_longest(inputs, outputs):
+        if frame is None or painted is None:
+            raise ValueError("They have different numbers of frames.")
+        frame, painted = np.asarray(frame), np.asarray(painted)
         if frame.ndim != 3 or frame.shape[:2] != painted.shape[:2]:
             raise ValueError(f"A frame {frame.shape} and what was painted of it, {painted.shape}, differ in size.")
         yield tuple(np.array(x, np.float32) * (1 if x.dtype == np.uint8 else 127.5) for x in (frame, painted))

@@ -14,7 +14,7 @@ ROWS = 2048  # of a kernel matrix at a time: [2048, 10000] is 160 MB
 def kid(features_a: np.ndarray, features_b: np.ndarray) -> float:
     """Unbiased squared MMD of features `[n, d]` and `[m, d]`, in float64.
 
-    Raises `ValueError` for fewer than two rows and where the dimensions differ.
+    Raises `ValueError` for fewer than two rows, for NaN and infinity, and where the dimensions differ.
     """
     a, b = _checked(features_a, features_b)
     return float(_estimates(a, b, np.ones((1, len(a))), np.ones((1, len(b))))[0])
@@ -50,6 +50,8 @@ def _checked(features_a: np.ndarray, features_b: np.ndarray) -> tuple[np.ndarray
     a, b = np.asarray(features_a, np.float64), np.asarray(features_b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
         raise ValueError(f"KID compares [n, d] with [m, d], n and m at least 2; not {a.shape} with {b.shape}.")
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise ValueError("Features must be finite numbers.")
     return a, b
 
 

@@ -52,21 +52,13 @@ def per_level(
 def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
     """Images `[n, height, width, channels]` as bands of detail, finest first, and the rest, of 16 to 31 px, last.
 
-    Each band is what the next coarser picture, enlarged, lacks: `reconstruct` adds all up to the images again.
+    Each band is what the next coarser picture, enlarged, lacks: added up, they are the images again.
     """
     levels = [np.asarray(images, np.float32)]
     while min(levels[-1].shape[1:3]) >= 2 * COARSEST:
         levels.append(_halved(levels[-1]))
     bands = [fine - _doubled(coarse, fine.shape) for fine, coarse in itertools.pairwise(levels)]
     return [*bands, levels[-1]]
-
-
-def reconstruct(pyramid: list[np.ndarray]) -> np.ndarray:
-    """The images of a `laplacian_pyramid`."""
-    images = pyramid[-1]
-    for band in reversed(pyramid[:-1]):
-        images = band + _doubled(images, band.shape)
-    return images
 
 
 def _descriptors(images: np.ndarray, patches: int, rng: np.random.Generator) -> dict[int, np.ndarray]:

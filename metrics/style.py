@@ -5,7 +5,6 @@ pictures float in [-1, 1] or uint8, sRGB, `[..., 3]`, of any size. Sums are in f
 """
 
 import numpy as np
-from scipy import stats
 
 from metrics.fid import Moments, frechet
 
@@ -69,15 +68,6 @@ def color_moments(image: np.ndarray, reference: np.ndarray) -> tuple[float, floa
     a, b = (Moments(3).update(lab(colors).reshape(-1, 3)) for colors in (image, reference))
     same = np.zeros(3)
     return float(np.linalg.norm(a.mean - b.mean)), frechet(same, a.covariance, same, b.covariance) ** 0.5
-
-
-def color_wasserstein(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Wasserstein-1 distance of two pictures' values of L, a and b, each for itself: float64 `[3]`, in Lab's unit.
-
-    How far values must move, on average, to turn one histogram into the other; 0 for any rearranged picture.
-    """
-    a, b = lab(image).reshape(-1, 3), lab(reference).reshape(-1, 3)
-    return np.array([stats.wasserstein_distance(a[:, i], b[:, i]) for i in range(3)])
 
 
 def _gram(features: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ Tensor = tf.Tensor
 class History(keras.layers.Layer):
     """Remembers `size` pictures of `shape`; in variables, so that a checkpoint has them too.
 
+    With `size` 0 it gives back what it gets.
+
     Called with a batch `[batch, height, width, channels]` and a seed int32 `[2]`. Until the buffer is full it keeps
     each picture and gives it back; from then on, each is swapped for an older one at random in half of the cases.
     """
@@ -21,6 +23,8 @@ class History(keras.layers.Layer):
         self.built = True
 
     def call(self, images: Tensor, key: Tensor) -> Tensor:
+        if self.size == 0:
+            return tf.stop_gradient(images)
         chosen = []
         for i, image in enumerate(tf.unstack(tf.stop_gradient(images))):
             seed = tf.random.fold_in(key, i)

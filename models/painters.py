@@ -23,6 +23,7 @@ from models.feedforward import Feedforward
 from models.gatys import resized
 from models.networks import adain
 from models.perceptual import Perceptual
+from training.errors import GessoError
 
 Paint = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
@@ -128,14 +129,18 @@ def translation(
 
     `task` is what its sources were made by: None where pictures are sources as they are, else colorize, inpaint,
     edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width, 1]` of 0 and 1, and
-    leaves the rest as it is. Super-resolution makes the picture larger. Colours are guessed at `size`, px of the
-    shorter side, the pictures' that the network learned from, and laid over the picture's own light and dark.
+    leaves the rest as it is; a hole of another shape than the picture raises `GessoError`. Super-resolution makes
+    the picture larger. Colours are guessed at `size`, px of the shorter side, the pictures' that the network
+    learned from, and laid over the picture's own light and dark.
     """
     run = Feedforward(network, tile)
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         source = tf.constant(image[None])
         if task == "inpaint":
+            (rows, columns), (height, width) = hole.shape[:2], image.shape[:2]
+            if abs(rows * width - columns * height) > max(rows, columns, height, width):
+                raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
             mask = resized(hole, image.shape[:2]) > 0.5
             painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)

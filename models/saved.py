@@ -33,6 +33,8 @@ def generator_file(run: str | None, generator: str | None) -> Path:
     path = Path(run) / "generator.keras" if run is not None else Path(generator)
     if not path.is_file():
         hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and run else ""
+        if any((path.parent / f"{kind}.keras").is_file() for kind in ("stylizer", "translator")):
+            hint = f" It paints from pictures: python stylize.py model={path.parent} content=<picture>."
         raise GessoError(f"There is no {path}.{hint}")
     return path
 

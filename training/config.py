@@ -24,6 +24,12 @@ CHOICES = {
     "model.normalization": ("batch", "layer", "instance", "none"),
     "model.augment": ("color", "translation", "cutout"),
 }
+FITTING = {  # data sets by what their batches have
+    ("image",): "paintings, mnist, wikiart or image_folder",
+    ("source", "target"): "paired, colorize, inpaint, edges or super_resolution",
+    ("a", "b"): "unpaired",
+    ("content", "style"): "content_style",
+}
 COUNTS = (
     "steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints",
     "restarts", "restart_steps", "evaluate_every", "evaluate_num", "model.discriminator_steps",
@@ -145,7 +151,16 @@ def _check_objective(config: DictConfig) -> None:
 
 
 def check_data(config: DictConfig, dataset: Any) -> None:
-    """Refuses a data set smaller than one step takes, or without the classes asked for. Raises `GessoError`."""
+    """Refuses a data set that does not fit the model, is smaller than a step takes, or lacks the classes asked for.
+
+    Raises `GessoError`.
+    """
+    takes = tuple(config.model.takes)
+    if takes != tuple(dataset.keys):
+        raise GessoError(
+            f"This model= learns from {' and '.join(takes)}, and {dataset.name} has {' and '.join(dataset.keys)}. "
+            f"What fits: dataset={FITTING.get(takes)}."
+        )
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):
         raise GessoError(

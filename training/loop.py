@@ -14,6 +14,7 @@ from data.pipeline import Dataset
 from models.gan import GAN
 from models.pix2pix import shown
 from training import callbacks, dashboard, health, pictures
+from training.errors import GessoError
 from training.files import atomic
 from training.instantiate import build
 from training.quality import Evaluation, Quality
@@ -33,7 +34,10 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
         shapes["source_shape"] = dataset.source_shape
     model = build(config.model.system, **shapes, num_classes=classes, seed=seed)
     optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
-    model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
+    try:
+        model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
+    except ValueError as error:
+        raise GessoError(str(error)) from error
     return model
 
 

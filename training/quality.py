@@ -1,6 +1,8 @@
 """How good a model in training is: numbers by the metrics of its configuration, and the best state so far."""
 
 import json
+import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -11,10 +13,14 @@ from omegaconf import DictConfig
 
 from data.pipeline import Dataset
 from evaluation import sets
+from metrics import fid
 from training import checkpoint
 from training.callbacks import StepCallback, cut_rows
+from training.errors import GessoError
 from training.files import atomic
 from training.instantiate import build
+
+log = logging.getLogger(__name__)
 
 
 class Quality:
@@ -27,21 +33,40 @@ class Quality:
         self.metrics = build(config.metrics)
         self.kinds = {metric["of"] for metric in self.metrics.values()}
         self.space = build(config.features) if self.kinds - {"images"} else None
-        first = next(iter(self.metrics.values()))
-        self.objective, self.better = first["names"][0], first["better"]
-        self.sign = {"less": 1, "more": -1}[self.better]
+        self.better = {name: metric["better"] for metric in self.metrics.values() for name in metric["names"]}
+        self.objective = next(iter(self.better))
+        self.sign = {"less": 1, "more": -1}[self.better[self.objective]]
         self.reals = dataset.examples(config.evaluate_num)["image"]
         self.batch_size, self.scale, self.reference = 64, 1.0, None
+        if len(self.reals) < config.evaluate_num:
+            log.info("Evaluated with %d pictures: there are no more.", len(self.reals))
+
+    def check(self) -> None:
+        """Compares the reals with themselves. Raises `GessoError` where a metric cannot be measured.
+
+        Before the first step: an error at the first evaluation would come after hours.
+        """
+        self._prepare()
+        try:
+            sets.measured(self._look(self.reals, self.kinds), self.reference, self.metrics)
+        except GessoError as error:
+            raise GessoError(f"evaluate_num={len(self.reals)}: {error}") from error
+        if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
+            log.warning("%s", said)
 
     def __call__(self, model: keras.Model) -> dict[str, float]:
-        if self.reference is None:
-            self.reference = self._look(self.reals, {"images"} & self.kinds)
-            if self.space is not None:
-                raw = self._look(self.reals, {"features"}).features
-                self.scale = sets.scale_for(self.space, raw)
-                found = sets.of_features(raw, None, self.kinds, self.scale)
-                self.reference.features, self.reference.moments = found.features, found.moments
+        self._prepare()
         return sets.measured(self._look(model.draw(len(self.reals)), self.kinds), self.reference, self.metrics)
+
+    def _prepare(self) -> None:
+        if self.reference is not None:
+            return
+        self.reference = self._look(self.reals, {"images"} & self.kinds)
+        if self.space is not None:
+            raw = self._look(self.reals, {"features"}).features
+            self.scale = sets.scale_for(self.space, raw)
+            found = sets.of_features(raw, None, self.kinds, self.scale)
+            self.reference.features, self.reference.moments = found.features, found.moments
 
     def _look(self, images: np.ndarray, kinds: set[str]) -> sets.Seen:
         starts = range(0, len(images), self.batch_size)
@@ -90,11 +115,13 @@ class Evaluation(StepCallback):
         return self.quality.objective in row
 
     def _keep(self, step: int, value: float) -> None:
+        if not math.isfinite(value):
+            return
         best = self.folder / "best"
         score = best / "score.json"
         if score.is_file():
             before = json.loads(score.read_text(encoding="utf-8"))
-            if self.quality.sign * value >= self.quality.sign * before["value"]:
+            if not self.quality.sign * value < self.quality.sign * before["value"]:  # NaN is no better
                 return
         best.mkdir(parents=True, exist_ok=True)
         checkpoint.save(best, self.model, keep=1)

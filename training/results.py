@@ -1,7 +1,7 @@
 """`result.json`: that a run is finished, and how it ended."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,11 @@ from training.files import atomic
 RESULT = "result.json"
 
 
-def write_result(folder: Path, objective: str, better: str, overrides: Sequence[str]) -> float:
+def write_result(folder: Path, objective: str, better: Mapping[str, str], overrides: Sequence[str]) -> float:
     """Writes `result.json` from the last step of a run's `metrics.jsonl`; returns the objective's value.
 
-    `better`: "less" or "more" of the objective; `overrides`: the command line that the run answers.
+    `better`: "less" or "more", of each number that runs may be ranked by; `overrides`: the command line that the
+    run answers.
     """
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     step, values = rows[-1]["step"], {}
@@ -21,7 +22,8 @@ def write_result(folder: Path, objective: str, better: str, overrides: Sequence[
         values |= row if row["step"] == step else {}
     del values["step"]
     content = {
-        "objective": objective, "better": better, "step": step, "values": values, "overrides": list(overrides),
+        "objective": objective, "better": dict(better), "step": step, "values": values,
+        "overrides": list(overrides),
     }  # fmt: skip
     with atomic(folder / RESULT) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

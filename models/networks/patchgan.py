@@ -32,7 +32,7 @@ def discriminator(
     with each halving up to 8 times. With a `source_shape` it judges whether the image is right for the source, the
     second input. With `num_classes` a label, int32 `[batch]`, is the last input, and each patch's features are
     projected on its embedding (Miyato & Koyama 2018, arXiv:1802.05637). Raises `ValueError` for other receptive
-    fields and normalisations.
+    fields and normalisations, and for pictures that are too small.
     """
     if receptive_field not in RECEPTIVE_FIELDS:
         raise ValueError(f"receptive_field={receptive_field}: it must be one of {tuple(RECEPTIVE_FIELDS)}.")
@@ -44,6 +44,9 @@ def discriminator(
         inputs = [x, keras.Input((None, None, source_shape[-1]), name="source")]
         x = layers.Concatenate(name="image_and_source")(inputs)
     halvings = RECEPTIVE_FIELDS[receptive_field]
+    least = 3 * 2**halvings  # px: two convolutions follow that lose a row each
+    if None not in image_shape[:2] and min(image_shape[:2]) < least:
+        raise ValueError(f"receptive_field={receptive_field} is for pictures of {least} px or more.")
     for i in range(halvings + 1):
         name, last = f"conv_{i}", i == halvings
         normalized = i > 0 and normalization != "none"

@@ -29,7 +29,7 @@ def generator(
     """Source `[batch, size, size, channels]` -> image `[batch, size, size, channels]` in [-1, 1], by tanh, float32.
 
     `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
-    54,414,979 parameters of the authors' code, but for the biases before a normalisation. `dropout` of the
+    54,414,019 parameters (the authors' code, besides, biases before a normalisation). `dropout` of the
     innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
     (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
@@ -37,7 +37,10 @@ def generator(
     """
     height, breadth, channels = image_shape
     if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):
-        raise ValueError(f"U-Net takes squares of 32, 64, 128, ... px, not {source_shape} to {image_shape}.")
+        raise ValueError(
+            f"U-Net takes squares of 32, 64, 128, ... px, both of one size, not {source_shape} to {image_shape}; "
+            "to enlarge pictures, model=srgan."
+        )
     levels = int(math.log2(height))
     filters = [width * min(2**i, 8) for i in range(levels)]
     source = keras.Input((None, None, source_shape[-1]), name="source")  # larger ones may come in use

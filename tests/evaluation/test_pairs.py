@@ -1,5 +1,7 @@
 """Pictures beside the truth."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
@@ -10,6 +12,7 @@ from metrics.l1 import l1
 from metrics.psnr import psnr
 from metrics.ssim import ms_ssim
 from training.errors import GessoError
+from training.pictures import to_uint8
 
 rng = np.random.default_rng(0)
 
@@ -55,36 +58,44 @@ def test_what_baselines_make_of_pictures():
 
 def test_baselines_that_fit_the_task():
     targets = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
-    grey = targets.mean(axis=-1, keepdims=True)
-    tinted = pairs.baselines("colorize", grey, targets)
+    grey, tint = targets @ np.float32([0.299, 0.587, 0.114]), np.float32([0.5, 0.0, -0.5])
+    tinted = pairs.baselines("colorize", False, tint)
     left_grey, in_the_mean_tint = (
-        pairs.measured(tinted[f"sources, {name}"], {"l1": metric(l1)})[0]["l1"]
-        for name in ("left grey", "in the mean tint")
+        tinted[f"sources, {name}"](grey[..., None], targets) for name in ("left grey", "in the mean tint")
     )
-    assert in_the_mean_tint != left_grey
-    small = pairs.baselines("super_resolution", targets[:, ::4, ::4], targets)
+    assert np.ptp(left_grey, axis=-1).max() == 0 and left_grey.shape == in_the_mean_tint.shape == targets.shape
+    assert (in_the_mean_tint[..., 0] >= in_the_mean_tint[..., 2]).all()
+    assert in_the_mean_tint[..., 0].mean() > in_the_mean_tint[..., 2].mean() + 50
+    small = pairs.baselines("super_resolution", False)
     assert list(small) == ["sources, bicubic"]
-    plain = pairs.baselines(None, targets, targets)
-    values, _ = pairs.measured(plain["sources, untouched"], {"l1": metric(l1)})
-    assert values["l1"] == 0
+    assert small["sources, bicubic"](targets[:, ::4, ::4], targets).shape == targets.shape
+    plain = pairs.baselines(None, True)
+    np.testing.assert_array_equal(plain["sources, untouched"](targets, -targets), to_uint8(targets))
+    np.testing.assert_array_equal(plain[pairs.BLURRED](targets, targets)[1], pairs.blurred(to_uint8(targets[1])))
+    holes = np.concatenate([targets, np.ones_like(targets[..., :1])], axis=-1)
+    assert (pairs.baselines("inpaint", False)["holes, smoothly filled"](holes, targets) == 128).all()
 
 
 def test_pictures_that_it_learned_from_are_known(tmp_path):
     (tmp_path / ".hydra").mkdir()
     trained = {"dataset": {"root": "a", "split": "train", "limit": None}}
     OmegaConf.save(OmegaConf.create(trained), tmp_path / ".hydra" / "config.yaml")
-    for changed, held_out in (({}, False), ({"limit": 5}, False), ({"split": "test"}, True), ({"root": "b"}, True)):
+    for changed, held_out in (
+        ({}, False), ({"limit": 5}, False), ({"split": "test"}, True), ({"split": None}, False),
+        ({"root": "b"}, True), ({"root": "./a/"}, False), ({"root": str(Path("a").resolve())}, False),
+    ):  # fmt: skip
         config = OmegaConf.create({"run": str(tmp_path), "dataset": trained["dataset"] | changed})
         assert pairs._held_out(config) == held_out
 
 
-def test_partners_by_name(tmp_path):
+def test_partners_by_name(tmp_path, caplog):
     for folder, names in (("a", ["x.png", "y.png", "only.png"]), ("b", ["x.jpg", "y.png"])):
         (tmp_path / folder).mkdir()
         for name in names:
             Image.new("RGB", (8, 6), "red").save(tmp_path / folder / name)
     files = pairs.of_folders(tmp_path / "a", tmp_path / "b")
     assert [one.name for one, _ in files] == ["x.png", "y.png"]
+    assert "Left out 1 pictures" in caplog.text and "only.png" in caplog.text
     assert len(list(pairs.read(files))) == 2
     Image.new("RGB", (8, 7)).save(tmp_path / "b" / "y.png")
     with pytest.raises(GessoError, match="differ in size: 8x6 and 8x7 px"):

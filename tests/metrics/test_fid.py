@@ -60,17 +60,16 @@ def test_identical_sets_are_at_zero(sets, rows):
 def test_pieces_in_any_order_are_one_set(sets):
     features = (sets[0] + 1000).astype(np.float32)
     whole = of(features)
-    batches, other = Moments(24), Moments(24)
-    for i in range(0, 150, 7):
-        batches.update(features[i : min(i + 7, 150)])
+    pieces = Moments(24)
     for i in range(299, 149, -1):  # backwards, one by one
-        other.update(features[i : i + 1])
-    joined = Moments(24).merge(other.merge(batches)).merge(Moments(24))
-    assert joined.n == 300
-    np.testing.assert_allclose(joined.mean, features.mean(axis=0, dtype=np.float64), rtol=1e-13)
-    np.testing.assert_allclose(joined.covariance, np.cov(features.astype(np.float64), rowvar=False), rtol=1e-10)
-    np.testing.assert_allclose(joined.covariance, whole.covariance, rtol=1e-10)
-    np.testing.assert_allclose(other.update(features[:0]).mean, joined.mean)
+        pieces.update(features[i : i + 1])
+    for i in range(0, 150, 7):
+        pieces.update(features[i : min(i + 7, 150)])
+    pieces.update(features[:0])
+    assert pieces.n == 300
+    np.testing.assert_allclose(pieces.mean, features.mean(axis=0, dtype=np.float64), rtol=1e-13)
+    np.testing.assert_allclose(pieces.covariance, np.cov(features.astype(np.float64), rowvar=False), rtol=1e-10)
+    np.testing.assert_allclose(pieces.covariance, whole.covariance, rtol=1e-10)
 
 
 def test_long_sets_pass_in_pieces(sets, monkeypatch):
@@ -88,34 +87,6 @@ def test_nothing_cancels_far_from_zero():
     np.testing.assert_allclose(far.covariance, np.cov(x, rowvar=False), rtol=1e-6, atol=1e-7)
 
 
-def test_merging_leaves_the_other_alone(sets):
-    a, b = of(sets[0]), of(sets[1])
-    before = b.scatter.copy()
-    Moments(24).merge(b).update(sets[0])
-    a.merge(b)
-    np.testing.assert_array_equal(b.scatter, before)
-    assert b.n == 200
-
-
-def test_saved_and_loaded(sets, tmp_path):
-    a = of(sets[0])
-    path = tmp_path / "reference.moments"
-    a.save(path)
-    again = Moments.load(path)
-    assert (again.n, again.mean.tobytes(), again.scatter.tobytes()) == (a.n, a.mean.tobytes(), a.scatter.tobytes())
-    assert again.update(sets[1]).n == 500
-    for name, arrays in (("other.npz", {"mean": a.mean}), ("bad.npz", {"n": 1, "mean": a.mean, "scatter": a.mean})):
-        np.savez(tmp_path / name, **arrays)
-        with pytest.raises(ValueError, match="no moments"):
-            Moments.load(tmp_path / name)
-    np.savez(tmp_path / "pickled.npz", n=1, mean=np.array([None]), scatter=np.array([[None]]))
-    (tmp_path / "text.npz").write_text("no archive")
-    path.write_bytes(path.read_bytes()[:100])
-    for name in ("pickled.npz", "text.npz", path.name):
-        with pytest.raises(ValueError, match="no moments"):
-            Moments.load(tmp_path / name)
-
-
 def test_bias_falls_with_the_number_and_is_warned_of():
     rng = np.random.default_rng(2)
     few, many = (fid.fid(of(rng.normal(size=(n, 16))), of(rng.normal(size=(n, 16)))) for n in (30, 3000))
@@ -131,8 +102,6 @@ def test_what_cannot_be_compared_is_refused(sets):
     for shape in ((4, 23), (24,), (2, 3, 24)):
         with pytest.raises(ValueError, match="24"):
             a.update(np.ones(shape))
-    with pytest.raises(ValueError, match="merge"):
-        a.merge(Moments(23))
     with pytest.raises(ValueError, match="dimension"):
         fid.fid(a, of(np.ones((3, 2))))
     with pytest.raises(ValueError, match="2 rows"):

@@ -34,7 +34,10 @@ def test_pyramid_reconstructs_the_picture(shape, sizes):
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
     pyramid = swd.laplacian_pyramid(images)
     assert [p.shape[1:3] for p in pyramid] == [s if isinstance(s, tuple) else (s, s) for s in sizes]
-    np.testing.assert_allclose(swd.reconstruct(pyramid), images, atol=1e-5)
+    rebuilt = pyramid[-1]
+    for band in reversed(pyramid[:-1]):
+        rebuilt = band + swd._doubled(rebuilt, band.shape)
+    np.testing.assert_allclose(rebuilt, images, atol=1e-5)
 
 
 def test_pyramid_separates_scales():

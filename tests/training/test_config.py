@@ -77,6 +77,8 @@ def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, cap
 class Pictures:
     """As much of a data set as is checked."""
 
+    keys = ("image",)
+
     def __init__(self, num, class_names=None):
         self.num, self.class_names, self.name = num, class_names, "mine"
 
@@ -91,6 +93,8 @@ def test_data_that_do_not_fit(composed):
     with pytest.raises(GessoError, match="needs classes, and mine has none"):
         check_data(composed("model=cgan"), Pictures(64))
     check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
+    with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
+        check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
 
 
 def test_penalties_are_added_to_any_loss(composed):

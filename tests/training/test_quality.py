@@ -1,5 +1,8 @@
 """What runs are ranked by, on models whose pictures are known."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
@@ -50,7 +53,7 @@ def test_features_are_scaled_by_the_reals():
 
 def test_more_may_be_better():
     quality = Quality(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
-    assert (quality.objective, quality.sign, quality.better) == ("precision", -1, "more")
+    assert (quality.objective, quality.sign, quality.better["recall"]) == ("precision", -1, "more")
     assert quality(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
 
 
@@ -67,3 +70,23 @@ def test_more_may_be_better():
 def test_what_cannot_be_evaluated_is_refused(overrides, words):
     with pytest.raises(GessoError, match=words):
         check_train(composed(*overrides))
+
+
+def test_what_cannot_be_measured_is_known_before_the_first_step():
+    few = Dataset("few", IMAGES[:3], None, None, (32, 32, 3), flip=False)
+    with pytest.raises(GessoError, match=r"evaluate_num=3: metrics=kid: .* 2 rows"):
+        Quality(composed("metrics=[kid]", "features=pixels"), few).check()
+    Quality(composed("metrics=[kid,sliced_wasserstein]", "features=pixels"), DATASET).check()
+
+
+def test_nan_is_never_the_best(tmp_path, monkeypatch):
+    from training import quality
+
+    monkeypatch.setattr(quality.checkpoint, "save", lambda *args, **options: None)
+    judge = SimpleNamespace(objective="kid", sign=1)
+    evaluation = quality.Evaluation(tmp_path, None, judge, {}, 1, 1, 9)
+    evaluation.set_model(SimpleNamespace())
+    for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
+        evaluation._keep(step, value)
+        score = tmp_path / "best" / "score.json"
+        assert (json.loads(score.read_text())["step"] if score.is_file() else None) == best
