@@ -3,6 +3,7 @@
 Its early layers respond to edges and colours, its late ones to objects; perceptual losses compare pictures there.
 """
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,7 +86,9 @@ def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
     if weights is not None and not weights.is_file():
         raise GessoError(f"weights={weights}: there is no such file.")
     try:
-        return build(include_top=False, weights="imagenet" if weights is None else str(weights))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras's, before it fails: the error says it all
+            return build(include_top=False, weights="imagenet" if weights is None else str(weights))
     except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
         if weights is not None:
             reason = str(error).split("\n")[0][:200]
