@@ -290,9 +290,17 @@ def _check_weights(weights: list[float] | None, styles: int) -> None:
 
 
 def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
-    """One picture; transparency and colour profile go along."""
+    """One picture; transparency and colour profile go along. On Ctrl-C, <name>.partial<suffix> is what is done."""
     source = picture.read(content, config.size)
-    painted = checked(paint(pictures.to_float(source.pixels), None), content)
+    try:
+        painted = checked(paint(pictures.to_float(source.pixels), None), content)
+    except KeyboardInterrupt as interrupted:  # of minutes of work
+        if (so_far := getattr(interrupted, "painted", None)) is not None:
+            partial = output.with_stem(f"{output.stem}.partial")
+            if not partial.exists():  # it may be what is being painted
+                picture.write(partial, pictures.to_uint8(so_far), chunks, like=source)
+                log.info("As far as it came: %s", partial)
+        raise
     picture.write(output, pictures.to_uint8(painted), chunks, like=source)
 
 

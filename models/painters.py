@@ -28,6 +28,14 @@ from training.errors import GessoError
 Paint = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a picture; `painted` is as far as it came."""
+
+    def __init__(self, painted: np.ndarray):
+        super().__init__()
+        self.painted = painted
+
+
 def optimization(
     objective: Perceptual,
     styles: Sequence[gatys.Style],
@@ -40,7 +48,7 @@ def optimization(
     """Gatys et al. 2016; `steps` and `options` as `gatys.optimize` takes them, with a progress bar.
 
     In a film, a frame starts from the one before and takes a quarter of the steps. With `log_every`, so many
-    evaluations apart, losses and pictures go to TensorBoard in `folder`.
+    evaluations apart, losses and pictures go to TensorBoard in `folder`. Ctrl-C raises `Interrupted`.
     """
     writer = tf.summary.create_file_writer(str(folder / "tensorboard")) if log_every else None
     evaluations = itertools.count(1)  # of all pictures: one curve after the other
@@ -53,17 +61,29 @@ def optimization(
             used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
         if before is not None:
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
+        best = (math.inf, image)
+
+        def finished(painted: np.ndarray) -> np.ndarray:
+            return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
         total = sum(count for _, count in gatys.schedule(image.shape[:2], how["coarsest"], how["steps"]))
         with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
 
             def report(terms: dict[str, float], image: np.ndarray) -> None:
-                bar.set_postfix(objective=f"{sum(terms.values()):.4g}", refresh=False)
+                nonlocal best
+                loss = sum(terms.values())
+                if loss < best[0] or image.shape != best[1].shape:  # a finer level begins anew
+                    best = loss, image
+                bar.set_postfix(objective=f"{loss:.4g}", refresh=False)
                 bar.update()
                 if writer is not None and (evaluation := next(evaluations)) % log_every == 0:
                     _log(writer, evaluation, terms, image)
 
-            painted = gatys.optimize(image, used, objective, report=report, **how)
-        return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+            try:
+                return finished(gatys.optimize(image, used, objective, report=report, **how))
+            except KeyboardInterrupt as error:
+                so_far = np.clip(resized(best[1], image.shape[:2]), -1, 1)
+                raise Interrupted(finished(so_far)) from error
 
     return paint
 

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from models import gatys, painters
@@ -118,3 +119,24 @@ def test_optimisation_begins_where_a_film_is(monkeypatch):
     painter("histogram")(content, None)
     np.testing.assert_allclose(calls[-1]["styles"][0].image.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
     assert painter(strength=0)(content, None) is content and len(calls) == 4
+
+
+def test_an_interrupted_picture_is_not_lost(monkeypatch):
+    """What comes back is the best of the finest level so far, at full size."""
+    content, coarse, fine = picture((40, 48)), picture((20, 24)), picture((40, 48))
+
+    def optimize(image, styles, objective, report, steps, **options):
+        report({"content": 1.0, "style": 2.0}, coarse)
+        if options["init"] == "content":
+            report({"content": 3.0, "style": 2.0}, fine)
+            report({"content": 4.0, "style": 2.0}, -fine)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gatys, "optimize", optimize)
+    for init, expected in (("content", fine), ("noise", gatys.resized(coarse, (40, 48)))):
+        paint = painters.optimization(
+            None, [gatys.Style(content)], "none", 40, strength=1.0, coarsest=16, init=init
+        )
+        with pytest.raises(painters.Interrupted) as interrupted:
+            paint(content, None)
+        np.testing.assert_allclose(interrupted.value.painted, expected, atol=1e-6)
