@@ -322,3 +322,15 @@ def test_the_pictures_of_a_folder(tmp_path):
     assert find(tmp_path) == [tmp_path / name for name in ("a.jpg", "b.PNG", "c.webp")]
     with pytest.raises(GessoError, match="Cannot read the folder"):
         find(Path(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
+def test_what_moves_is_said_to(tmp_path, caplog, suffix):
+    first, second = (Image.new("RGB", (20, 10), color) for color in ("red", "blue"))
+    first.save(tmp_path / f"a{suffix}", save_all=True, append_images=[second])
+    assert picture.read(tmp_path / f"a{suffix}").pixels[5, 5, 0] > 200
+    assert "only its first frame" in caplog.text
+    caplog.clear()
+    first.save(tmp_path / f"b{suffix}")
+    picture.read(tmp_path / f"b{suffix}")
+    assert not caplog.text
