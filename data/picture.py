@@ -57,7 +57,7 @@ def read(path: str | Path, size: int | None = None) -> Picture:
             image.load()
             turn, profile = orientation(image), image.info.get("icc_profile")
             if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
-                log.warning("%s moves: only its first frame is read. A film of it, .mp4, would be read whole.", path)
+                log.warning("%s moves: only its first frame is read; an .mp4 of it would be read whole.", path)
             image = _resizable(image)
         if image.size != target:
             image = image.resize(target, _filter(image), reducing_gap=3.0)  # Pillow weights colours by alpha
