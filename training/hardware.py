@@ -39,6 +39,8 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+    # Pictures and tiles come in many sizes, and functions are traced for some of them: nothing to warn of.
+    logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
 def set_up(config: DictConfig) -> str:
