@@ -85,7 +85,8 @@ def optimize(
             pictures in float64.
         steps: evaluations at the coarsest level; `schedule`.
         init: "content", "noise" with `seed`, or a picture to start from.
-        tile: larger pictures are worked on in squares of so many px, with the same result; None: `TILE`.
+        tile: larger pictures are worked on in squares of so many px, with the same result; None: what 4 GB
+            hold.
         report: called after each evaluation with the terms of the objective and the picture as it was.
 
     Raises `GessoError` if the objective becomes NaN.
@@ -112,7 +113,9 @@ def optimize(
             image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
         else:
             image = target
-        problem = _Problem(objective, target, styles, masks, max(size) * style_scale, strength, tile or TILE)
+        # A tile with its margins is to take no more memory than the largest picture that is not cut.
+        side = tile or (TILE if math.prod(size) <= TILE**2 else TILE - 2 * MARGIN)
+        problem = _Problem(objective, target, styles, masks, max(size) * style_scale, strength, side)
         image = np.clip(image, -1, 1)
         if optimizer == "lbfgs" and size[0] * size[1] <= lbfgs_pixels:
             image = _lbfgs(lambda x, problem=problem: checked(problem, x), image, count)
