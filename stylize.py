@@ -18,6 +18,7 @@ from training import pictures
 from training.app import main
 from training.config import CHOICES, nearest
 from training.errors import GessoError
+from training.files import unfinished
 from training.instantiate import build
 
 log = logging.getLogger(__name__)
@@ -296,10 +297,9 @@ def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks
         painted = checked(paint(pictures.to_float(source.pixels), None), content)
     except KeyboardInterrupt as interrupted:  # of minutes of work
         if (so_far := getattr(interrupted, "painted", None)) is not None:
-            partial = output.with_stem(f"{output.stem}.partial")
-            if not partial.exists():  # it may be what is being painted
-                picture.write(partial, pictures.to_uint8(so_far), chunks, like=source)
-                log.info("As far as it came: %s", partial)
+            partial = unfinished(output)
+            picture.write(partial, pictures.to_uint8(so_far), chunks, like=source)
+            log.info("As far as it came: %s", partial)
         raise
     picture.write(output, pictures.to_uint8(painted), chunks, like=source)
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from training.errors import GessoError
-from training.files import atomic
+from training.files import atomic, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -168,8 +168,7 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
 
 def _keep(target, stream, temporary: Path, output: Path) -> None:
     """Finishes a film before its end, under a name that says so."""
-    names = (output.with_stem(f"{output.stem}.partial{number or ''}") for number in count())
-    partial = next(name for name in names if not name.exists())  # it may be what is being painted
+    partial = unfinished(output)
     with suppress(Exception):  # what stopped it may stop this too, a full disk for one
         target.mux(stream.encode(None))
         target.close()
@@ -179,13 +178,13 @@ def _keep(target, stream, temporary: Path, output: Path) -> None:
 
 def _hand_out(film: Film, times: deque[tuple[int, int]]) -> Iterator[np.ndarray]:
     """The frames; their timestamps and durations are put into `times`."""
-    found = 0
+    count = 0
     for pixels, pts, duration in film.timed():
         times.append((pts, duration))
-        found += 1
+        count += 1
         yield pixels
-    if film.frames and found < 0.9 * film.frames:
-        log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, found)
+    if film.frames and count < 0.9 * film.frames:
+        log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, count)
 
 
 def _opened(path: Path):

@@ -13,7 +13,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
 from data import picture
-from data.image_folder import several
+from data.image_folder import Picture, several
+from data.pairs import match
 from models import saved
 from models.color import with_luminance
 from training.errors import GessoError
@@ -91,23 +92,16 @@ def _each(change: Callable[..., np.ndarray], images: np.ndarray, *options) -> np
 
 def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
     """Files of the same name but for the suffix, in two folders. Raises `GessoError` if there are none."""
-    partners: dict[str, Path] = {}
-    for path in picture.find(truths):
-        partners.setdefault(path.stem, path)
-    pairs, alone = [], []
-    for path in picture.find(images):
-        partner = partners.pop(path.stem, None)
-        if partner is None:
-            alone.append(path.name)
-        else:
-            pairs.append((path, partner))
+    named = ([Picture(path.name, 0, 0) for path in picture.find(folder)] for folder in (images, truths))
+    pairs, alone, _ = match(*named)
     if not pairs:
         raise GessoError(f"No picture in {images} has the name of one in {truths}.")
     if alone:
         log.warning(
-            "Left out %d pictures of %s without a partner in %s:%s", len(alone), images, truths, several(alone)
-        )
-    return pairs
+            "Left out %d pictures of %s without a partner in %s:%s",
+            len(alone), images, truths, several([lonely.path for lonely in alone]),
+        )  # fmt: skip
+    return [(images / one.path, truths / other.path) for one, other in pairs]
 
 
 def read(files: Iterable[tuple[Path, Path]]) -> Iterator[Pair]:

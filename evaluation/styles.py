@@ -98,8 +98,7 @@ def pictures(config: DictConfig) -> tuple[dict, dict]:
             yield to_float(image), to_float(content)
 
     size = max(picture.read(files[0][0]).pixels.shape)
-    styles = [picture.grown(to_float(picture.read(path, size).pixels), picture.LEAST) for path in paths]
-    judge = Judge(styles, config.weights)
+    judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights)
     rows = {}
     for name, place in ((str(config.images), 0), ("contents, untouched", 1)):
         found = [judge(pair[place], pair[1]) for pair in read()]

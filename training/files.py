@@ -1,5 +1,6 @@
 """Files appear whole or not at all: written under a temporary name, then renamed."""
 
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside `path`, which no file has, for what is done of it: <name>.partial<suffix>, .partial1, ..."""
+    names = (path.with_stem(f"{path.stem}.partial{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())
 
 
 def _umask() -> int:

@@ -39,8 +39,12 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-    # Pictures and tiles come in many sizes, and functions are traced for some of them: nothing to warn of.
-    logging.getLogger("tensorflow").addFilter(lambda record: "tf.function retracing" not in record.getMessage())
+    logging.getLogger("tensorflow").addFilter(_worth_saying)  # the same one, however often
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Pictures and tiles come in many sizes, and functions are traced for some of them: nothing to warn of."""
+    return "tf.function retracing" not in record.getMessage()
 
 
 def set_up(config: DictConfig) -> str:

