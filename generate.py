@@ -35,33 +35,45 @@ def generate(config: DictConfig) -> None:
         return pictures.to_uint8(saved.draw(generator, latents, labels if names else None, config.batch_size))
 
     if config.interpolate:
-        corners = latent.sample(config.seed, min(config.num, 8), latent_dim, config.truncation)
+        corners = latent.sample(config.seed, config.num or 8, latent_dim, config.truncation)
         legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
         walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
         frames = draw(walk, np.repeat(in_turn(classes, len(corners)), config.frames))
         pictures.save_png(output / "strip.png", pictures.grid(frames, columns=config.frames), chunks)
         pictures.save_gif(output / "walk.gif", frames, chunks)
     else:
-        labels = in_turn(classes, config.num)
-        images = draw(latent.sample(config.seed, config.num, latent_dim, config.truncation), labels)
+        num = config.num or 64
+        labels = in_turn(classes, num)
+        images = draw(latent.sample(config.seed, num, latent_dim, config.truncation), labels)
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({"Label": names[labels[i]]} if names else {})
             pictures.save_png(output / f"{i:04d}.png", image, chunks | own)
-        pictures.save_png(output / "grid.png", pictures.grid(images), chunks)
+        pictures.save_png(output / "grid.png", grid(images, len(classes)), chunks)
     log.info("Pictures: %s", output)
 
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for values that make no pictures."""
     for key in ("num", "frames", "batch_size"):
-        if config[key] < 1:
+        if config[key] is not None and config[key] < 1:
             raise GessoError(f"{key}={config[key]}: it must be at least 1.")
-    if config.interpolate and config.num < 2:
+    if config.interpolate and config.num == 1:
         raise GessoError("interpolate=true walks between latents: num= must be at least 2.")
     if config.seed < 0:
         raise GessoError(f"seed={config.seed}: it must not be negative.")
     if config.truncation is not None and not config.truncation > 0:
         raise GessoError(f"truncation={config.truncation}: it must be positive.")
+
+
+def grid(images: np.ndarray, classes: int) -> np.ndarray:
+    """One picture of many; of several classes, which the images `[num, ...]` have in turn, a row each."""
+    if classes < 2:
+        return pictures.grid(images)
+    rows, columns = min(classes, len(images)), -(-len(images) // classes)
+    sheet = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)
+    for i, image in enumerate(images):
+        sheet[i % classes * columns + i // classes] = image
+    return pictures.grid(sheet, columns)
 
 
 def in_turn(classes: Sequence[int], num: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from training.app import main
 from training.config import check_data, check_train, draws
 from training.instantiate import build
-from training.runs import resume_arguments, resumed
+from training.runs import resume_arguments, resumed, store
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 @main("train", arguments=resume_arguments)
 def train(config: DictConfig) -> float | None:
     if config.resume:
-        config = resumed(config, "train")
+        config = resumed(config, "train", HydraConfig.get().overrides.task)
     check_train(config)
     folder = Path(HydraConfig.get().runtime.output_dir)
     if folder.is_relative_to(Path.cwd()):
@@ -44,6 +44,8 @@ def train(config: DictConfig) -> float | None:
     if signal is None:
         model = loop.make(config, dataset, seed)
         start = checkpoint.restore(folder / "checkpoints", model)
+        if config.resume:
+            store(config)
         if start >= config.steps:
             log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
         else:

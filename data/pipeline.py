@@ -160,8 +160,11 @@ class Dataset:
         Their centres, where they are larger. Fewer than `num` where the data set has fewer. `start`: how many of
         that draw to leave out at its beginning.
         """
-        chosen = np.random.default_rng(seed).permutation(len(self))[start : start + num]
-        return {"image": to_float(self.images[chosen])}
+        return {"image": to_float(self.images[self.drawn(num, seed, start)])}
+
+    def drawn(self, num: int, seed: int = 0, start: int = 0) -> np.ndarray:
+        """Which pictures `examples` takes: int64 [num]."""
+        return np.random.default_rng(seed).permutation(len(self))[start : start + num]
 
 
 def _shuffle(index: "tf.Tensor", n: "tf.Tensor", seed: int, stream: "tf.Tensor", purpose: int) -> "tf.Tensor":

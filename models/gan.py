@@ -29,8 +29,9 @@ class GAN(Adversarial, keras.Model):
     something. A network with a method `grow(step)` has it called at every step; real pictures pass
     through the discriminator's `fade(images)`, if it has one.
 
-    Everything random in a step is a function of `(seed, step, replica)`, and all state is in variables: a run
-    that goes on from a checkpoint cannot be told from one that never stopped.
+    Everything random in a step is a function of `(seed, step, replica)`, but for dropout, whose seeds count on in
+    variables; all state is in variables: a run that goes on from a checkpoint cannot be told from one that never
+    stopped.
 
     Args:
         image_shape: `(height, width, channels)` of images in [-1, 1].
@@ -64,7 +65,7 @@ class GAN(Adversarial, keras.Model):
             raise ValueError(f"discriminator_steps must be at least 1, not {discriminator_steps}")
         self.num_classes = num_classes if condition != "none" else 0
         self.latent_dim = latent_dim
-        self.ema_decay = ema_decay
+        self.ema_decay = float(ema_decay)
         self.discriminator_steps = discriminator_steps
         self.augmentation = augmentation or Augmentation()
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
@@ -114,10 +115,15 @@ class GAN(Adversarial, keras.Model):
         labels = tf.repeat(tf.range(self.num_classes), columns)
         return self._generate(tf.tile(latents, [self.num_classes, 1]), labels).numpy()
 
-    def draw(self, num: int, batch_size: int = 64) -> np.ndarray:
-        """The averaged generator's pictures of the first `num` latents, its classes in turn; as `preview`."""
+    def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
+        """The averaged generator's pictures of the first `num` latents; as `preview`.
+
+        `labels` `[num]` are of a model that takes some, by default its classes in turn.
+        """
         latents = tf.constant(latent.sample(self.seed, num, self.latent_dim))
-        labels = tf.range(num) % max(self.num_classes, 1)
+        if labels is None:
+            labels = np.arange(num) % max(self.num_classes, 1)
+        labels = tf.constant(labels, tf.int32)
         starts = range(0, num, batch_size)
         batches = [self._generate(latents[i : i + batch_size], labels[i : i + batch_size]) for i in starts]
         return np.concatenate(batches)

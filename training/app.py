@@ -122,7 +122,7 @@ def _explained(error: Exception, config_name: str | None) -> str:
         return str(error)
     hydra.core.global_hydra.GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return explain(error, config_name)
+        return explain(error, config_name, sys.argv[1:])
 
 
 def _in_fresh_process(script: str) -> float | None:

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from training import checkpoint, pictures
-from training.errors import GessoError
+from training.errors import DivergedError
 from training.files import atomic
 
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Scalars(StepCallback):
             if name.endswith(("_loss", "_penalty")) and not math.isfinite(value)
         ]
         if bad:
-            raise GessoError(
+            raise DivergedError(
                 f"{', '.join(bad)} became NaN or infinite by step {self.step + 1}; stopped. The checkpoints so "
                 "far are kept. A lower learning rate, or precision=float32, may help."
             )

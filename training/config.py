@@ -2,8 +2,9 @@
 
 import difflib
 import logging
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,25 @@ FITTING = {  # data sets by what their batches have
 }
 COUNTS = (
     "steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints",
-    "restarts", "restart_steps", "evaluate_every", "evaluate_num", "model.discriminator_steps",
+    "restarts", "restart_steps", "evaluate_every", "evaluate_num", "model.discriminator_steps", "model.latent_dim",
+    "model.width", "model.blocks", "model.phase_steps",
 )  # fmt: skip
+RANGES = {  # keys by the end of their names: a test, and what it asks for
+    "ema_decay": (lambda x: 0 <= x < 1, "at least 0 and less than 1"),
+    "label_smoothing": (lambda x: 0 <= x < 1, "at least 0 and less than 1"),
+    "augment_probability": (lambda x: 0 <= x <= 1, "between 0 and 1"),
+    "instance_noise": (lambda x: x >= 0, "at least 0"),
+    "weight_clipping": (lambda x: x > 0, "positive"),
+    "global_clipnorm": (lambda x: x > 0, "positive"),
+    "accumulate": (lambda x: x >= 2, "at least 2, or null"),
+    "weight": (lambda x: x >= 0, "at least 0"),
+}
+EXAMPLES = {  # of values of keys that are empty by default
+    "evaluate_every": 1000, "num": 64, "truncation": 0.7, "image_size": 128, "size": 1024, "tile": 1024,
+    "gatys.log_every": 10, "dataset.limit": 200, "model.accumulate": 2, "model.augment_target": 0.6,
+    "model.generator_optimizer.global_clipnorm": 1.0, "model.discriminator_optimizer.global_clipnorm": 1.0,
+    "loss.weight_clipping": 0.01,
+}  # fmt: skip
 
 
 def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfig:
@@ -62,7 +80,10 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     defaults = dict(leaves(compose(config_name, chosen)))
     for key, value in leaves(config):
         default = defaults.get(key)
-        if default is None or (isinstance(default, str) and default.startswith("${")) or value == default:
+        if value == default:
+            continue
+        default = EXAMPLES.get(key) if default is None else default
+        if default is None or (isinstance(default, str) and default.startswith("${")):
             continue
         if isinstance(value, str) and value.startswith("${"):
             continue
@@ -92,6 +113,10 @@ def check_train(config: DictConfig) -> None:
         value = OmegaConf.select(config, key)
         if value is not None and value < 1:
             raise GessoError(f"{key}={value}: it must be at least 1.")
+    for key, value in leaves(OmegaConf.to_container(config, resolve=True)):
+        allowed, words = RANGES.get(key.rpartition(".")[2], (None, None))
+        if allowed is not None and isinstance(value, int | float) and not allowed(value):
+            raise GessoError(f"{key}={value}: it must be {words}.")
     if config.seed < 0 or config.seed >= 2**31:
         raise GessoError(f"seed={config.seed}: it must be between 0 and {2**31 - 1}.")
     for key, choices in CHOICES.items():
@@ -111,6 +136,7 @@ def check_train(config: DictConfig) -> None:
         raise GessoError(f"restart_steps={config.restart_steps} must be less than steps={config.steps}.")
     _check_objective(config)
     _check_metrics(config)
+    _check_growth(config)
 
 
 def draws(config: DictConfig) -> bool:
@@ -133,6 +159,17 @@ def _check_metrics(config: DictConfig) -> None:
             raise GessoError(f"metrics={name} is of {metric.of}: evaluate.py measures it, training does not.")
 
 
+def _check_growth(config: DictConfig) -> None:
+    if "phase_steps" not in config.model:
+        return
+    whole = config.model.phase_steps * 2 * int(math.log2(config.image_size // 4))
+    if config.steps < whole:
+        log.warning(
+            "The networks reach %d px at step %d, and steps=%d: raise it, or lower model.phase_steps.",
+            config.image_size, whole, config.steps,
+        )  # fmt: skip
+
+
 def _check_objective(config: DictConfig) -> None:
     if config.model.needs not in config.loss:
         files = [path.stem for path in (CONF / "loss").glob("*.yaml") if config.model.needs in path.read_text()]
@@ -147,6 +184,11 @@ def _check_objective(config: DictConfig) -> None:
         log.warning(
             "A penalty on each picture's gradient, but model.normalization=batch ties the pictures of a batch "
             "together; the papers take model.normalization=layer."
+        )
+    if config.model.get("normalization") == "batch" and config.model.get("spectral"):
+        log.warning(
+            "model.spectral=true bounds the weights, and model.normalization=batch divides their scale out again; "
+            "the paper has model.normalization=none."
         )
 
 
@@ -163,9 +205,12 @@ def check_data(config: DictConfig, dataset: Any) -> None:
         )
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):
+        each = batch // config.batch_size
+        fits = len(dataset) // each
         raise GessoError(
-            f"batch_size={config.batch_size} is larger than the data set: {dataset.name} has {len(dataset)} "
-            f"pictures, a step takes {batch}. Try batch_size={max(1, len(dataset) // 4)}."
+            f"batch_size={config.batch_size}: {dataset.name} has {len(dataset)} pictures, and a step takes {batch}"
+            + (f", {each} batches at once" if each > 1 else "")
+            + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
     condition = config.model.get("condition", "none")
     if condition != "none" and len(dataset.class_names or ()) < 2:
@@ -175,8 +220,8 @@ def check_data(config: DictConfig, dataset: Any) -> None:
         )
 
 
-def explain(error: Exception, config_name: str) -> str:
-    """What Hydra could not compose, in words, with the nearest name that exists."""
+def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -> str:
+    """What Hydra could not compose of a command line, in words, with the nearest name that exists."""
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
         return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."
@@ -188,9 +233,14 @@ def explain(error: Exception, config_name: str) -> str:
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if isinstance(error, ConfigCompositionException) and unknown:
         key = unknown[1] or unknown[2]
-        if penalty := re.match(r"loss\.penalties\.(\w+)", key):
+        groups = [a for a in arguments if "=" in a and (CONF / a.partition("=")[0]).is_dir()]
+        try:
+            config = compose(config_name, groups)
+        except Exception:  # two things are wrong, and this one is not the one to be explained
+            config = compose(config_name)
+        penalty = re.match(r"loss\.penalties\.(\w+)", key)
+        if penalty and penalty[1] not in OmegaConf.select(config, "loss.penalties", default={}):
             return f"{key}: there is no such key unless penalty={penalty[1]} adds it."
-        config = compose(config_name, return_hydra_config=False)
         names = [*config, *(name for name, _ in leaves(config))]
         return f"{key}: there is no such key. {nearest(key, names, show_all=False)}"
     return text or str(error.__cause__)

@@ -1,4 +1,4 @@
-"""The one exception for what the user can mend."""
+"""Exceptions for what the user can mend."""
 
 
 class GessoError(Exception):
@@ -6,3 +6,7 @@ class GessoError(Exception):
 
     The scripts print it without a traceback and exit with code 1 (`HYDRA_FULL_ERROR=1` shows the traceback).
     """
+
+
+class DivergedError(GessoError):
+    """A loss became NaN or infinite: another seed may do better."""

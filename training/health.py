@@ -10,6 +10,7 @@ from training.callbacks import Samples, Scalars, StepCallback
 log = logging.getLogger(__name__)
 
 FALL = 0.5  # of its best so far, below which the diversity of the samples is called a collapse
+NONE = 0.1  # of the reals': whatever was before
 PINNED = 0.99  # accuracy above which the discriminator is called the winner
 
 
@@ -18,8 +19,8 @@ class Health(StepCallback):
 
     Args:
         reals: pictures of the data set, `[num, height, width, channels]`: diversity is counted in theirs.
-        threshold: the logit between real and generated; without one (a critic, which estimates a distance), a
-            discriminator that is always right is no failure, and not warned of.
+        threshold: the logit between real and generated; without one (a critic, which estimates a distance, or the
+            relativistic loss) a discriminator that is always right is not warned of.
     """
 
     def __init__(
@@ -45,16 +46,16 @@ class Health(StepCallback):
         images = self.samples.images
         rows = self.model.num_classes or 1  # with classes, each for itself: one may collapse alone
         now = diversity(images.reshape(rows, -1, *images.shape[1:])) / self.scale
-        self.best = max(self.best, now)
+        self.best = max(self.best, min(now, 1.0))  # the noise of the first steps may differ more than any pictures
         with self.writer.as_default():
             tf.summary.scalar("health/diversity", now, step=step)
         self._warn(
             "collapse",
-            now < FALL * self.best,
+            now < max(FALL * self.best, NONE),
             step,
-            f"The generator may be collapsing: the diversity of its samples fell to {now:.2f} of the real "
-            f"pictures', from {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a "
-            "lower learning rate of the generator.",
+            f"The generator may be collapsing: the diversity of its samples is {now:.2f} of the real pictures', at "
+            f"best it was {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a lower "
+            "learning rate of the generator.",
         )
         accuracy = self.scalars.latest.get("discriminator_accuracy", 0.0)
         self._warn(
@@ -62,8 +63,9 @@ class Health(StepCallback):
             self.threshold is not None and accuracy > PINNED,
             step,
             f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
-            "little from it. What may help: penalty=r1, model.augment=[color,translation], a lower "
-            "model.discriminator_optimizer.learning_rate, model.instance_noise=0.1.",
+            "little from it. What may help: penalty=r1, a lower "
+            "model.discriminator_optimizer.learning_rate, model.augment=[color,translation], "
+            "model.instance_noise=0.1.",
         )
 
     def _warn(self, name: str, failing: bool, step: int, text: str) -> None:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Quality:
-    """Called with a model that draws pictures (`draw(num)`): numbers by name, beside pictures of the data set.
+    """Called with a model that draws pictures (`draw(num, labels)`): numbers by name, beside the data set's.
 
     The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
     """
@@ -37,6 +37,8 @@ class Quality:
         self.objective = next(iter(self.better))
         self.sign = {"less": 1, "more": -1}[self.better[self.objective]]
         self.reals = dataset.examples(config.evaluate_num)["image"]
+        # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
+        self.labels = None if dataset.labels is None else dataset.labels[dataset.drawn(config.evaluate_num)]
         self.batch_size, self.scale, self.reference = 64, 1.0, None
         if len(self.reals) < config.evaluate_num:
             log.info("Evaluated with %d pictures: there are no more.", len(self.reals))
@@ -56,7 +58,8 @@ class Quality:
 
     def __call__(self, model: keras.Model) -> dict[str, float]:
         self._prepare()
-        return sets.measured(self._look(model.draw(len(self.reals)), self.kinds), self.reference, self.metrics)
+        pictures = model.draw(len(self.reals), self.labels)
+        return sets.measured(self._look(pictures, self.kinds), self.reference, self.metrics)
 
     def _prepare(self) -> None:
         if self.reference is not None:
@@ -121,8 +124,10 @@ class Evaluation(StepCallback):
         score = best / "score.json"
         if score.is_file():
             before = json.loads(score.read_text(encoding="utf-8"))
-            if self.quality.sign * value >= self.quality.sign * before["value"]:
+            same = (before["objective"], before.get("num")) == (self.quality.objective, len(self.quality.reals))
+            if same and self.quality.sign * value >= self.quality.sign * before["value"]:
                 return
+            score.unlink()  # until all that it is about has been written
         best.mkdir(parents=True, exist_ok=True)
         checkpoint.save(best, self.model, keep=1)
         for name, network in self.exports.items():
@@ -132,5 +137,6 @@ class Evaluation(StepCallback):
             with atomic(best / "classes.json") as temporary:
                 shutil.copyfile(classes, temporary)
         with atomic(score) as temporary:
-            content = {"step": step, "objective": self.quality.objective, "value": value}
+            num = len(self.quality.reals)
+            content = {"step": step, "objective": self.quality.objective, "value": value, "num": num}
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

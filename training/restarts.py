@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from omegaconf import DictConfig
 
 from data.pipeline import Dataset
 from training import checkpoint, loop
+from training.errors import DivergedError
 from training.files import atomic
 from training.quality import Quality
 
@@ -21,8 +23,9 @@ def best_seed(
     """Trains from `restarts` seeds for `restart_steps` each; the best one's state becomes the start of the run.
 
     Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores by `quality` stand in
-    `<folder>/restarts/scores.json`. What was done before an interruption is not done again. Returns the best seed,
-    and the signal that interrupted, if any.
+    `<folder>/restarts/scores.json`, null where a seed's losses did not stay finite. What was done before an
+    interruption is not done again. Returns the best seed, and the signal that interrupted, if any. Raises
+    `DivergedError` if no seed's losses stayed finite.
     """
     path = folder / "restarts" / "scores.json"
     scores = {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
@@ -32,15 +35,25 @@ def best_seed(
         candidate = _folder(folder, seed)
         log.info("Restart with seed %d, %d steps: %s", seed, config.restart_steps, candidate)
         model = loop.make(config, dataset, seed)
-        if checkpoint.restore(candidate / "checkpoints", model) < config.restart_steps:
-            signal = loop.fit(config, model, dataset, candidate, name, seed, config.restart_steps)
-            if signal is not None:
-                return seed, signal
-        scores[seed] = quality(model)[quality.objective]
-        log.info("Restart with seed %d: %s %.4g", seed, quality.objective, scores[seed])
+        try:
+            if checkpoint.restore(candidate / "checkpoints", model) < config.restart_steps:
+                signal = loop.fit(config, model, dataset, candidate, name, seed, config.restart_steps)
+                if signal is not None:
+                    return seed, signal
+            score = quality(model)[quality.objective]
+            scores[seed] = score if math.isfinite(score) else None
+            log.info("Restart with seed %d: %s %.4g", seed, quality.objective, score)
+        except DivergedError as error:
+            log.warning("Restart with seed %d: %s", seed, error)
+            scores[seed] = None
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    best = min(scores, key=lambda seed: (quality.sign * scores[seed], seed))
+    finite = {seed: quality.sign * score for seed, score in scores.items() if score is not None}
+    if not finite:
+        raise DivergedError(
+            f"None of {len(scores)} seeds went well: {path}. Lower learning rates, or precision=float32, may help."
+        )
+    best = min(finite, key=lambda seed: (finite[seed], seed))
     if not checkpoint.checkpoints(folder / "checkpoints"):
         log.info("The best of %d seeds is %d; going on from it.", len(scores), best)
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)

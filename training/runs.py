@@ -1,7 +1,10 @@
 """Command lines that name a run directory: what they take over from it, and what a resumed run may change."""
 
+import copy
 import json
 import logging
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,12 @@ log = logging.getLogger(__name__)
 
 # What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
 FIXED = ("model.", "image_size", "dataset._target_", "dataset.direction", "dataset.factor", "restart")
-CHANGEABLE = (
-    "model.optimizer.", "model.generator_optimizer.", "model.discriminator_optimizer.", "model.discriminator_steps",
-    "model.augment", "model.instance_noise", "model.ema_decay",
-)  # fmt: skip
+CHANGEABLE = re.compile(
+    r"model\.((generator_|discriminator_)?optimizer\.|discriminator_steps|augment(_probability|_speed)?$"
+    r"|instance_noise|ema_decay)"
+)
+# Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
+REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
 
 
 def run_arguments(arguments: list[str]) -> list[str]:
@@ -88,24 +93,57 @@ def quoted(value: Any) -> str:
     return f'"{escaped}"'
 
 
-def resumed(config: DictConfig, config_name: str) -> DictConfig:
+def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> DictConfig:
     """The stored configuration of `config.resume`, changed where this command line changes it.
 
-    The stored one counts even if the files in conf/ have changed since. It is written back, so that the next
-    resume goes on from it. Raises `GessoError` where the change would not fit the checkpoints.
+    The stored one counts even if the files in conf/ have changed since, and even where this command line says what
+    the run began with, if it was changed in between. `overrides` are Hydra's, as `resume_arguments` made them.
+    Raises `GessoError` where a change would not fit the checkpoints.
     """
     folder = Path(config.resume) / ".hydra"
-    stored = OmegaConf.load(folder / "config.yaml")
-    before = dict(leaves(compose(config_name, _overrides(folder))))
-    changes = {k: v for k, v in leaves(config) if k != "resume" and (k not in before or before[k] != v)}
-    for key, value in changes.items():
-        if key.startswith(FIXED) and not key.startswith(CHANGEABLE):
+    stored, own = OmegaConf.load(folder / "config.yaml"), _overrides(folder)
+    named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
+    began = dict(leaves(compose(config_name, own)))
+    goes_on = copy.deepcopy(stored)
+    for group in {REPLACED[name] for name in named if name in REPLACED}:
+        goes_on[group] = config[group]
+    for key, value in leaves(config):
+        given = any(key == name or key.startswith(f"{name}.") for name in named)
+        if key != "resume" and (given or key not in began or began[key] != value):
+            OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
+    _check_changes(stored, goes_on, config.resume)
+    goes_on.resume = config.resume
+    return goes_on
+
+
+def store(config: DictConfig) -> None:
+    """Makes the configuration of a resumed run the one that the next resume goes on from.
+
+    Once its checkpoint has been read: what does not fit is to harm nothing.
+    """
+    with atomic(Path(config.resume) / ".hydra" / "config.yaml") as path:
+        path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})))
+
+
+def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None:
+    """Logs them. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
+    before, after = dict(leaves(stored)), dict(leaves(goes_on))
+    penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (stored, goes_on)]
+    changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
+    changes += [(key, before.get(key), after.get(key)) for key in before | after]
+    for key, there, here in changes:
+        if there == here:
+            continue
+        if key == "penalty" or (key.startswith(FIXED) and not CHANGEABLE.match(key)):
             raise GessoError(
-                f"{key}={value} would change what {config.resume} began with (there: "
-                f"{OmegaConf.select(stored, key)}), and its checkpoints would not fit. Start a new run instead."
+                f"{key}={_shown(here)} would change what {folder} began with (there: {_shown(there)}), and its "
+                "checkpoints would not fit. Start a new run instead."
             )
-        log.info("%s: %s -> %s", key, OmegaConf.select(stored, key), value)
-        OmegaConf.update(stored, key, value, force_add=True)
-    with atomic(folder / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(stored))
-    return OmegaConf.merge(stored, {"resume": config.resume})
+        log.info("%s: %s -> %s", key, _shown(there), _shown(here))
+
+
+def _shown(value: Any) -> str:
+    """As one would write it on a command line."""
+    if isinstance(value, list):
+        return f"[{','.join(map(str, value))}]"
+    return "null" if value is None else str(value)

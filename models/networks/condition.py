@@ -87,21 +87,21 @@ def judge(
     "class_logits", float32 `[batch, num_classes]`. `dense` and `embedding` are the classes of the layers, for
     their spectrally normalised forms.
     """
-    logits = dense(1, use_bias=use_bias, kernel_initializer=initializer, name="judge")(features)
+    # In float32 throughout: bfloat16 has 8 bits, and critics' logits may be anywhere, with small differences.
+    options = {"kernel_initializer": initializer, "dtype": "float32"}
+    logits = dense(1, use_bias=use_bias, name="judge", **options)(features)
     if condition == "projection":
         embedded = embedding(
-            num_classes, features.shape[-1], embeddings_initializer=initializer, name="label_embedding"
-        )(label)
+            num_classes, features.shape[-1], embeddings_initializer=initializer, dtype="float32",
+            name="label_embedding",
+        )(label)  # fmt: skip
         agreement = layers.Dot(axes=1, dtype="float32", name="projection")([features, embedded])
         logits = layers.Add(dtype="float32", name="judge_and_projection")([logits, agreement])
     logits = layers.Reshape((), dtype="float32", name="logits")(logits)
     if condition != "auxiliary":
         return logits
-    classes = dense(num_classes, kernel_initializer=initializer, name="classify")(features)
-    return {
-        "logits": logits,
-        "class_logits": layers.Activation("linear", dtype="float32", name="class_logits")(classes),
-    }
+    classes = dense(num_classes, name="classify", **options)(features)
+    return {"logits": logits, "class_logits": layers.Identity(dtype="float32", name="class_logits")(classes)}
 
 
 def _check(num_classes: int, condition: str) -> None:

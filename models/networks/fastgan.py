@@ -86,9 +86,9 @@ def discriminator(
     Image is `[batch, size, size, channels]` in [-1, 1]. The result:
 
     - "logits" `[batch, 5, 5]`;
-    - "reconstruction_error" `[batch]` in [0, 2]: the mean absolute difference of two decoders' pictures, one of
-      all the picture at half its size, out of the 8x8 features, one of a quarter of it, out of that quarter of
-      the 16x16 features; for a loss on real pictures. Whoever does not use it does not pay for it in a graph;
+    - "reconstruction_error" `[batch]`: the mean absolute difference of two decoders' pictures, one of all the
+      picture at half its size, out of the 8x8 features, one of a quarter of it, out of that quarter of the 16x16
+      features; for a loss on real pictures. Whoever does not use it does not pay for it in a graph;
     - "class_logits" `[batch, num_classes]` with `auxiliary`.
 
     Blocks halve the picture to 8x8. The features of eight times their size weigh the channels of those of 8x8,
@@ -112,22 +112,23 @@ def discriminator(
             x = _excite(x, features[min(8 * s, size)], f"excite_{s}", conv)
         features[s] = x
     x = _norm_relu(conv(16 * width, 1, name="patches")(features[8]), "patches")
-    logits = conv(1, 4, padding="valid", name="judge")(x)
+    logits = conv(1, 4, padding="valid", dtype="float32", name="judge")(x)
     logits = layers.Reshape((5, 5), dtype="float32", name="logits")(logits)
 
     outputs = {}
     pooled = layers.GlobalAveragePooling2D(name="pooled")(features[8])
     if condition == "projection":
         embedding = SpectralEmbedding if spectral else layers.Embedding
-        embedded = embedding(num_classes, filters[8], embeddings_initializer=CONV_INIT, name="label_embedding")(
-            label
-        )
+        embedded = embedding(
+            num_classes, filters[8], embeddings_initializer=CONV_INIT, dtype="float32", name="label_embedding"
+        )(label)
         agreement = layers.Dot(axes=1, dtype="float32", name="projection")([pooled, embedded])
         logits = logits + ops.reshape(agreement, (-1, 1, 1))
     elif condition == "auxiliary":
         dense = SpectralDense if spectral else layers.Dense
-        classes = dense(num_classes, kernel_initializer=CONV_INIT, name="classify")(pooled)
-        outputs["class_logits"] = layers.Activation("linear", dtype="float32", name="class_logits")(classes)
+        outputs["class_logits"] = dense(
+            num_classes, kernel_initializer=CONV_INIT, dtype="float32", name="class_logits"
+        )(pooled)
     outputs["logits"] = logits
 
     half = layers.AveragePooling2D(2, dtype="float32", name="half")(image)
@@ -144,7 +145,8 @@ class Quarter(layers.Layer):
     """Quarter `i % 4` of picture i: `[batch, 2h, 2w, c]` -> `[batch, h, w, c]`.
 
     The quarters are upper left, upper right, lower left, lower right. The order of the pictures is random, so
-    that all quarters of each are seen in training, without randomness here.
+    that all quarters of each are seen in training, without randomness here; in batches of less than four only the
+    first ones.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -9,8 +9,9 @@ what it paints by nearest neighbours, the discriminator averages what it sees do
 not reached are not computed and get gradients of zero.
 
 With `width=512` layers and channels are those of the paper's table 2: 512 channels at 4 to 32 px, half as many with
-each doubling after that, 16 at 1024 px; at that size, 23.1 million parameters in each network. One departure: our
-pictures are in [-1, 1] by tanh, after all blending, where the paper's are linear.
+each doubling after that, 16 at 1024 px; at that size, 23.1 million parameters in each network. Two departures: our
+pictures are in [-1, 1] by tanh, after all blending, where the paper's are linear; and the optimizers do not begin
+anew with a level, as in the authors' code, so that Adam's first steps for it are up to ten times as long.
 """
 
 from collections.abc import Callable

@@ -22,8 +22,8 @@ THRESHOLDS = {
 PENALTIES = {
     "gradient": (penalties.gradient_penalty, 10.0, 1),
     "dragan": (penalties.dragan, 10.0, 1),
-    "r1": (penalties.r1, 10.0, 16),
-    "r2": (penalties.r2, 10.0, 16),
+    "r1": (penalties.r1, 0.1, 16),
+    "r2": (penalties.r2, 0.1, 16),
 }
 
 

@@ -26,6 +26,19 @@ def bfloat16():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_judgements_have_all_bits_of_float32(bfloat16, condition):
+    """Critics' logits may be anywhere: in bfloat16, one of 80 is off by a quarter."""
+    features = keras.Input((8,), dtype="bfloat16")
+    label = keras.Input((), dtype="int32") if condition == "projection" else None
+    outputs = judge(features, label, 3, condition)
+    network = keras.Model([features] if label is None else [features, label], outputs)
+    x = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
+    found = network([x] if label is None else [x, LABELS])
+    for logits in found.values() if isinstance(found, dict) else [found]:
+        assert (tf.cast(tf.cast(logits, tf.bfloat16), tf.float32).numpy() != logits.numpy()).any()
+
+
 def first_layer(builder, *arguments, **options) -> keras.Model:
     """The network that ends where the first layer begins."""
     inputs, x, label = builder(*arguments, **options)

@@ -239,6 +239,17 @@ def test_labels_condition_what_is_drawn():
     np.testing.assert_allclose(images[8:], expected, atol=1e-6)
     assert not np.allclose(images[:4], images[8:], atol=1e-4)
     assert model.draw(7).shape == (7, 16, 16, 1)
+    given = model.draw(3, np.array([2, 2, 0], np.int32))
+    expected = model.ema([latent.sample(0, 3, 5), np.array([2, 2, 0], np.int32)], training=False)
+    np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+def test_without_an_average_the_samples_are_the_generators():
+    model = make(ema_decay=0)
+    model.train_function = tf.function(model.train_step)  # where an integer and a float do not mix
+    model.train_function(reals())
+    for average, weight in zip(model.ema.get_weights(), model.generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(average, weight)
 
 
 def test_generated_pictures_take_the_labels_of_the_real_ones(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generate import grid
 from models import latent
 from models.networks import dcgan
 from models.saved import find_class
@@ -61,6 +62,7 @@ def test_interpolation(generator, script, tmp_path):
         (["generator={generator}", "truncation=-1"], "positive"),
         (["generator={generator}", "num=0"], "at least 1"),
         (["generator={generator}", "label=3"], "without labels"),
+        (["generator={generator}", "truncation=abc"], "it must be a number"),
         (["generator={generator}", "sead=1"], "Did you mean seed?"),
         (["generator={generator}", "output=/dev/null/x"], "/dev/null/x"),
     ],
@@ -103,6 +105,13 @@ def test_labels():
             find_class(label, names, path)
     with pytest.raises(GessoError, match="without labels"):
         find_class("Baroque", [], path)
+
+
+def test_the_grid_has_a_row_for_each_class():
+    images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
+    sheet = grid(images, 3)[3::4, 3::4, 0]  # a pixel of each
+    np.testing.assert_array_equal(sheet, [[0, 3], [1, 4], [2, 255]])
+    np.testing.assert_array_equal(grid(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
 
 
 def test_without_label_the_classes_take_turns(conditional, script, tmp_path):

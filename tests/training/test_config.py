@@ -3,10 +3,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from training.app import ROOT, _slug
-from training.config import check_data, check_train, check_types, leaves
+from training.config import check_data, check_train, check_types, explain, leaves
 from training.errors import GessoError
 from training.instantiate import build
-from training.runs import resume_arguments, resumed
+from training.runs import resume_arguments, resumed, store
 
 
 @pytest.fixture
@@ -29,6 +29,8 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.width=wide", "model.width=wide"),
         ("dataset.flip=3", "it must be true or false"),
         ("model.generator_optimizer.learning_rate=fast", "it must be a number"),
+        ("evaluate_every=abc", "it must be a whole number, such as 1000"),
+        ("model.accumulate=2.5", "it must be a whole number"),
     ],
 )
 def test_wrong_types(composed, override, words):
@@ -56,6 +58,11 @@ def test_right_types(composed, override):
         ("model.prior=gaussian", "There are: normal, uniform"),
         ("model.augment=[colour]", "Did you mean color?"),
         ("model.discriminator_steps=0", "at least 1"),
+        ("model.ema_decay=1", "less than 1"),
+        ("model.latent_dim=0", "at least 1"),
+        ("loss.discriminator_loss.label_smoothing=1.5", "less than 1"),
+        (["loss=wasserstein", "model.weight_clipping=0"], "positive"),
+        (["penalty=r1", "loss.penalties.r1.weight=-10"], "at least 0"),
         (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
         (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
     ],
@@ -74,6 +81,31 @@ def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, cap
     assert "model.normalization=layer" in caplog.text
 
 
+def test_what_spoils_a_run_is_warned_of(composed, caplog):
+    check_train(composed("model=progressive", "image_size=32", "steps=3000"))
+    assert not caplog.records
+    check_train(composed("model=progressive", "image_size=256"))
+    assert "reach 256 px at step 6000" in caplog.text
+    check_train(composed("model.spectral=true"))
+    assert "model.normalization=none" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["dataset=mnist", "dataset.num_images=100"], "--help lists"),
+        (["model=mlp", "model.dropuot=0.3"], "Did you mean model.dropout?"),
+        (["penalty=r1", "loss.penalties.r1.wieght=1"], "Did you mean loss.penalties.r1.weight?"),
+        (["loss.penalties.r1.weight=1"], "unless penalty=r1 adds it"),
+        (["model.widht=3", "loss=x"], "there is no such"),
+    ],
+)
+def test_hints_are_of_the_chosen_options(composed, overrides, words):
+    with pytest.raises(Exception) as error:
+        composed(*overrides)
+    assert words in explain(error.value, "train", overrides)
+
+
 class Pictures:
     """As much of a data set as is checked."""
 
@@ -88,6 +120,8 @@ class Pictures:
 
 def test_data_that_do_not_fit(composed):
     check_data(composed("batch_size=32"), Pictures(32))
+    with pytest.raises(GessoError, match=r"a step takes 32, 8 batches at once\. Try batch_size=1\."):
+        check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
     with pytest.raises(GessoError, match="a step takes 96"):
         check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
     with pytest.raises(GessoError, match="needs classes, and mine has none"):
@@ -142,6 +176,12 @@ def run(tmp_path, composed):
     return folder
 
 
+def again(run, composed, *overrides: str):
+    """The configuration of `python train.py resume=<run> <overrides>`."""
+    *rest, _, _ = resume_arguments([f"resume={run}", *overrides])  # the last two are hydra's
+    return resumed(composed(*rest), "train", rest)
+
+
 def test_resume_starts_from_the_runs_own_overrides(run):
     arguments = resume_arguments([f"resume={run}", "steps=20"])
     assert arguments[:3] == ["steps=10", "model.width=8", "steps=20"]
@@ -155,18 +195,40 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     stored = OmegaConf.load(run / ".hydra" / "config.yaml")
     stored.log_every = 33  # as if conf/ had another default when the run began
     OmegaConf.save(stored, run / ".hydra" / "config.yaml")
-    config = resumed(composed("steps=10", "model.width=8", "steps=20", f'resume="{run}"'), "train")
+    config = again(run, composed, "steps=20")
     assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
+    assert OmegaConf.load(run / ".hydra" / "config.yaml").steps == 10  # until its checkpoint has been read
+    store(config)
     kept = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
 
 
+def test_resume_back_to_what_the_run_began_with(run, composed):
+    rate = "model.generator_optimizer.learning_rate"
+    store(again(run, composed, f"{rate}=0.01"))
+    assert again(run, composed, "steps=20").model.generator_optimizer.learning_rate == 0.01
+    assert again(run, composed, f"{rate}=0.0002").model.generator_optimizer.learning_rate == 0.0002
+
+
+def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run, composed):
+    config = again(run, composed, "loss=hinge", "metrics=[kid]")
+    assert "label_smoothing" not in config.loss.discriminator_loss and list(config.metrics) == ["kid"]
+    store(config)
+    assert "hinge" in again(run, composed, "steps=20").loss.generator_loss._target_
+    smoothed = again(run, composed, "loss=non_saturating", "loss.discriminator_loss.label_smoothing=0.1")
+    assert smoothed.loss.discriminator_loss.label_smoothing == 0.1
+
+
 @pytest.mark.parametrize(
-    "change", ["model.width=16", "image_size=64", "model.latent_dim=7", "model.condition=concat"]
-)
-def test_resume_refuses_another_architecture(run, composed, change):
+    "changes",
+    [
+        ["model.width=16"], ["image_size=64"], ["model.latent_dim=7"], ["model.condition=concat"], ["penalty=r1"],
+        ["loss=wgan_gp"], ["model.augment=[color]", "model.augment_target=0.6"],
+    ],
+)  # fmt: skip
+def test_resume_refuses_what_checkpoints_do_not_fit(run, composed, changes):
     with pytest.raises(GessoError, match="would change what"):
-        resumed(composed("steps=10", "model.width=8", change, f'resume="{run}"'), "train")
+        again(run, composed, *changes)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))

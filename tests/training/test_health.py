@@ -37,12 +37,25 @@ def test_collapse_is_warned_of_once_for_each_fall(health, caplog):
         health.samples.images = 0.4 * reals
         health.at(2)
         health.at(3)
-        assert len(caplog.records) == 1 and "fell to 0.40" in caplog.text
+        assert len(caplog.records) == 1 and "is 0.40 of" in caplog.text
         health.samples.images = reals
         health.at(4)
         health.samples.images = 0.4 * reals
         health.at(5)
         assert len(caplog.records) == 2
+
+
+def test_collapse_from_the_start_is_seen_and_the_noise_of_the_start_is_no_measure(health, caplog):
+    reals = health.samples.images
+    health.samples.images = 3 * reals
+    health.at(1)
+    health.samples.images = reals
+    health.at(2)
+    assert not caplog.records
+    health.best = 0.0
+    health.samples.images = 0.01 * reals
+    health.at(3)
+    assert "collapsing" in caplog.text
 
 
 def test_collapse_within_classes_is_seen(health, caplog):

@@ -30,7 +30,8 @@ class Draws:
     def __init__(self, images: np.ndarray):
         self.images = images
 
-    def draw(self, num: int) -> np.ndarray:
+    def draw(self, num: int, labels: np.ndarray | None) -> np.ndarray:
+        self.labels = labels
         return self.images[:num]
 
 
@@ -49,6 +50,16 @@ def test_features_are_scaled_by_the_reals():
         "recall",
     }
     assert quality(Draws(DATASET.examples(30)["image"]))["precision"] == 1
+
+
+def test_generated_pictures_have_the_classes_of_the_reals():
+    """Three quarters of the data set are of class 0."""
+    labels = np.repeat([0, 1], [30, 10]).astype(np.int32)
+    dataset = Dataset("made", IMAGES, labels, ("a", "b"), (32, 32, 3), flip=False)
+    quality, model = Quality(composed("evaluate_num=40"), dataset), Draws(IMAGES / 127.5 - 1)
+    quality(model)
+    shown = [int(np.flatnonzero((np.rint((x + 1) * 127.5) == IMAGES).all((1, 2, 3)))[0]) for x in quality.reals]
+    np.testing.assert_array_equal(model.labels, labels[shown])
 
 
 def test_more_may_be_better():
@@ -83,10 +94,13 @@ def test_nan_is_never_the_best(tmp_path, monkeypatch):
     from training import quality
 
     monkeypatch.setattr(quality.checkpoint, "save", lambda *args, **options: None)
-    judge = SimpleNamespace(objective="kid", sign=1)
+    judge = SimpleNamespace(objective="kid", sign=1, reals=IMAGES)
     evaluation = quality.Evaluation(tmp_path, None, judge, {}, 1, 1, 9)
     evaluation.set_model(SimpleNamespace())
     for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
         evaluation._keep(step, value)
         score = tmp_path / "best" / "score.json"
         assert (json.loads(score.read_text())["step"] if score.is_file() else None) == best
+    judge.objective = "fid"  # as when a resumed run is ranked by another metric
+    evaluation._keep(6, 40.0)
+    assert json.loads((tmp_path / "best" / "score.json").read_text())["step"] == 6

@@ -1,0 +1,59 @@
+"""Choosing among seeds, on trainings whose ends are known."""
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from training import restarts
+from training.errors import DivergedError
+
+SCORES = {5: 0.7, 6: None, 7: float("nan"), 8: 0.4}  # None: a loss that became NaN
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """`restarts.best_seed` of seeds that end as `SCORES` says."""
+
+    def fit(config, model, dataset, folder: Path, name, seed, last):
+        if SCORES[seed] is None:
+            raise DivergedError("generator_loss became NaN")
+        (folder / "checkpoints").mkdir(parents=True)
+        for file in ("checkpoints/step_00000009.npz", "metrics.jsonl"):
+            (folder / file).write_text(str(seed))
+
+    monkeypatch.setattr(restarts.loop, "make", lambda config, dataset, seed: seed)
+    monkeypatch.setattr(restarts.loop, "fit", fit)
+
+    def call(folder: Path, *seeds: int):
+        config = OmegaConf.create({"seed": seeds[0], "restarts": len(seeds), "restart_steps": 9})
+        return restarts.best_seed(config, None, folder, "x", Quality())
+
+    return call
+
+
+class Quality:
+    """Of models that are their seeds."""
+
+    objective, sign = "kid", 1
+
+    def __call__(self, model: int) -> dict[str, float]:
+        return {"kid": SCORES[model]}
+
+
+def test_a_seed_that_diverges_is_not_the_end(tried, tmp_path, caplog):
+    assert tried(tmp_path, 5, 6, 7, 8) == (8, None)
+    assert json.loads((tmp_path / "restarts" / "scores.json").read_text()) == {
+        "5": 0.7,
+        "6": None,
+        "7": None,
+        "8": 0.4,
+    }
+    assert (tmp_path / "checkpoints" / "step_00000009.npz").read_text() == "8"
+    assert "seed 6: generator_loss became NaN" in caplog.text
+
+
+def test_no_seed_went_well(tried, tmp_path):
+    with pytest.raises(DivergedError, match="None of 2 seeds"):
+        tried(tmp_path, 6, 7)
