@@ -9,7 +9,7 @@ Conditions:
   discriminator adds the inner product of its features with an embedding of the label (Miyato & Koyama 2018,
   arXiv:1802.05637).
 - `auxiliary`: the generator as in `concat`; the discriminator does not see the label but is asked for it (ACGAN,
-  Odena et al. 2017, arXiv:1610.09585).
+  Odena et al. 2017, arXiv:1610.09585), and learns it from real pictures alone.
 """
 
 import math
