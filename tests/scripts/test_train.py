@@ -117,7 +117,7 @@ def test_same_command_same_result(straight, tmp_path, script):
     value = json.loads((straight / "result.json").read_text())["values"]["sliced_wasserstein"]
     assert json.loads((same / "result.json").read_text())["values"]["sliced_wasserstein"] == value
     best = json.loads((same / "best" / "score.json").read_text())
-    assert best == {"step": 50, "objective": "sliced_wasserstein", "value": value}
+    assert best == {"step": 50, "objective": "sliced_wasserstein", "value": value, "num": 40}
     assert (same / "best" / "generator.keras").is_file()
 
 
@@ -209,7 +209,7 @@ def test_full_disk_is_one_message_and_leaves_nothing_half_written(tmp_path):
         (["dataset=painting"], "Did you mean paintings?"),
         (["steps=many"], "must be a whole number"),
         (["image_size=100"], "32, 64, 128, 256"),
-        (["batch_size=64", "dataset.num_images=20"], "larger than the data set"),
+        (["batch_size=64", "dataset.num_images=20"], "has only 20 pictures"),
         (["hydra.run.dir=/dev/null/x"], "/dev/null/x"),
         (["dataset=image_folder"], "dataset.root="),
         (["steps=[1,2"], "steps"),
