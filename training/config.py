@@ -208,7 +208,7 @@ def check_data(config: DictConfig, dataset: Any) -> None:
         each = batch // config.batch_size
         fits = len(dataset) // each
         raise GessoError(
-            f"batch_size={config.batch_size}: {dataset.name} has only {len(dataset)} pictures, and a step takes {batch}"
+            f"batch_size={config.batch_size}: {dataset.name} has only {len(dataset)} pictures, a step takes {batch}"
             + (f", {each} batches at once" if each > 1 else "")
             + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
