@@ -24,6 +24,7 @@ CHOICES = {
     "model.prior": ("normal", "uniform"),
     "model.normalization": ("batch", "layer", "instance", "none"),
     "model.augment": ("color", "translation", "cutout"),
+    "model.upsampling": ("resize", "transposed"),
 }
 FITTING = {  # data sets by what their batches have
     ("image",): "paintings, mnist, wikiart or image_folder",

@@ -16,6 +16,7 @@ from models.networks.holes import FilledHoles
 from models.networks.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
+UPSAMPLINGS = ("resize", "transposed")
 NORM = {"momentum": 0.99, "epsilon": 1e-5}  # in use, the averages of many small batches
 
 
@@ -24,16 +25,21 @@ def generator(
     source_shape: tuple[int, int, int],
     width: int = 64,
     dropout: float = 0.0,
+    upsampling: str = "resize",
     seed: int | None = None,
 ) -> keras.Model:
     """Source `[batch, size, size, channels]` -> image `[batch, size, size, channels]` in [-1, 1], by tanh, float32.
 
-    `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
-    54,414,019 parameters (the authors' code, besides, biases before a normalisation). `dropout` of the
-    innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its batches' own moments.
+    `width` channels at half the size, doubled with every halving up to 8 times. The decoder enlarges by nearest
+    neighbours before it convolves (`upsampling="resize"`; Odena et al. 2016, doi:10.23915/distill.00003). By
+    "transposed" convolutions, as in the paper, each place of four has weights of its own, and what they paint over
+    plain fields is a grid; at 256 px and width 64 it then has the 54,414,019 parameters (the authors' code,
+    besides, biases before a normalisation). `dropout` of the innermost levels is on in training only; the paper's,
+    0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
     (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
-    Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too.
+    Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too, or for an unknown
+    `upsampling`.
     """
     height, breadth, channels = image_shape
     if height != breadth or height < 32 or height & (height - 1) or tuple(source_shape[:2]) != (height, height):
@@ -41,6 +47,8 @@ def generator(
             f"U-Net takes squares of 32, 64, 128, ... px, both of one size, not {source_shape} to {image_shape}; "
             "to enlarge pictures, model=srgan."
         )
+    if upsampling not in UPSAMPLINGS:
+        raise ValueError(f"upsampling={upsampling}: it must be one of {', '.join(UPSAMPLINGS)}.")
     levels = int(math.log2(height))
     filters = [width * min(2**i, 8) for i in range(levels)]
     source = keras.Input((None, None, source_shape[-1]), name="source")  # larger ones may come in use
@@ -62,22 +70,29 @@ def generator(
     for i in range(levels - 2, -1, -1):
         name = f"up_{height >> (i + 1)}"
         x = layers.ReLU(name=f"{name}_relu")(x)
-        x = Conv2DTranspose(
-            filters[i], 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
-        )(x)
+        innermost = i == levels - 2  # out of one place, there is nothing to resize
+        x = _up(x, filters[i], "transposed" if innermost else upsampling, CONV_INIT, name, use_bias=False)
         x = batch_norm(x, name=f"{name}_norm", **NORM)
         if levels - 2 - i < DROPOUT_LEVELS and dropout:
             x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[i]])
     x = layers.ReLU(name="out_relu")(x)
     init = "zeros" if holes else CONV_INIT
-    x = Conv2DTranspose(channels, 4, strides=2, padding="same", kernel_initializer=init, name="out")(x)
+    x = _up(x, channels, upsampling, init, "out")
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     if holes:
         image = filled + source[..., channels:] * image
     network = keras.Model(source, image, name="unet")
     _one_place(network.get_layer("down_1"), network.get_layer("up_2"))
     return network
+
+
+def _up(x: keras.KerasTensor, filters: int, upsampling: str, init: str | dict, name: str, use_bias: bool = True):
+    """Features `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`."""
+    options = {"padding": "same", "use_bias": use_bias, "kernel_initializer": init, "name": name}
+    if upsampling == "transposed":
+        return Conv2DTranspose(filters, 4, strides=2, **options)(x)
+    return Conv2D(filters, 3, **options)(layers.UpSampling2D(2, name=f"{name}_resize")(x))
 
 
 def _one_place(*innermost: keras.Layer) -> None:

@@ -17,7 +17,7 @@ def trainable(network: keras.Model) -> int:
 
 def test_unet_has_the_reference_s_parameters():
     # junyanz/pytorch-CycleGAN-and-pix2pix prints 54.414 M for unet_256
-    network = unet.generator((256, 256, 3), (256, 256, 3))
+    network = unet.generator((256, 256, 3), (256, 256, 3), upsampling="transposed")
     assert trainable(network) == 54_414_019
     sizes = [
         layer.output.shape[-1]
@@ -25,6 +25,15 @@ def test_unet_has_the_reference_s_parameters():
         if layer.name.startswith("down") and "_" not in layer.name[5:]
     ]
     assert sizes == [64, 128, 256, 512, 512, 512, 512, 512]
+
+
+@pytest.mark.parametrize(("upsampling", "plain"), [("resize", True), ("transposed", False)])
+def test_a_plain_source_gives_a_plain_picture(upsampling, plain):
+    """Far from the borders; else what is painted is a grid."""
+    keras.utils.set_random_seed(0)
+    network = unet.generator((32, 32, 3), (32, 32, 3), width=4, upsampling=upsampling)
+    image = network(np.full((1, 512, 512, 3), 0.5, np.float32)).numpy()[0, 192:320, 192:320]
+    assert (np.ptp(image, axis=(0, 1)).max() < 1e-5) == plain
 
 
 def test_unet_takes_larger_pictures_and_any_source():
