@@ -89,6 +89,8 @@ def quoted(value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, list):
         return f"[{','.join(map(quoted, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{quoted(item)}' for key, item in value.items())}}}"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -136,14 +138,7 @@ def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None
             continue
         if key == "penalty" or (key.startswith(FIXED) and not CHANGEABLE.match(key)):
             raise GessoError(
-                f"{key}={_shown(here)} would change what {folder} began with (there: {_shown(there)}), and its "
+                f"{key}={quoted(here)} would change what {folder} began with (there: {quoted(there)}), and its "
                 "checkpoints would not fit. Start a new run instead."
             )
-        log.info("%s: %s -> %s", key, _shown(there), _shown(here))
-
-
-def _shown(value: Any) -> str:
-    """As one would write it on a command line."""
-    if isinstance(value, list):
-        return f"[{','.join(map(str, value))}]"
-    return "null" if value is None else str(value)
+        log.info("%s: %s -> %s", key, quoted(there), quoted(here))
