@@ -25,16 +25,16 @@ def generator(
     source_shape: tuple[int, int, int],
     width: int = 64,
     dropout: float = 0.0,
-    upsampling: str = "resize",
+    upsampling: str = "transposed",
     seed: int | None = None,
 ) -> keras.Model:
     """Source `[batch, size, size, channels]` -> image `[batch, size, size, channels]` in [-1, 1], by tanh, float32.
 
-    `width` channels at half the size, doubled with every halving up to 8 times. The decoder enlarges by nearest
-    neighbours before it convolves (`upsampling="resize"`; Odena et al. 2016, doi:10.23915/distill.00003). By
-    "transposed" convolutions, as in the paper, each place of four has weights of its own, and what they paint over
-    plain fields is a grid; at 256 px and width 64 it then has the 54,414,019 parameters (the authors' code,
-    besides, biases before a normalisation). `dropout` of the innermost levels is on in training only; the paper's,
+    `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
+    54,414,019 parameters (the authors' code, besides, biases before a normalisation). By the paper's transposed
+    convolutions, each place of four has weights of its own, and what they paint over plain fields is a grid;
+    `upsampling="resize"` enlarges by nearest neighbours and then convolves (Odena et al. 2016,
+    doi:10.23915/distill.00003). `dropout` of the innermost levels is on in training only; the paper's,
     0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
     (`data.tasks.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
