@@ -73,6 +73,11 @@ def read(path: str | Path, channels: int, side: int | None = None) -> tuple[Imag
         raise ValueError(reason) from None
 
 
+def same_shape(sides: tuple[int, int], others: tuple[int, int], rounding: int = 1) -> bool:
+    """Whether pictures with these sides are of one shape, but for sides rounded to multiples of `rounding` px."""
+    return abs(sides[0] * others[1] - sides[1] * others[0]) <= rounding * max(*sides, *others)
+
+
 def shortest(size: int, crop: str) -> int:
     """What `decode` makes of the shorter side, of files that are large enough; at least, with crop="native"."""
     return round(size * MARGIN) if crop == "random" else size

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from data.decode import TURNS, as_bytes, cut, read
+from data.decode import TURNS, as_bytes, cut, read, same_shape
 from data.image_folder import Picture
 
 
@@ -32,8 +32,7 @@ def beside(path: str | Path, other: str | Path, size: int, crop: str) -> np.ndar
     They may differ in size, but not in shape: nobody knows which part of the one the other would show.
     """
     images = [_upright(path), _upright(other)]
-    (width, height), (less_wide, less_high) = sorted((image.size for image in images), reverse=True)
-    if abs(width * less_high - less_wide * height) > max(width, height):  # more than rounding to whole pixels
+    if not same_shape(*(image.size for image in images)):
         shapes = " and ".join(f"{image.width}x{image.height}" for image in images)
         raise ValueError(f"the two pictures differ in shape: {shapes}")
     return _stack(images, size, crop)

@@ -31,21 +31,30 @@ SMOOTHINGS = 50  # by 2 px each: as far as 14 px together
 BLURRED, MEAN_COLOUR = f"reals, blurred by {BLUR:g} px", "reals, mean colour"
 
 
-def measured(pairs: Iterable[Pair], metrics: Metrics) -> tuple[dict[str, float], int]:
-    """Means over pairs of the numbers of `metrics`, and how many pairs there were.
+class Means:
+    """Means over pairs of the numbers of `metrics`; `n` of them so far.
 
-    One pair is held at a time, so that sizes may differ between pairs. Raises `GessoError` for a metric that does
-    not take a pair, such as pictures that are too small for it.
+    One pair is held at a time, so that sizes may differ between pairs.
     """
-    sums, n = dict.fromkeys((metric["names"][0] for metric in metrics.values()), 0.0), 0
-    for image, truth in pairs:
-        for name, metric in metrics.items():
-            try:
-                sums[metric["names"][0]] += float(metric["function"](image[None], truth[None])[0])
-            except ValueError as error:
-                raise GessoError(f"metrics={name}: {error}") from error
-        n += 1
-    return {name: total / n for name, total in sums.items()}, n
+
+    def __init__(self, metrics: Metrics):
+        self.metrics, self.n = metrics, 0
+        self.sums = dict.fromkeys((metric["names"][0] for metric in metrics.values()), 0.0)
+
+    def add(self, pairs: Iterable[Pair]) -> "Means":
+        """Takes in more. Raises `GessoError` for a metric that does not take a pair: pictures too small for it."""
+        for image, truth in pairs:
+            for name, metric in self.metrics.items():
+                try:
+                    self.sums[metric["names"][0]] += float(metric["function"](image[None], truth[None])[0])
+                except ValueError as error:
+                    raise GessoError(f"metrics={name}: {error}") from error
+            self.n += 1
+        return self
+
+    @property
+    def values(self) -> dict[str, float]:
+        return {name: total / self.n for name, total in self.sums.items()}
 
 
 def translated(network, task: str | None) -> Make:
@@ -170,16 +179,15 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
             tint = (tint / (num * np.prod(dataset.image_shape[:2]))).astype(np.float32)
         makes |= baselines(task, dataset.source_shape == dataset.image_shape, tint)
 
-    def pairs(name: str) -> Iterator[Pair]:
-        for batch in batches(name):
-            images = makes[name](batch["source"], batch["target"])
-            yield from zip(images, to_uint8(batch["target"]), strict=True)
-
-    values = {name: measured(pairs(name), metrics)[0] for name in makes}
+    means = {name: Means(metrics) for name in makes}
+    for batch in batches("comparing"):
+        truth = to_uint8(batch["target"])
+        for name, make in makes.items():
+            means[name].add(zip(make(batch["source"], batch["target"]), truth, strict=True))
     held_out = _held_out(config)
     if not held_out:
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
-    return values, {
+    return {name: found.values for name, found in means.items()}, {
         "reference": dataset.name, "held_out": held_out, "num": num, "seed": config.seed,
         "size": config.image_size,
     }  # fmt: skip
@@ -201,5 +209,5 @@ def _held_out(config: DictConfig) -> bool:
 def folders(config: DictConfig, metrics: Metrics) -> tuple[dict, dict]:
     """Two folders, picture by picture, at their own sizes."""
     files = of_folders(Path(config.images), Path(config.truth))[: config.num]
-    values, n = measured(read(files), metrics)
-    return {str(config.images): values}, {"truth": str(config.truth), "num": n, "resizer": "none"}
+    found = Means(metrics).add(read(files))
+    return {str(config.images): found.values}, {"truth": str(config.truth), "num": found.n, "resizer": "none"}

@@ -7,6 +7,7 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig
 
 from data import film, picture
+from data.decode import same_shape
 from evaluation import pairs
 from metrics import perceptual_distance, style
 from metrics.features import in_float32
@@ -114,8 +115,7 @@ def films(config: DictConfig) -> tuple[dict, dict]:
     """The flicker of a stylized film, and of the film itself, both at the size of the painted one."""
     content, painted = film.open(config.content), film.open(config.images)
     height, width = painted.height, painted.width
-    stretched = abs(content.height * width - content.width * height)
-    if stretched > 2 * max(content.height, content.width):  # px: painted sides are even
+    if not same_shape((content.height, content.width), (height, width), rounding=2):  # px: painted sides are even
         sizes = f"{width}x{height} px, {config.content} {content.width}x{content.height}"
         raise GessoError(f"{config.images} is {sizes}: not the same film.")
     frames = (pairs.resized(frame, (height, width)) for frame in content)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from data import tasks
+from data.decode import same_shape
 from data.picture import LEAST, grown
 from losses import perceptual
 from models import color, gatys
@@ -159,7 +160,7 @@ def translation(
         source = tf.constant(image[None])
         if task == "inpaint":
             (rows, columns), (height, width) = hole.shape[:2], image.shape[:2]
-            if abs(rows * width - columns * height) > max(rows, columns, height, width):
+            if not same_shape((rows, columns), (height, width)):
                 raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
             mask = resized(hole, image.shape[:2]) > 0.5
             painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])

@@ -197,8 +197,8 @@ class Progress(StepCallback):
             self.bar.set_postfix(values, refresh=False)
         elif now - self.said[0] > self.seconds or step == self.last:
             left = (self.last - step) * (now - self.start[0]) / (step - self.start[1])
-            shown = ", ".join(f"{name} {value}" for name, value in values.items())
-            log.info("step %d of %d: %s, %s left", step, self.last, shown, tqdm.format_interval(left))
+            said = [*(f"{name} {value}" for name, value in values.items()), f"{tqdm.format_interval(left)} left"]
+            log.info("step %d of %d: %s", step, self.last, ", ".join(said))
             self.said = (now, step)
 
     def on_train_end(self, logs: dict | None = None) -> None:

@@ -24,12 +24,12 @@ def metric(function) -> dict:
 def test_means_over_pairs_of_any_size():
     truths = [rng.integers(0, 256, (20, 30 + i, 3), dtype=np.uint8) for i in range(3)]
     images = [np.clip(truth.astype(int) + 5 * (i + 1), 0, 255).astype(np.uint8) for i, truth in enumerate(truths)]
-    found, n = pairs.measured(zip(images, truths, strict=True), {"psnr": metric(psnr), "l1": metric(l1)})
-    assert n == 3
+    found = pairs.Means({"psnr": metric(psnr), "l1": metric(l1)}).add(zip(images, truths, strict=True))
+    assert found.n == 3
     expected = [psnr(image[None], truth[None])[0] for image, truth in zip(images, truths, strict=True)]
-    assert found["psnr"] == pytest.approx(np.mean(expected))
+    assert found.values["psnr"] == pytest.approx(np.mean(expected))
     with pytest.raises(GessoError, match=r"metrics=ms_ssim: .* too small"):
-        pairs.measured(zip(images, truths, strict=True), {"ms_ssim": metric(ms_ssim)})
+        pairs.Means({"ms_ssim": metric(ms_ssim)}).add(zip(images, truths, strict=True))
 
 
 def test_l1_by_hand():
