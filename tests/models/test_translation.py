@@ -240,7 +240,7 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     )
     keras.utils.set_random_seed(0)
     model = Pix2Pix(
-        lambda **shapes: unet.generator(**shapes, width=24, dropout=0.0),
+        lambda **shapes: unet.generator(**shapes, width=24, upsampling="resize"),
         lambda **shapes: patchgan.discriminator(**shapes, width=8, receptive_field=34),
         dataset.image_shape, dataset.source_shape,
     )  # fmt: skip
