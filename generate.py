@@ -15,7 +15,7 @@ from training.errors import GessoError
 log = logging.getLogger(__name__)
 
 
-@main("generate")
+@main("generate", files=("run", "generator", "output"))
 def generate(config: DictConfig) -> None:
     check(config)
     path = saved.generator_file(config.run, config.generator)

@@ -9,8 +9,9 @@ from omegaconf import DictConfig
 
 from training.app import main
 from training.config import check_data, check_train, draws
+from training.errors import GessoError
 from training.instantiate import build
-from training.runs import resume_arguments, resumed, store
+from training.runs import begin, resume_arguments, resumed, store
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +28,15 @@ def train(config: DictConfig) -> float | None:
 
     dataset = build(config.dataset)
     check_data(config, dataset)
+    if not config.resume:
+        begin(config, folder)
 
     from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     hardware.set_up(config)
     from training import checkpoint, loop, restarts
     from training.quality import Quality
-    from training.results import write_result
+    from training.results import last_values, write_result
 
     quality = Quality(config, dataset) if draws(config) else None
     if quality is not None:
@@ -45,7 +48,7 @@ def train(config: DictConfig) -> float | None:
         model = loop.make(config, dataset, seed)
         start = checkpoint.restore(folder / "checkpoints", model)
         if config.resume:
-            store(config)
+            store(config, folder)
         if start >= config.steps:
             log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
         else:
@@ -69,7 +72,13 @@ def train(config: DictConfig) -> float | None:
     objective, better = model.result, {model.result: "less"}
     if quality is not None:
         objective, better = quality.objective, quality.better
-    return write_result(folder, objective, better, HydraConfig.get().overrides.task)
+    values = last_values(folder)
+    if objective not in values and quality is not None:  # stopped before its end, or ranked by another number now
+        values |= quality(model)
+    if objective not in values:
+        raise GessoError(f"{folder} has no {objective} yet: train it for a step of log_every={config.log_every}.")
+    step = int(model.step.numpy())
+    return write_result(folder, step, values, objective, better, HydraConfig.get().overrides.task)
 
 
 if __name__ == "__main__":

@@ -153,15 +153,15 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
                         target.mux(packet)
                         packet = next(packets, None)
                     target.mux(stream.encode(_frame(pixels, film, stream, pts, duration)))
+                if times or next(handed_out, None) is not None:
+                    raise ValueError("stylise gave fewer frames than the film has")
+                target.mux(stream.encode(None))
+                while packet is not None:
+                    target.mux(packet)
+                    packet = next(packets, None)
             except BaseException:  # Ctrl-C too: what took hours must not be lost
                 _keep(target, stream, temporary, output)
                 raise
-            if times or next(handed_out, None) is not None:
-                raise ValueError("stylise gave fewer frames than the film has")
-            target.mux(stream.encode(None))
-            while packet is not None:
-                target.mux(packet)
-                packet = next(packets, None)
     except av.FFmpegError as error:
         raise GessoError(f"Could not write {output}: {error.strerror}.") from error
 
@@ -169,8 +169,9 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
 def _keep(target, stream, temporary: Path, output: Path) -> None:
     """Finishes a film before its end, under a name that says so."""
     partial = unfinished(output)
-    with suppress(Exception):  # what stopped it may stop this too, a full disk for one
+    with suppress(Exception):  # of which there is nothing more if it stopped at the very end
         target.mux(stream.encode(None))
+    with suppress(Exception):  # what stopped it may stop this too, a full disk for one
         target.close()
         os.replace(temporary, partial)
         log.warning("The frames that are done: %s", partial)

@@ -68,7 +68,7 @@ def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) 
     """
     if root is None:
         raise GessoError(f"This data set needs to know a folder: {key}=<folder>. {expected}")
-    folder = Path(root).expanduser()
+    folder = Path(str(root)).expanduser()  # 2024 comes as a number
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise GessoError(f"{folder.absolute()} {what}. Give the pictures' folder: {key}=<folder>. {expected}")
@@ -125,7 +125,8 @@ def from_files(
     check(image_size, limit, crop)
     chosen = spread(len(pictures), limit)
     pictures = [pictures[i] for i in chosen]
-    key = {"version": VERSION, "size": image_size, "crop": crop, "pictures": pictures}
+    where = str(root.resolve())  # two folders may hold files of the same names, sizes and times
+    key = {"version": VERSION, "size": image_size, "crop": crop, "root": where, "pictures": pictures}
     names = [picture.path for picture in pictures]
     folder = cached("pictures", key, lambda folder: decode_folder(root, names, image_size, crop, folder), cache_dir)
     images = Store(folder, image_size, channels=3)
@@ -139,11 +140,17 @@ def from_files(
     labels = class_names = None
     if classes is not None:
         kept = [classes[chosen[i]] for i in images.sources]
-        class_names = tuple(sorted(set(kept)))
-        numbers = {class_name: number for number, class_name in enumerate(class_names)}
+        classes = sorted(set(kept))
+        class_names = tuple(_printable(name) for name in classes)
+        numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
     shape = (image_size, image_size, 3)
     return Dataset(name, images, labels, class_names, shape, flip, balance, images.skipped)
+
+
+def _printable(name: str) -> str:
+    """A folder's name, which on disk may be no UTF-8, as a file can hold it."""
+    return os.fsencode(name).decode("utf-8", errors="replace")
 
 
 def check(image_size: int, limit: int | None, crop: str = "centre") -> None:

@@ -124,7 +124,8 @@ def load(
         log.info("Decoding %d pairs from %s to %d px, once; then they are cached", len(files), where, image_size)
         decode_all(names, decoded, 6 * image_size * image_size, folder)
 
-    key = {"version": VERSION, "size": image_size, "crop": crop, "files": files}
+    where = [str(folder.resolve()) for folder in folders]
+    key = {"version": VERSION, "size": image_size, "crop": crop, "folders": where, "files": files}
     cache = cached("pairs", key, build, cache_dir)
     images = Store(cache, image_size, channels=6)
     if images.skipped:
@@ -140,7 +141,7 @@ def load(
 
 def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[Picture]]:
     """The folder `root`, or its subfolder `split`, and the pictures in it."""
-    whole = Path(root).expanduser()
+    whole = Path(str(root)).expanduser()
     if split is None or not whole.is_dir():
         folder, pictures = listed(root, key, EXPECTED)
         splits = sorted(SPLITS & {picture.path.split("/")[0] for picture in pictures})

@@ -61,8 +61,9 @@ def find_class(label: str | int, names: list[str], path: Path) -> int:
 
 
 def provenance(path: Path, seed: int) -> dict[str, str]:
-    """PNG text chunks: of the run that the generator lies in, if it lies in one."""
-    stored = path.parent / ".hydra"
+    """PNG text chunks: of the run that the generator lies in, or in `best/` of, if it lies in one."""
+    run = path.parent.parent if path.parent.name == "best" else path.parent
+    stored = run / ".hydra"
     if not (stored / "config.yaml").is_file():
         return pictures.provenance(path.name, None, seed)
     choices = OmegaConf.load(stored / "hydra.yaml").hydra.runtime.choices

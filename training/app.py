@@ -4,9 +4,12 @@ import logging
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from training.config import check_types, explain
 from training.errors import GessoError
-from training.results import read_result
+from training.results import in_short, read_result
 from training.runs import quoted
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,8 @@ def main(
 def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str], sweep: bool) -> str:
     """An override as Hydra reads it: keys by their own names, file names in quotes; of a sweep, each of several."""
     key, equals, value = argument.partition("=")
-    if equals and key in files and value not in ("", "null") and not value.startswith(("[", "'", '"')):
+    file = key in files or value.startswith("~")  # which Hydra cannot read
+    if equals and file and value not in ("", "null") and not value.startswith(("[", "'", '"')):
         names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
         names = (os.path.expanduser(name) for name in names)  # the shell leaves `key=~/a.jpg` as it is
         escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
@@ -135,18 +139,19 @@ def _in_fresh_process(script: str) -> float | None:
     config = HydraConfig.get()
     folder, overrides = Path(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
     before = read_result(folder)
-    if before is not None and before["overrides"] == overrides:
+    if before is not None and before["overrides"] == in_short(overrides):
         log.info("Done before: %s", folder)
         return before["values"][before["objective"]]
     command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted(str(folder))}"]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
-    try:
-        code = child.wait()
-    except KeyboardInterrupt:
-        child.wait()  # it got the signal too, and is saving
-        raise
-    if code == 130:
+    with _passing_on(signal.SIGTERM, child):
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.wait()  # it got the signal too, and is saving
+            raise
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
         again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
         log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
@@ -155,6 +160,19 @@ def _in_fresh_process(script: str) -> float | None:
         raise GessoError(f"The job {' '.join(overrides)} of the sweep failed (exit code {code}).")
     result = read_result(folder)
     return None if result is None else result["values"][result["objective"]]
+
+
+@contextmanager
+def _passing_on(number: int, child: subprocess.Popen) -> Iterator[None]:
+    """Gives a signal on to a child, which else would go on alone. Only the main thread hears of signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, lambda *_: child.send_signal(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def _slug(overrides: str) -> str:

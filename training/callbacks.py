@@ -149,7 +149,7 @@ class Checkpoints(StepCallback):
 class Ending(StepCallback):
     """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
 
-    A second Ctrl-C ends it at once. `signal` is the signal's number, if there was one.
+    A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is the number, if there was one.
     """
 
     def __init__(self, checkpoints: Checkpoints, last: int):
@@ -157,9 +157,12 @@ class Ending(StepCallback):
         self.checkpoints = checkpoints
         self.signal: int | None = None
 
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        super().on_train_begin()
+    def __enter__(self) -> None:
         self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
 
     def _received(self, number: int, frame: Any) -> None:
         self.signal = number
@@ -171,10 +174,6 @@ class Ending(StepCallback):
             self.checkpoints.at(step)
         self.model.stop_training = self.signal is not None or step == self.last
 
-    def on_train_end(self, logs: dict | None = None) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
 
 class Progress(StepCallback):
     """A bar with steps, losses, images/s and time left; without a terminal, a line in the log now and then."""
@@ -183,6 +182,7 @@ class Progress(StepCallback):
         super().__init__(every=1, last=last)
         self.scalars = scalars
         self.seconds = seconds  # between lines
+        self.bar: tqdm | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
@@ -201,8 +201,10 @@ class Progress(StepCallback):
             log.info("step %d of %d: %s", step, self.last, ", ".join(said))
             self.said = (now, step)
 
-    def on_train_end(self, logs: dict | None = None) -> None:
-        self.bar.close()
+    def close(self) -> None:
+        """Ends the bar's line. Also of a run that fails, whose end Keras does not call."""
+        if self.bar is not None:
+            self.bar.close()
 
 
 def _shown(name: str) -> bool:

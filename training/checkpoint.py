@@ -38,9 +38,12 @@ def save(folder: Path, model: keras.Model, keep: int) -> Path:
     }
     meta = json.dumps({"step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name})
     path = folder / f"step_{step:08d}.npz"
+    for left in folder.glob(".step_*.npz"):  # of a process that was killed while it wrote
+        left.unlink(missing_ok=True)
     with atomic(path) as temporary:
         np.savez(temporary, meta=np.array(meta), **arrays)
-    for old in checkpoints(folder)[:-keep]:
+    others = [other for other in checkpoints(folder) if other != path]
+    for old in others[: len(others) - keep + 1]:
         old.unlink(missing_ok=True)
     return path
 
@@ -63,8 +66,13 @@ def restore(folder: Path, model: keras.Model) -> int:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             log.warning("%s is damaged (%s); trying the one before.", path, error)
             continue
-        _assign(path, arrays, variables(model))
         policy = keras.config.dtype_policy().name
+        if meta["precision"] != policy and "mixed_float16" in (meta["precision"], policy):
+            raise GessoError(
+                f"{path} is of a run in {meta['precision']}, and this is {policy}: only one of the two scales its "
+                f"loss. Give precision={meta['precision']}."
+            )
+        _assign(path, arrays, variables(model))
         if meta["precision"] != policy:
             log.warning("This run was in %s so far and goes on in %s.", meta["precision"], policy)
         return int(meta["step"])

@@ -35,7 +35,7 @@ FITTING = {  # data sets by what their batches have
 COUNTS = (
     "steps", "batch_size", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints",
     "restarts", "restart_steps", "evaluate_every", "evaluate_num", "model.discriminator_steps", "model.latent_dim",
-    "model.width", "model.blocks", "model.phase_steps",
+    "model.width", "model.blocks", "model.phase_steps", "trainer.threads",
 )  # fmt: skip
 RANGES = {  # keys by the end of their names: a test, and what it asks for
     "ema_decay": (lambda x: 0 <= x < 1, "at least 0 and less than 1"),
@@ -51,7 +51,7 @@ EXAMPLES = {  # of values of keys that are empty by default
     "evaluate_every": 1000, "num": 64, "truncation": 0.7, "image_size": 128, "size": 1024, "tile": 1024,
     "gatys.log_every": 10, "dataset.limit": 200, "model.accumulate": 2, "model.augment_target": 0.6,
     "model.generator_optimizer.global_clipnorm": 1.0, "model.discriminator_optimizer.global_clipnorm": 1.0,
-    "loss.weight_clipping": 0.01,
+    "loss.weight_clipping": 0.01, "trainer.threads": 2,
 }  # fmt: skip
 
 

@@ -37,12 +37,26 @@ class Health(StepCallback):
         self.writer = writer
         self.samples = samples
         self.scalars = scalars
-        self.scale = diversity(reals[None])
+        self.scale = diversity(reals[None])  # 0: they are all alike, and there is nothing to compare with
         self.threshold = threshold
         self.best = 0.0
         self.warned: set[str] = set()
 
     def at(self, step: int) -> None:
+        if self.scale > 0:
+            self._watch_samples(step)
+        accuracy = self.scalars.latest.get("discriminator_accuracy", 0.0)
+        self._warn(
+            "winner",
+            self.threshold is not None and accuracy > PINNED,
+            step,
+            f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
+            "little from it. What may help: penalty=r1, a lower "
+            "model.discriminator_optimizer.learning_rate, model.augment=[color,translation], "
+            "model.instance_noise=0.1.",
+        )
+
+    def _watch_samples(self, step: int) -> None:
         images = self.samples.images
         rows = self.model.num_classes or 1  # with classes, each for itself: one may collapse alone
         now = diversity(images.reshape(rows, -1, *images.shape[1:])) / self.scale
@@ -57,16 +71,6 @@ class Health(StepCallback):
             f"best it was {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a lower "
             "learning rate of the generator.",
         )
-        accuracy = self.scalars.latest.get("discriminator_accuracy", 0.0)
-        self._warn(
-            "winner",
-            self.threshold is not None and accuracy > PINNED,
-            step,
-            f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
-            "little from it. What may help: penalty=r1, a lower "
-            "model.discriminator_optimizer.learning_rate, model.augment=[color,translation], "
-            "model.instance_noise=0.1.",
-        )
 
     def _warn(self, name: str, failing: bool, step: int, text: str) -> None:
         if failing and name not in self.warned:
@@ -77,7 +81,12 @@ class Health(StepCallback):
 
 
 def diversity(rows: np.ndarray) -> float:
-    """Mean root-mean-square distance between two pictures of a row, over rows `[rows, num, h, w, channels]`."""
+    """Mean root-mean-square distance between two pictures of a row, over rows `[rows, num, h, w, channels]`.
+
+    0 of a single picture.
+    """
+    if rows.shape[1] < 2:
+        return 0.0
     rows = rows.reshape(*rows.shape[:2], -1).astype(np.float64)
     distances = []
     for row in rows:

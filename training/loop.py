@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -82,14 +83,14 @@ def fit(
         often = config.evaluate_every or last + 1  # at the end alone
         every += [Evaluation(folder, writer, quality, model.exports, batch_size, often, last)]
     every += [checkpoints]  # after the others: a killed run that has one has all that was done before it
-    ending = callbacks.Ending(checkpoints, last)
-    model.fit(
-        dataset.stream(batch_size, seed, start_step=start),
-        epochs=-(-(last - start) // config.checkpoint_every),
-        steps_per_epoch=config.checkpoint_every,
-        callbacks=[*every, callbacks.Progress(scalars, last), ending],
-        verbose=0,
-        shuffle=False,  # the stream is shuffled
-    )
-    writer.close()
+    progress, ending = callbacks.Progress(scalars, last), callbacks.Ending(checkpoints, last)
+    with closing(writer), closing(progress), ending:
+        model.fit(
+            dataset.stream(batch_size, seed, start_step=start),
+            epochs=-(-(last - start) // config.checkpoint_every),
+            steps_per_epoch=config.checkpoint_every,
+            callbacks=[*every, progress, ending],
+            verbose=0,
+            shuffle=False,  # the stream is shuffled
+        )
     return ending.signal

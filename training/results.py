@@ -10,24 +10,41 @@ from training.files import atomic
 RESULT = "result.json"
 
 
-def write_result(folder: Path, objective: str, better: Mapping[str, str], overrides: Sequence[str]) -> float:
-    """Writes `result.json` from the last step of a run's `metrics.jsonl`; returns the objective's value.
+def last_values(folder: Path) -> dict[str, float]:
+    """The numbers of the last step that a run's `metrics.jsonl` has, by name; none if it has none yet."""
+    path, values = folder / "metrics.jsonl", {}
+    rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for row in map(json.loads, rows):
+        values = values | row if values.get("step") == row["step"] else row
+    return {name: value for name, value in values.items() if name != "step"}
 
-    `better`: "less" or "more", of each number that runs may be ranked by; `overrides`: the command line that the
-    run answers.
+
+def write_result(
+    folder: Path,
+    step: int,
+    values: Mapping[str, float],
+    objective: str,
+    better: Mapping[str, str],
+    overrides: Sequence[str],
+) -> float:
+    """Writes `result.json`; returns the objective's value.
+
+    `values`: numbers by name, at `step`; `better`: "less" or "more", of each that runs may be ranked by;
+    `overrides`: the command line that the run answers, of which `in_short` is kept.
     """
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    step, values = rows[-1]["step"], {}
-    for row in rows:
-        values |= row if row["step"] == step else {}
-    del values["step"]
     content = {
-        "objective": objective, "better": dict(better), "step": step, "values": values,
-        "overrides": list(overrides),
+        "objective": objective, "better": dict(better), "step": step, "values": dict(values),
+        "overrides": in_short(overrides),
     }  # fmt: skip
     with atomic(folder / RESULT) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return values[objective]
+
+
+def in_short(overrides: Sequence[str]) -> list[str]:
+    """A command line without what it overrides again later, and `resume=`: a run that stopped is no other one."""
+    last = {override.partition("=")[0]: override for override in overrides}
+    return [override for key, override in last.items() if key != "resume"]
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:

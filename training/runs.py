@@ -3,12 +3,14 @@
 import copy
 import json
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from training.config import leaves
@@ -60,14 +62,14 @@ def resume_arguments(arguments: list[str]) -> list[str]:
         *(argument for argument in arguments if not argument.startswith("resume=")),
         f"resume={run}",
         f"hydra.run.dir={run}",
-        "hydra.output_subdir=null",  # what lies in .hydra/ is the run's, until we have checked the new one
     ]
 
 
 def _given(arguments: list[str], key: str) -> str | None:
     """The folder that the last `key=<folder>` of a command line names."""
     values = [argument.partition("=")[2].strip("'\"") for argument in arguments if argument.startswith(f"{key}=")]
-    return values[-1] if values and values[-1] not in ("", "null") else None
+    given = values and values[-1] not in ("", "null")
+    return os.path.expanduser(values[-1]) if given else None  # the shell leaves `key=~/run` as it is
 
 
 def _hydra(folder: str, key: str) -> Path:
@@ -118,13 +120,36 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     return goes_on
 
 
-def store(config: DictConfig) -> None:
-    """Makes the configuration of a resumed run the one that the next resume goes on from.
+def begin(config: DictConfig, folder: Path) -> None:
+    """Writes what Hydra composed to `folder`, a new run's, as Hydra itself does for other scripts.
 
-    Once its checkpoint has been read: what does not fit is to harm nothing.
+    The folder may be an interrupted run's (a sweep does its jobs again): it goes on. Raises `GessoError` if that
+    one had another configuration, but for `steps`, and leaves it as it is.
     """
-    with atomic(Path(config.resume) / ".hydra" / "config.yaml") as path:
-        path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})))
+    stored = folder / ".hydra" / "config.yaml"
+    if stored.is_file() and any((*folder.glob("checkpoints/*.npz"), *folder.glob("restarts/*/checkpoints/*.npz"))):
+        there, here = (dict(leaves(x)) for x in (OmegaConf.load(stored), config))
+        changed = [key for key in there | here if key != "steps" and there.get(key) != here.get(key)]
+        if changed:
+            values = (f"{key} was {quoted(there.get(key))}, not {quoted(here.get(key))}" for key in changed[:3])
+            raise GessoError(
+                f"{folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
+                f"Name another folder, or go on with that run: resume={folder}."
+            )
+    store(config, folder)
+    hydra = HydraConfig.get()
+    for name, content in {"hydra": OmegaConf.create({"hydra": hydra}), "overrides": hydra.overrides.task}.items():
+        with atomic(folder / ".hydra" / f"{name}.yaml") as path:
+            path.write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+
+
+def store(config: DictConfig, folder: Path) -> None:
+    """Makes this configuration the one that a resume of `folder` goes on from.
+
+    Of a resumed run, once its checkpoint has been read: what does not fit is to harm nothing.
+    """
+    with atomic(folder / ".hydra" / "config.yaml") as path:
+        path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
 
 
 def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None:
@@ -142,3 +167,6 @@ def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None
                 "checkpoints would not fit. Start a new run instead."
             )
         log.info("%s: %s -> %s", key, quoted(there), quoted(here))
+    by_steps = [key for key, value in after.items() if key.startswith("model.") and "${steps}" in str(value)]
+    if by_steps and before.get("steps") != after["steps"]:
+        log.warning("As if steps= had been %d from the start: %s", after["steps"], ", ".join(by_steps))

@@ -294,6 +294,30 @@ def test_frames_that_are_done_are_kept(tmp_path, error):
     assert (tmp_path / "b.partial1.mp4").exists()
 
 
+def test_ctrl_c_after_the_last_frame_keeps_the_film(tmp_path, monkeypatch):
+    """Before the encoder has handed out its last frames."""
+    encoder = film._encoder
+
+    class Interrupted:
+        def __init__(self, *args):
+            self.stream, self.heard = encoder(*args), False
+
+        def __getattr__(self, name: str):
+            return getattr(self.stream, name)
+
+        def encode(self, frame):
+            if frame is None and not self.heard:
+                self.heard = True
+                raise KeyboardInterrupt
+            return self.stream.encode(frame)
+
+    monkeypatch.setattr(film, "_encoder", Interrupted)
+    source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
+    with pytest.raises(KeyboardInterrupt):
+        film.write(source, tmp_path / "b.mp4", same, METADATA)
+    assert len(list(film.open(tmp_path / "b.partial.mp4"))) == 8
+
+
 def test_what_is_no_film_has_a_reason(tmp_path):
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "text.mp4").write_text("no film at all, " * 50)

@@ -202,6 +202,26 @@ def test_decoded_once_and_again_when_anything_changes(classes, tmp_path, monkeyp
     assert decoded() == 8
 
 
+def test_files_alike_in_two_folders_are_two(tmp_path):
+    """Same names, sizes and times, as bitmaps out of an archive have them."""
+    found = []
+    for name, value in (("a", 0), ("b", 255)):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name / "0.bmp")
+        os.utime(tmp_path / name / "0.bmp", (10**9, 10**9))
+        found.append(load(str(tmp_path / name), 8, str(tmp_path / "cache")))
+    assert [dataset.examples(1)["image"].mean() for dataset in found] == [-1, 1]
+
+
+def test_a_class_s_name_that_is_no_utf_8_can_be_written(tmp_path):
+    for name in (b"Andr\xe9", b"Klee"):
+        folder = os.path.join(os.fsencode(tmp_path / "styles"), name)
+        os.makedirs(folder)
+        Image.new("RGB", (8, 8)).save(os.path.join(os.fsdecode(folder), "0.png"))
+    dataset = load(str(tmp_path / "styles"), 8, str(tmp_path / "cache"))
+    assert dataset.class_names == ("Andr\ufffd", "Klee") and list(dataset.labels) == [0, 1]
+
+
 def test_a_damaged_cache_is_explained(classes, tmp_path):
     load(str(classes), 8, str(tmp_path / "cache"))
     content = next((tmp_path / "cache").glob("*/images.bytes"))

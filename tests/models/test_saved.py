@@ -32,6 +32,15 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
     np.testing.assert_allclose(images[:, 0, :, 0], expected, rtol=1e-6)
 
 
+def test_the_best_networks_are_of_their_run(tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("steps: 3\n")
+    (tmp_path / ".hydra" / "hydra.yaml").write_text("hydra: {runtime: {choices: {model: dcgan}}}\n")
+    chunks = saved.provenance(tmp_path / "generator.keras", 1)
+    assert chunks["Model"] == "dcgan" and "Config-SHA256" in chunks
+    assert saved.provenance(tmp_path / "best" / "generator.keras", 1) == chunks
+
+
 def test_what_is_no_generator_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
     for name in ("text.keras", "missing.keras"):

@@ -7,7 +7,7 @@ import pytest
 
 from compare import find, merged, single
 from training.errors import GessoError
-from training.results import write_result
+from training.results import last_values, write_result
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def sweep(tmp_path) -> Path:
         folder.mkdir()
         row = {"step": 10, "images": 80, "fid": value, "recall": value}
         (folder / "metrics.jsonl").write_text('{"step": 5, "fid": 0}\n' + json.dumps(row) + "\n")
-        write_result(folder, "fid", {"fid": "less", "recall": "more"}, [f"loss={loss}", f"seed={seed}", "steps=10"])
+        overrides = [f"loss={loss}", "seed=7", f"seed={seed}", "steps=10", *["resume=there"] * (seed == 2)]
+        write_result(folder, 10, last_values(folder), "fid", {"fid": "less", "recall": "more"}, overrides)
     for name in ("5_x", "0_x/restarts/seed_1"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "metrics.jsonl").touch()

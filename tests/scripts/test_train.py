@@ -163,6 +163,35 @@ def test_steps_may_be_raised(straight, tmp_path, script):
     assert without_time(straight) == without_time(run)
     again = script("train.py", f"resume={run}")
     assert again.returncode == 0 and "Nothing to do" in again.stderr
+    again = script("train.py", f"resume={run}", "metrics=[kid]", "features=pixels")  # ranked anew
+    result = json.loads((run / "result.json").read_text())
+    assert again.returncode == 0 and result["objective"] == "kid" and result["values"]["kid"] > 0, again.stderr
+    assert result["step"] == 50 and {"generator_loss", "sliced_wasserstein"} < result["values"].keys()
+
+
+def test_another_run_s_folder_is_not_gone_on_with(straight, script):
+    before = {path.name: path.read_bytes() for path in (straight / ".hydra").iterdir()}
+    assert before.keys() == {"config.yaml", "hydra.yaml", "overrides.yaml"}
+    done = script("train.py", *TINY, "steps=60", "seed=7", "loss=hinge", f"hydra.run.dir={straight}")
+    assert done.returncode == 1 and "holds a run of another configuration" in done.stderr, done.stderr
+    assert f"resume={straight}" in done.stderr and "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in (straight / ".hydra").iterdir()} == before
+
+
+@pytest.mark.slow
+def test_a_terminated_sweep_ends_its_job(tmp_path):
+    """Which saves, and does not go on alone."""
+    command = [sys.executable, "train.py", "-m", *TINY, "steps=100000", "seed=1,2", f"hydra.sweep.dir={tmp_path}"]
+    sweep = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    run = tmp_path / "0_seed-1"
+    for _ in range(600):
+        if checkpoints(run / "checkpoints") or sweep.poll() is not None:
+            break
+        time.sleep(0.1)
+    sweep.send_signal(signal.SIGTERM)
+    _, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == 130 and "The sweep is interrupted" in errors, errors
+    assert rows(run)[-1]["step"] <= int(checkpoints(run / "checkpoints")[-1].stem.removeprefix("step_"))
 
 
 def test_changed_architecture_is_refused(straight, script):

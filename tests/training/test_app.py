@@ -14,6 +14,7 @@ def test_file_names_are_quoted(monkeypatch):
     assert plain("content=a, b (1).jpg") == 'content="a, b (1).jpg"'
     assert plain('style=say "a".png') == r'style="say \"a\".png"'
     assert plain("style=~/a.jpg") == 'style="/home/me/a.jpg"'
+    assert plain("dataset.root=~/b c") == 'dataset.root="/home/me/b c"'  # any key: Hydra cannot read a ~
     assert plain("model=runs/1") == 'stylizer="runs/1"'
     for argument in ("style=[a.jpg,b.jpg]", "style=null", "size=3", "content='a.jpg'", "+x=1", "-m"):
         assert plain(argument) == argument

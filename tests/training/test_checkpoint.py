@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -66,6 +68,26 @@ def test_keeps_the_newest(tmp_path):
         train(model, 1)
         checkpoint.save(tmp_path, model, keep=2)
     assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step_00000003.npz", "step_00000004.npz"]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_written_stays(tmp_path):
+    model = make()
+    train(model, 2)
+    checkpoint.save(tmp_path, model, keep=1)
+    (tmp_path / ".step_00000003.abc.npz").touch()
+    earlier = make()
+    train(earlier, 1)
+    checkpoint.save(tmp_path, earlier, keep=1)  # as best/ does after a resume from further back
+    assert [path.name for path in tmp_path.iterdir()] == ["step_00000001.npz"]
+
+
+def test_another_precision_is_named(tmp_path, monkeypatch):
+    model = make()
+    monkeypatch.setattr(keras.config, "dtype_policy", lambda: SimpleNamespace(name="mixed_float16"))
+    checkpoint.save(tmp_path, model, keep=1)
+    monkeypatch.undo()
+    with pytest.raises(GessoError, match=r"Give precision=mixed_float16"):
+        checkpoint.restore(tmp_path, model)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])

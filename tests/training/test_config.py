@@ -168,7 +168,7 @@ def test_slug_needs_no_quoting(monkeypatch):
 
 @pytest.fixture
 def run(tmp_path, composed):
-    """A run directory, as Hydra leaves it, of `steps=10 model.width=8`."""
+    """A run directory of `steps=10 model.width=8`."""
     folder = tmp_path / "a=b, c"
     (folder / ".hydra").mkdir(parents=True)
     OmegaConf.save(composed("steps=10", "model.width=8"), folder / ".hydra" / "config.yaml")
@@ -178,7 +178,7 @@ def run(tmp_path, composed):
 
 def again(run, composed, *overrides: str):
     """The configuration of `python train.py resume=<run> <overrides>`."""
-    *rest, _, _ = resume_arguments([f"resume={run}", *overrides])  # the last two are hydra's
+    *rest, _ = resume_arguments([f"resume={run}", *overrides])  # the last is hydra.run.dir
     return resumed(composed(*rest), "train", rest)
 
 
@@ -198,14 +198,24 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     config = again(run, composed, "steps=20")
     assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
     assert OmegaConf.load(run / ".hydra" / "config.yaml").steps == 10  # until its checkpoint has been read
-    store(config)
+    store(config, run)
     kept = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
 
 
+def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
+    for model, said in (("dcgan", False), ("pix2pix", True)):
+        folder, own = tmp_path / model, [f"model={model}", "steps=10"]
+        (folder / ".hydra").mkdir(parents=True)
+        OmegaConf.save(composed(*own), folder / ".hydra" / "config.yaml")
+        OmegaConf.save(OmegaConf.create(own), folder / ".hydra" / "overrides.yaml")
+        again(folder, composed, "steps=20")
+        assert ("As if steps= had been 20 from the start: model.generator_optimizer.learning" in caplog.text) == said
+
+
 def test_resume_back_to_what_the_run_began_with(run, composed):
     rate = "model.generator_optimizer.learning_rate"
-    store(again(run, composed, f"{rate}=0.01"))
+    store(again(run, composed, f"{rate}=0.01"), run)
     assert again(run, composed, "steps=20").model.generator_optimizer.learning_rate == 0.01
     assert again(run, composed, f"{rate}=0.0002").model.generator_optimizer.learning_rate == 0.0002
 
@@ -213,7 +223,7 @@ def test_resume_back_to_what_the_run_began_with(run, composed):
 def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run, composed):
     config = again(run, composed, "loss=hinge", "metrics=[kid]")
     assert "label_smoothing" not in config.loss.discriminator_loss and list(config.metrics) == ["kid"]
-    store(config)
+    store(config, run)
     assert "hinge" in again(run, composed, "steps=20").loss.generator_loss._target_
     smoothed = again(run, composed, "loss=non_saturating", "loss.discriminator_loss.label_smoothing=0.1")
     assert smoothed.loss.discriminator_loss.label_smoothing == 0.1

@@ -68,6 +68,17 @@ def test_collapse_within_classes_is_seen(health, caplog):
     assert "collapsing" in caplog.text
 
 
+@pytest.mark.parametrize("reals", [np.ones((8, 4, 4, 1)), np.ones((1, 4, 4, 1))])
+def test_reals_without_diversity_are_no_measure(health, reals, caplog):
+    watch = Health(health.writer, health.samples, health.scalars, reals, 0.0, every=1, last=9)
+    watch.set_model(health.model)
+    watch.at(1)
+    assert not caplog.records
+    watch.scalars.latest["discriminator_accuracy"] = 0.995
+    watch.at(2)
+    assert "discriminator wins" in caplog.text
+
+
 def test_winning_discriminator(health, caplog):
     health.scalars.latest["discriminator_accuracy"] = 0.995
     health.at(1)

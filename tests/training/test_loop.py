@@ -1,9 +1,11 @@
 """How a model is made of a configuration."""
 
+import signal
 from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pytest
 from hydra import compose, initialize_config_dir
 
 from training import loop
@@ -27,6 +29,25 @@ def test_networks_are_in_the_precision_that_was_set():
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
+    class Fails(PICTURES.__class__):
+        keys, name = ("image",), "none"
+
+        def examples(self, num: int) -> dict[str, np.ndarray]:
+            return {"image": np.zeros((8, 32, 32, 3), np.float32)}
+
+        def stream(self, *args, **options):
+            raise RuntimeError("no more pictures")
+
+    monkeypatch.setattr(loop.dashboard, "describe", lambda *args: None)
+    pictures, settings = Fails(image_shape=(32, 32, 3), class_names=None), config()
+    model = loop.make(settings, pictures, seed=0)
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(RuntimeError, match="no more pictures"):
+        loop.fit(settings, model, pictures, tmp_path, "dcgan", 0, 5)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
 def test_weights_and_names_are_those_of_the_seed_whatever_was_made_before():
