@@ -210,7 +210,7 @@ def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
         OmegaConf.save(composed(*own), folder / ".hydra" / "config.yaml")
         OmegaConf.save(OmegaConf.create(own), folder / ".hydra" / "overrides.yaml")
         again(folder, composed, "steps=20")
-        assert ("As if steps= had been 20 from the start: model.generator_optimizer.learning" in caplog.text) == said
+        assert ("steps= had been 20 from the start: model.generator_optimizer.learning_rate" in caplog.text) == said
 
 
 def test_resume_back_to_what_the_run_began_with(run, composed):
