@@ -111,6 +111,7 @@ def test_a_film(folder, script, tmp_path):
     with av.open(tmp_path / "out.mp4") as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(frames) == 6 and frames[0].shape == (40, 48, 3)
+    assert abs(frames[3].astype(int) - 90).mean() > 3  # painted, not copied
 
 
 @pytest.mark.parametrize(
