@@ -1,4 +1,4 @@
-"""Checks a composed configuration before anything slow starts, and continues one when a run is resumed."""
+"""Checks a composed configuration before anything slow starts, and words what could not be composed."""
 
 import difflib
 import logging
