@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 FIXED = ("model.", "image_size", "dataset._target_", "dataset.direction", "dataset.factor", "restart")
 CHANGEABLE = re.compile(
     r"model\.((generator_|discriminator_)?optimizer\.|discriminator_steps|augment(_probability|_speed)?$"
-    r"|instance_noise|ema_decay)"
+    r"|instance_noise|ema_decay|\w+_weight$|content_layer$|pretrain_steps$)"
 )
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
