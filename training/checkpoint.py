@@ -42,8 +42,8 @@ def save(folder: Path, model: keras.Model, keep: int) -> Path:
         left.unlink(missing_ok=True)
     with atomic(path) as temporary:
         np.savez(temporary, meta=np.array(meta), **arrays)
-    others = [other for other in checkpoints(folder) if other != path]
-    for old in others[: len(others) - keep + 1]:
+    newest_first = [other for other in reversed(checkpoints(folder)) if other != path]
+    for old in newest_first[keep - 1 :]:
         old.unlink(missing_ok=True)
     return path
 

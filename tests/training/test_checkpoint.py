@@ -66,6 +66,11 @@ def test_keeps_the_newest(tmp_path):
     model = make()
     for _ in range(4):
         train(model, 1)
+        checkpoint.save(tmp_path / "more", model, keep=5)
+    assert len(checkpoint.checkpoints(tmp_path / "more")) == 4
+    model = make()
+    for _ in range(4):
+        train(model, 1)
         checkpoint.save(tmp_path, model, keep=2)
     assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step_00000003.npz", "step_00000004.npz"]
 
