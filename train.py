@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from training.app import main
 from training.config import check_data, check_train, draws
 from training.errors import GessoError
+from training.files import short
 from training.instantiate import build
 from training.runs import begin, resume_arguments, resumed, store
 
@@ -21,9 +22,7 @@ def train(config: DictConfig) -> float | None:
     if config.resume:
         config = resumed(config, "train", HydraConfig.get().overrides.task)
     check_train(config)
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
+    folder = short(Path(HydraConfig.get().runtime.output_dir))
     name = HydraConfig.get().runtime.choices.model
 
     dataset = build(config.dataset)
@@ -72,12 +71,11 @@ def train(config: DictConfig) -> float | None:
     objective, better = model.result, {model.result: "less"}
     if quality is not None:
         objective, better = quality.objective, quality.better
-    values = last_values(folder)
-    if objective not in values and quality is not None:  # stopped before its end, or ranked by another number now
-        values |= quality(model)
+    (step, values), end = last_values(folder), int(model.step.numpy())
+    if quality is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
+        step, values = end, values | quality(model)
     if objective not in values:
         raise GessoError(f"{folder} has no {objective} yet: train it for a step of log_every={config.log_every}.")
-    step = int(model.step.numpy())
     return write_result(folder, step, values, objective, better, HydraConfig.get().overrides.task)
 
 

@@ -44,6 +44,11 @@ def unfinished(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
+def short(path: Path) -> Path:
+    """As it is written from here, if it lies here: for messages to be copied."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -10,13 +10,14 @@ from training.files import atomic
 RESULT = "result.json"
 
 
-def last_values(folder: Path) -> dict[str, float]:
-    """The numbers of the last step that a run's `metrics.jsonl` has, by name; none if it has none yet."""
-    path, values = folder / "metrics.jsonl", {}
+def last_values(folder: Path) -> tuple[int, dict[str, float]]:
+    """The last step that a run's `metrics.jsonl` has, and its numbers by name; 0 and none if it has none yet."""
+    path, step, values = folder / "metrics.jsonl", 0, {}
     rows = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for row in map(json.loads, rows):
-        values = values | row if values.get("step") == row["step"] else row
-    return {name: value for name, value in values.items() if name != "step"}
+        now = row.pop("step")
+        step, values = now, values | row if now == step else row
+    return step, values
 
 
 def write_result(
