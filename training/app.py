@@ -75,9 +75,7 @@ def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str], sw
     file = key in files or value.startswith("~")  # which Hydra cannot read
     if equals and file and value not in ("", "null") and not value.startswith(("[", "'", '"')):
         names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
-        names = (os.path.expanduser(name) for name in names)  # the shell leaves `key=~/a.jpg` as it is
-        escaped = (name.replace("\\", "\\\\").replace('"', '\\"') for name in names)
-        value = ",".join(f'"{name}"' for name in escaped)
+        value = ",".join(quoted(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
     return f"{aliases.get(key, key)}{equals}{value}"
 
 

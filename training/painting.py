@@ -10,6 +10,7 @@ from data import film, picture
 from models import saved
 from training.config import CHOICES, nearest
 from training.errors import GessoError
+from training.files import short
 
 # Keys that a method has no use for. Whoever gives one expects something of it.
 UNUSED = {
@@ -91,9 +92,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
     would overwrite what it is made from.
     """
-    folder = Path(config.output or HydraConfig.get().runtime.output_dir).expanduser()
-    if folder.is_relative_to(Path.cwd()):
-        folder = folder.relative_to(Path.cwd())  # shorter, in messages to be copied
+    folder = short(Path(config.output or HydraConfig.get().runtime.output_dir).expanduser())
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
     if one_file and Path(str(config.content)).expanduser().is_dir():
         if folder.suffix.lower() in {**film.OUTPUTS, **picture.OUTPUTS}:

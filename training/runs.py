@@ -128,10 +128,9 @@ def begin(config: DictConfig, folder: Path) -> None:
     """
     stored = folder / ".hydra" / "config.yaml"
     if stored.is_file() and any((*folder.glob("checkpoints/*.npz"), *folder.glob("restarts/*/checkpoints/*.npz"))):
-        there, here = (dict(leaves(x)) for x in (OmegaConf.load(stored), config))
-        changed = [key for key in there | here if key != "steps" and there.get(key) != here.get(key)]
+        changed = [change for change in _differences(OmegaConf.load(stored), config) if change[0] != "steps"]
         if changed:
-            values = (f"{key} was {quoted(there.get(key))}, not {quoted(here.get(key))}" for key in changed[:3])
+            values = (f"{key} was {quoted(there)}, not {quoted(here)}" for key, there, here in changed[:3])
             raise GessoError(
                 f"{folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
                 f"Name another folder, or go on with that run: resume={folder}."
@@ -154,19 +153,22 @@ def store(config: DictConfig, folder: Path) -> None:
 
 def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None:
     """Logs them. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
-    before, after = dict(leaves(stored)), dict(leaves(goes_on))
     penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (stored, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
-    changes += [(key, before.get(key), after.get(key)) for key in before | after]
+    changes += _differences(stored, goes_on)
     for key, there, here in changes:
-        if there == here:
-            continue
         if key == "penalty" or (key.startswith(FIXED) and not CHANGEABLE.match(key)):
             raise GessoError(
                 f"{key}={quoted(here)} would change what {folder} began with (there: {quoted(there)}), and its "
                 "checkpoints would not fit. Start a new run instead."
             )
         log.info("%s: %s -> %s", key, quoted(there), quoted(here))
-    by_steps = [key for key, value in after.items() if key.startswith("model.") and "${steps}" in str(value)]
-    if by_steps and before.get("steps") != after["steps"]:
-        log.warning("As if steps= had been %d from the start: %s", after["steps"], ", ".join(by_steps))
+    by_steps = [key for key, value in leaves(goes_on) if key.startswith("model.") and "${steps}" in str(value)]
+    if by_steps and stored.steps != goes_on.steps:
+        log.warning("As if steps= had been %d from the start: %s", goes_on.steps, ", ".join(by_steps))
+
+
+def _differences(there: DictConfig, here: DictConfig) -> list[tuple[str, Any, Any]]:
+    """Each key whose value is not the same in two configurations, with the two values."""
+    before, after = dict(leaves(there)), dict(leaves(here))
+    return [(key, before.get(key), after.get(key)) for key in before | after if before.get(key) != after.get(key)]
