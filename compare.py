@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from omegaconf import DictConfig
 
+from core.cli import main
+from core.errors import GessoError, nearest
+from core.results import read_result
 from evaluation.report import table
-from training.app import main
-from training.config import nearest
-from training.errors import GessoError
-from training.results import read_result
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from models import saved
-from training.app import main
-from training.config import metrics_named
-from training.errors import GessoError
-from training.instantiate import build
-from training.runs import run_arguments
+from core.cli import main
+from core.config import metrics_named
+from core.errors import GessoError
+from core.instantiate import build
+from core.overrides import run_arguments
+from models import trained
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def evaluate(config: DictConfig) -> None:
     of_pairs = config.truth is not None or (translator is not None and translator.is_file())
     metrics = chosen(config, of_pairs)
 
-    from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
+    from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     hardware.load_tensorflow()
     from evaluation import generated, pairs, report, styles
@@ -51,7 +51,7 @@ def check(config: DictConfig) -> None:
     if sum(config[key] is not None for key in ("run", "generator", "images")) != 1:
         raise GessoError("Give one of run=<run directory>, generator=<file.keras> and images=<folder>.")
     if config.generator is not None:
-        saved.generator_file(None, config.generator)
+        trained.generator_file(None, config.generator)
     for key in ("truth", "content"):
         if config[key] is not None and config.images is None:
             raise GessoError(f"{key}= belongs to images=<folder>: what is to be compared with it.")

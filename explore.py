@@ -6,13 +6,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from models import saved
-from training import pictures
-from training.app import main
-from training.config import nearest as nearest_name
-from training.errors import GessoError
-from training.files import atomic
-from training.runs import run_arguments
+from core.cli import main
+from core.errors import GessoError
+from core.errors import nearest as nearest_name
+from core.files import atomic
+from core.images import save_png
+from core.overrides import run_arguments
+from models import trained
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ SHOWN = ("sefa", "ganspace", "nearest", "balance")
 def explore(config: DictConfig) -> None:
     check(config)
 
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
-    from evaluation.inside import Inside
+    from evaluation.exploration import Inside
 
     inside = Inside(config)
     output, found = Path(config.output), {}
@@ -34,7 +34,7 @@ def explore(config: DictConfig) -> None:
         log.info("%s ...", name)
         sheet, numbers = getattr(inside, name)()
         if sheet is not None:
-            pictures.save_png(output / f"{name}.png", sheet, inside.provenance)
+            save_png(output / f"{name}.png", sheet, inside.provenance)
         if numbers:
             found[name] = numbers
     if found:
@@ -45,7 +45,7 @@ def explore(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at."""
-    saved.generator_file(config.run, config.generator)
+    trained.generator_file(config.run, config.generator)
     for name in config.show:
         if name not in SHOWN:
             raise GessoError(f"show={name}: {nearest_name(str(name), SHOWN)}")

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from models import latent, saved
-from training import pictures
-from training.app import main
-from training.errors import GessoError
+from core.cli import main
+from core.errors import GessoError
+from core.images import grid, save_gif, save_png, to_uint8
+from models import latent, trained
 
 log = logging.getLogger(__name__)
 
@@ -18,37 +18,37 @@ log = logging.getLogger(__name__)
 @main("generate", files=("run", "generator", "output"))
 def generate(config: DictConfig) -> None:
     check(config)
-    path = saved.generator_file(config.run, config.generator)
+    path = trained.generator_file(config.run, config.generator)
     output = Path(config.output)
 
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
-    generator = saved.load(path)
-    names = saved.class_names(path) if saved.is_conditional(generator) else []
-    classes = [saved.find_class(config.label, names, path)] if config.label is not None else range(len(names))
-    chunks = saved.provenance(path, config.seed)
-    latent_dim = saved.latent_dim(generator)
+    generator = trained.load(path)
+    names = trained.class_names(path) if trained.is_conditional(generator) else []
+    classes = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
+    chunks = trained.provenance(path, config.seed)
+    latent_dim = trained.latent_dim(generator)
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 `[num, height, width, channels]`."""
-        return pictures.to_uint8(saved.draw(generator, latents, labels if names else None, config.batch_size))
+        return to_uint8(trained.draw(generator, latents, labels if names else None, config.batch_size))
 
     if config.interpolate:
         corners = latent.sample(config.seed, config.num or 8, latent_dim, config.truncation)
         legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
         walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
         frames = draw(walk, np.repeat(in_turn(classes, len(corners)), config.frames))
-        pictures.save_png(output / "strip.png", pictures.grid(frames, columns=config.frames), chunks)
-        pictures.save_gif(output / "walk.gif", frames, chunks)
+        save_png(output / "strip.png", grid(frames, columns=config.frames), chunks)
+        save_gif(output / "walk.gif", frames, chunks)
     else:
         num = config.num or 64
         labels = in_turn(classes, num)
         images = draw(latent.sample(config.seed, num, latent_dim, config.truncation), labels)
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({"Label": names[labels[i]]} if names else {})
-            pictures.save_png(output / f"{i:04d}.png", image, chunks | own)
-        pictures.save_png(output / "grid.png", grid(images, len(classes)), chunks)
+            save_png(output / f"{i:04d}.png", image, chunks | own)
+        save_png(output / "grid.png", sheet_of(images, len(classes)), chunks)
     log.info("Pictures: %s", output)
 
 
@@ -65,15 +65,15 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"truncation={config.truncation}: it must be positive.")
 
 
-def grid(images: np.ndarray, classes: int) -> np.ndarray:
+def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
     """One picture of many; of several classes, which the images `[num, ...]` have in turn, a row each."""
     if classes < 2:
-        return pictures.grid(images)
+        return grid(images)
     rows, columns = min(classes, len(images)), -(-len(images) // classes)
     sheet = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)
     for i, image in enumerate(images):
         sheet[i % classes * columns + i // classes] = image
-    return pictures.grid(sheet, columns)
+    return grid(sheet, columns)
 
 
 def in_turn(classes: Sequence[int], num: int) -> np.ndarray:

@@ -11,14 +11,15 @@ from omegaconf import DictConfig
 from PIL import Image, ImageChops
 from tqdm import tqdm
 
+from core import images
+from core.cli import main
+from core.errors import GessoError
+from core.files import unfinished
+from core.images import to_float, to_uint8
+from core.instantiate import build
 from data import film, picture
-from models import saved
-from training import pictures
-from training.app import main
-from training.errors import GessoError
-from training.files import unfinished
-from training.instantiate import build
-from training.painting import check, find_contents, listed, outputs, refuse_unused
+from models import trained
+from stylization.arguments import check, find_contents, listed, outputs, refuse_unused
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ def stylize(config: DictConfig) -> None:
     check(config)
     jobs = outputs(find_contents(config), config)
 
-    from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
+    from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     hardware.set_up(config)
     paint = make_painter(config)
@@ -53,22 +54,22 @@ def stylize(config: DictConfig) -> None:
 def provenance(config: DictConfig) -> dict[str, str]:
     """PNG text chunks: of a trained network those of its run, else this configuration."""
     if config.stylizer is None:
-        return pictures.provenance("gatys", config, config.seed)
-    return saved.provenance(saved.network_file(config.stylizer), config.seed)
+        return images.provenance("gatys", config, config.seed)
+    return trained.provenance(trained.network_file(config.stylizer), config.seed)
 
 
 def make_painter(config: DictConfig):
-    """The `models.painters.Paint` of a configuration. Raises `GessoError` where files are missing or do not fit."""
-    from models import painters
+    """The `stylization.methods.Paint` of a configuration. Raises `GessoError` where files are missing or wrong."""
+    from stylization import methods
 
     color, weights = config.preserve_color, config.style_weights and list(config.style_weights)
     if config.stylizer is None:
         refuse_unused(config, "gatys")
         return _optimization(config, weights)
-    file = saved.network_file(config.stylizer)
+    file = trained.network_file(config.stylizer)
     if config.method == "translate" or file.name.startswith("translator"):
         return _translation(config, file)
-    network = saved.load_stylizer(file)
+    network = trained.load_stylizer(file)
     kind = {"transformer": "fast", "adain": "adain"}[network.name]
     if config.method not in (None, kind):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method={kind}.")
@@ -81,18 +82,18 @@ def make_painter(config: DictConfig):
             weights = [1.0] + [0.0] * (styles - 1)
             log.info("This network knows %d styles and paints in the first; style_weights= blends them.", styles)
         _check_weights(weights, styles)
-        return painters.fast(network, weights if styles > 1 else None, color, config.strength, config.tile)
+        return methods.fast(network, weights if styles > 1 else None, color, config.strength, config.tile)
     if not config.style:
         raise GessoError("This network paints in any manner: style=<painting> says in which.")
     images = [_read(file, config.style_size) for file in listed(config.style)]
     _check_weights(weights, len(images))
-    return painters.arbitrary(network, images, weights, color, config.strength, config.tile)
+    return methods.arbitrary(network, images, weights, color, config.strength, config.tile)
 
 
 def _optimization(config: DictConfig, weights: list[float] | None):
     import keras
 
-    from models import gatys, painters
+    from stylization import gatys, methods
 
     if keras.config.dtype_policy().name == "mixed_float16":
         log.info("Optimisation runs in float32: its gradients are too large for float16.")
@@ -104,7 +105,7 @@ def _optimization(config: DictConfig, weights: list[float] | None):
     _check_weights(weights, len(files))
     weights = weights or [1.0] * len(files)
     styles = [gatys.Style(_read(file), w, style_masks) for file, w in zip(files, weights, strict=True)]
-    return painters.optimization(
+    return methods.optimization(
         build(options.objective), styles, config.preserve_color, config.steps,
         log_every=options.log_every, folder=Path(HydraConfig.get().runtime.output_dir),
         masks=masks, strength=config.strength, style_scale=options.style_scale, optimizer=options.optimizer,
@@ -114,7 +115,7 @@ def _optimization(config: DictConfig, weights: list[float] | None):
 
 
 def _translation(config: DictConfig, file: Path):
-    from models import painters
+    from stylization import methods
 
     if config.method not in (None, "translate"):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")
@@ -127,7 +128,7 @@ def _translation(config: DictConfig, file: Path):
     if task != "inpaint" and config.mask is not None:
         raise GessoError("mask= is for networks that fill holes; this one does not.")
     hole = None if config.mask is None else _masks([config.mask])[0][..., None]
-    return painters.translation(saved.load_translator(file), task, made.get("image_size"), hole, config.tile)
+    return methods.translation(trained.load_translator(file), task, made.get("image_size"), hole, config.tile)
 
 
 def _masks(files: Sequence[str]) -> np.ndarray | None:
@@ -148,7 +149,7 @@ def _mask(file: Path) -> Image.Image:
 
 
 def _read(file: str, size: int | None = None) -> np.ndarray:
-    return pictures.to_float(picture.read(Path(file).expanduser(), size).pixels)
+    return to_float(picture.read(Path(file).expanduser(), size).pixels)
 
 
 def _check_weights(weights: list[float] | None, styles: int) -> None:
@@ -160,14 +161,14 @@ def paint_picture(content: Path, output: Path, paint, config: DictConfig, chunks
     """One picture; transparency and colour profile go along. On Ctrl-C, <name>.partial<suffix> is what is done."""
     source = picture.read(content, config.size)
     try:
-        painted = checked(paint(pictures.to_float(source.pixels), None), content)
+        painted = checked(paint(to_float(source.pixels), None), content)
     except KeyboardInterrupt as interrupted:  # of minutes of work
         if (so_far := getattr(interrupted, "painted", None)) is not None:
             partial = unfinished(output)
-            picture.write(partial, pictures.to_uint8(so_far), chunks, like=source)
+            picture.write(partial, to_uint8(so_far), chunks, like=source)
             log.info("As far as it came: %s", partial)
         raise
-    picture.write(output, pictures.to_uint8(painted), chunks, like=source)
+    picture.write(output, to_uint8(painted), chunks, like=source)
 
 
 def checked(painted: np.ndarray, content: Path) -> np.ndarray:
@@ -179,7 +180,7 @@ def checked(painted: np.ndarray, content: Path) -> np.ndarray:
 
 def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
     """One film, frame by frame; its sound and its frames' times stay as they are."""
-    from models.steady import steadied
+    from stylization.temporal import steadied
 
     source = film.open(content)
 
@@ -187,7 +188,7 @@ def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: d
         bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
         sized = (_scaled(frame, config.size) for frame in bar)
         for frame in steadied(sized, paint, config.steady):
-            yield pictures.to_uint8(checked(frame, content))
+            yield to_uint8(checked(frame, content))
 
     film.write(content, output, frames, chunks)
 

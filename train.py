@@ -7,12 +7,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from training.app import main
-from training.config import check_data, check_train, draws
-from training.errors import GessoError
-from training.files import short
-from training.instantiate import build
-from training.runs import begin, resume_arguments, resumed, store
+from core.cli import main
+from core.config import check_data, check_train, draws
+from core.errors import GessoError
+from core.files import short
+from core.instantiate import build
+from core.overrides import begin, resume_arguments, resumed, store
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ def train(config: DictConfig) -> float | None:
     if not config.resume:
         begin(config, folder)
 
-    from training import hardware  # TensorFlow takes seconds to import: not before all of this is right
+    from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     hardware.set_up(config)
+    from core.results import last_values, write_result
     from training import checkpoint, loop, restarts
-    from training.quality import Quality
-    from training.results import last_values, write_result
+    from training.evaluator import Quality
 
     quality = Quality(config, dataset) if draws(config) else None
     if quality is not None:

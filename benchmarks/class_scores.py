@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from core.errors import GessoError
+from core.files import atomic
 from data import Dataset
-from training.errors import GessoError
-from training.files import atomic
 
 PAINTINGS, TEST_PAINTINGS = 20_000, 4_000
 EPOCHS = {"mnist": 3, "paintings": 12}
@@ -118,19 +118,19 @@ def scores(found: np.ndarray, labels: np.ndarray | None) -> dict:
 
 def score_generator(path: Path, model, options: argparse.Namespace) -> dict:
     """The scores of the generator in `path`; raises `GessoError` if its pictures are not the classifier's size."""
-    from models import latent, saved
+    from models import latent, trained
 
-    generator = saved.load(path)
+    generator = trained.load(path)
     if generator.output_shape[1:] != model.input_shape[1:]:
         raise GessoError(
             f"{path} makes pictures {generator.output_shape[1:]}, the classifier takes {model.input_shape[1:]}: "
             "give the data set it was trained on, its --image-size, and another --classifier."
         )
-    latents = latent.sample(options.seed, options.num, saved.latent_dim(generator))
+    latents = latent.sample(options.seed, options.num, trained.latent_dim(generator))
     labels = None
-    if saved.is_conditional(generator):
+    if trained.is_conditional(generator):
         labels = np.arange(options.num, dtype=np.int32) % model.output_shape[-1]
-    return scores(probabilities(model, saved.draw(generator, latents, labels)), labels)
+    return scores(probabilities(model, trained.draw(generator, latents, labels)), labels)
 
 
 def obtain(options: argparse.Namespace, dataset: Dataset):
@@ -186,7 +186,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         dataset, test = load(options)
-        from training import hardware
+        from core import hardware
 
         hardware.load_tensorflow()
         import keras

@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image, ImageFilter
 
-from training.config import metrics_named
-from training.errors import GessoError
-from training.instantiate import build
-from training.pictures import to_float, to_uint8
+from core.config import metrics_named
+from core.errors import GessoError
+from core.images import to_float, to_uint8
+from core.instantiate import build
 
 METRICS = ("fid", "kid", "precision_recall", "density_coverage", "spacing")
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -76,8 +76,8 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> str:
     """The table."""
+    from core import hardware
     from data import image_folder
-    from training import hardware
 
     hardware.load_tensorflow()
     from evaluation import report, sets

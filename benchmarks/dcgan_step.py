@@ -27,7 +27,7 @@ VARIANTS = ("gesso float32", "torch float32", "gesso bfloat16", "torch bfloat16"
 def gesso_step(size: int, width: int, batch: int, precision: str):
     """Returns a function that trains one step and waits for it."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
     import keras

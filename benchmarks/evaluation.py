@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from training.config import metrics_named
-from training.instantiate import build
+from core.config import metrics_named
+from core.instantiate import build
 
 METRICS = ("fid", "kid", "precision_recall")
 
@@ -95,8 +95,8 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> dict:
     """Seconds, megabytes and numbers of one way."""
+    from core import hardware
     from data import image_folder
-    from training import hardware
 
     hardware.load_tensorflow()
     dataset = image_folder.load(options.root, options.image_size, options.cache_dir)

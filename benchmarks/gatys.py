@@ -5,9 +5,10 @@
         [--rivals adam lbfgs] [--coarse 50] [--output gatys.json]
 
 All start from the content picture and minimise the same thing, `models.perceptual.Perceptual`'s defaults. Gesso is
-`models.gatys.optimize` with its defaults, but at the picture's own size only; with --coarse a second Gesso begins
-with so many evaluations at half of it. PyTorch is its neural style tutorial: pixels in [0, 1], clamped before each
-evaluation, L-BFGS as it comes, or Adam at both learning rates that serve it; --rivals has both in bfloat16, too.
+`stylization.gatys.optimize` with its defaults, but at the picture's own size only; with --coarse a second Gesso
+begins with so many evaluations at half of it. PyTorch is its neural style tutorial: pixels in [0, 1], clamped
+before each evaluation, L-BFGS as it comes, or Adam at both learning rates that serve it; --rivals has both in
+bfloat16, too.
 
 Each runs in a process of its own, one after the other, and its clock starts before the process does: what it takes
 to import, to read weights and to compile counts. At a mark it has the best of the pictures that it had evaluated by
@@ -31,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image
 
-from training.files import atomic
+from core.files import atomic
 
 MARKS = (5, 10, 20, 30, 40, 60, 90, 120, 180, 240, 300)  # s
 TICK = 0.5  # s between the moments at which pictures are kept
@@ -103,13 +104,13 @@ def marks(seconds: float) -> list[float]:
 
 def run_gesso(options: argparse.Namespace, content: np.ndarray, style: np.ndarray, record: Recorder) -> str:
     """Optimises until `TimeUpError` or until there is nothing more to gain; returns the precision."""
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
     import keras
 
-    from models import gatys
     from models.perceptual import Perceptual
+    from stylization import gatys
 
     precision = hardware.best_precision()
     keras.config.set_dtype_policy(precision)
@@ -231,7 +232,7 @@ def torch_style_loss(features, grams):
 
 def judge(options: argparse.Namespace, content: np.ndarray, style: np.ndarray) -> dict:
     """The objective of the pictures that all contestants in the folder had at the marks."""
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
     import keras

@@ -48,7 +48,7 @@ def resident() -> float:
 
 def load(folder: str, size: int, cache: str):
     sys.path.insert(0, str(ROOT))
-    from training import hardware
+    from core import hardware
 
     hardware.load_tensorflow()
     from data import image_folder

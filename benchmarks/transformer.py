@@ -5,7 +5,7 @@
 
 Painting is one picture at a time, from NumPy and back, at 512 and at 1,024 px; training is the step of fast style
 transfer (Johnson et al. 2016) on batches of 4 at 256 px, VGG16 as loss network and Adam included. Without --weights
-it is left out. Gesso is `models.networks.transformer` with its defaults, in the precision that it takes by itself.
+it is left out. Gesso is `models.networks.transform_net` with its defaults, in the precision it takes by itself.
 
 PyTorch runs the same layers with its defaults, which is float32, and at its best: bfloat16 by autocast, with malloc
 told to keep large blocks rather than hand them back and fetch them anew, and once with channels last. All have the
@@ -46,7 +46,7 @@ def pictures(batch: int, size: int) -> np.ndarray:
 
 def gesso_painter(options: argparse.Namespace, size: int):
     """Returns a function that paints one picture."""
-    from models.feedforward import Feedforward
+    from stylization.feedforward import Feedforward
 
     image = pictures(1, size)[0]
     run = Feedforward(gesso_network(options), tile=size)
@@ -77,10 +77,10 @@ def gesso_network(options: argparse.Namespace):
     """With the weights in the folder if there are any, else with new ones, which it leaves there."""
     import keras
 
-    from models.networks import transformer
+    from models.networks import transform_net
 
     keras.utils.set_random_seed(0)
-    network = transformer.transformer(WIDTH, BLOCKS)
+    network = transform_net.transformer(WIDTH, BLOCKS)
     path = options.folder / "weights.npz"
     if path.exists():
         with np.load(path) as file:
@@ -147,7 +147,7 @@ def torch_layout(channels_last: bool):
 
 
 def torch_network(options: argparse.Namespace, channels_last: bool):
-    """`models.networks.transformer` in PyTorch, with the weights in the folder."""
+    """`models.networks.transform_net` in PyTorch, with the weights in the folder."""
     import torch
     from torch import nn
 
@@ -186,7 +186,7 @@ def work(options: argparse.Namespace) -> None:
     checking = options.task == "check"
     precision = "float32"
     if library == "gesso":
-        from training import hardware
+        from core import hardware
 
         hardware.load_tensorflow()
         import keras

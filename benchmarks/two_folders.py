@@ -22,8 +22,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from training.errors import GessoError
-from training.files import atomic
+from core.errors import GessoError
+from core.files import atomic
 
 BATCH = 16
 PENALTY = 1e-2  # of the squared coefficients, of standardised features
@@ -57,8 +57,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
+        from core import hardware
         from data import image_folder
-        from training import hardware
 
         names = (options.a, options.b, options.test_a, options.test_b, *options.judge)
         datasets = [image_folder.load(name, options.image_size, options.cache_dir) for name in names]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from training.errors import GessoError
+from core.errors import GessoError
 
 log = logging.getLogger(__name__)
 

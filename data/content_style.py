@@ -3,8 +3,8 @@
 python train.py model=adain dataset.root=<photos> dataset.style_root=<paintings>
 """
 
+from core.errors import GessoError
 from data.unpaired import Unpaired, read
-from training.errors import GessoError
 
 
 def load(

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import GessoError
-from training.files import atomic, unfinished
+from core.errors import GessoError
+from core.files import atomic, unfinished
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.errors import GessoError
 from data.cache import cached
 from data.decode import CROPS, decode_folder
 from data.pipeline import Dataset
 from data.store import Store
-from training.errors import GessoError
 
 log = logging.getLogger(__name__)
 

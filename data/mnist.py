@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from core.errors import GessoError
 from data.cache import cached
 from data.image_folder import check, spread
 from data.pipeline import Dataset
-from training.errors import GessoError
 
 VERSION = 1
 SPLITS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
@@ -63,7 +63,7 @@ def _find(root: str | None) -> Path:
         return path
     path = Path.home() / ".keras" / "datasets" / "mnist.npz"
     if not path.is_file():
-        from training import hardware
+        from core import hardware
 
         hardware.load_tensorflow()
         import keras

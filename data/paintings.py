@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from core.errors import GessoError
 from data.cache import cached
 from data.pipeline import Dataset
 from data.styles import PAINTERS
-from training.errors import GessoError
 
 STYLES: tuple[str, ...] = tuple(PAINTERS)
 VERSION = 1  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from core.errors import GessoError
 from data.cache import cached
 from data.decode import decode_all
 from data.image_folder import PICTURES, Picture, check, listed, report, several, spread
 from data.pairs import beside, match, side_by_side
 from data.pipeline import Dataset
 from data.store import Store
-from training.errors import GessoError
 
 if TYPE_CHECKING:
     import tensorflow as tf

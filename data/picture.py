@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from core.errors import GessoError
+from core.files import atomic
+from core.images import to_float
 from data.decode import FORMATS, TURNS, orientation, to_bytes_range
 from data.image_folder import SUFFIXES
-from training.errors import GessoError
-from training.files import atomic
-from training.pictures import to_float
 
 log = logging.getLogger(__name__)
 

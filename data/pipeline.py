@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import GessoError
+from core.images import to_float
 from data.store import Store
-from training.errors import GessoError
-from training.pictures import to_float
 
 if TYPE_CHECKING:
     import tensorflow as tf

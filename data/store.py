@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import GessoError
+from core.errors import GessoError
 
 
 def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Iterable[str] = ()) -> int:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.errors import GessoError
 from data import image_folder
 from data.masks import masks
 from data.pipeline import Dataset
-from training.errors import GessoError
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.errors import GessoError
 from data.image_folder import PICTURES, from_files, listed, subfolders
 from data.pipeline import Dataset
-from training.errors import GessoError
 
 if TYPE_CHECKING:
     import tensorflow as tf

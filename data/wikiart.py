@@ -10,9 +10,9 @@ import re
 import unicodedata
 from pathlib import Path
 
+from core.errors import GessoError
 from data.image_folder import Picture, find_pictures, from_files
 from data.pipeline import Dataset
-from training.errors import GessoError
 
 log = logging.getLogger(__name__)
 

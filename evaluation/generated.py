@@ -9,14 +9,14 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 
+from core.errors import GessoError
+from core.images import to_float, to_uint8
+from core.instantiate import build
 from data import image_folder
 from data.pipeline import Dataset
 from evaluation import pairs, sets
 from metrics import fid
-from models import saved
-from training.errors import GessoError
-from training.instantiate import build
-from training.pictures import to_float, to_uint8
+from models import trained
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +107,9 @@ def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, *
 
 
 def _generator(config: DictConfig) -> Subject:
-    path = saved.generator_file(config.run, config.generator)
-    network = saved.load(path)
-    classes = saved.class_names(path) if saved.is_conditional(network) else []
+    path = trained.generator_file(config.run, config.generator)
+    network = trained.load(path)
+    classes = trained.class_names(path) if trained.is_conditional(network) else []
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
         return sets.of_generator(
@@ -141,7 +141,7 @@ def _side(folder: str) -> int:
 
 
 def _classifier(path: str) -> Callable[[np.ndarray], Any]:
-    network = saved.read(path)
+    network = trained.read(path)
     return lambda images: network(images, training=False)
 
 

@@ -12,14 +12,14 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
+from core.color import with_luminance
+from core.errors import GessoError
+from core.images import to_uint8
+from core.instantiate import build
 from data import picture
 from data.image_folder import Picture, several
 from data.pairs import match
-from models import saved
-from models.color import with_luminance
-from training.errors import GessoError
-from training.instantiate import build
-from training.pictures import to_uint8
+from models import trained
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,7 @@ def resized(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict, dict]:
     """A translator beside the truth, on a data set of pairs. Raises `GessoError` for data sets without."""
-    network = saved.load_translator(path)
+    network = trained.load_translator(path)
     dataset = build(config.dataset)
     if not hasattr(dataset, "source_shape"):
         raise GessoError(

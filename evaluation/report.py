@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.files import atomic
+from core.files import atomic
 
 Row = Mapping[str, float]
 

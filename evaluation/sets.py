@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from core.errors import GessoError
 from data.cache import cached
 from metrics.features import FeatureSpace, scale_of
 from metrics.fid import Moments
-from training.errors import GessoError
 
 # Pictures float32 [batch, height, width, channels] in [-1, 1], and their labels, int [batch], if they have any.
 Batch = tuple[np.ndarray, np.ndarray | None]
@@ -94,7 +94,7 @@ def measured(seen: Seen, reference: Seen, metrics: Mapping[str, Mapping[str, Any
 
 def of_dataset(dataset, chosen: np.ndarray, batch_size: int, bar: str | None = None) -> Iterator[Batch]:
     """The pictures `chosen` of a `data.pipeline.Dataset`, a batch at a time; `bar` names a progress bar."""
-    from training.pictures import to_float
+    from core.images import to_float
 
     for i in _bar(range(0, len(chosen), batch_size), bar):
         part = chosen[i : i + batch_size]
@@ -111,10 +111,10 @@ def of_generator(
     truncation: float | None = None,
 ) -> Iterator[Batch]:
     """`num` pictures of a generator, of `labels` `[num]` if it takes them; latents as `generate.py` draws them."""
-    from models import latent, saved
+    from models import latent, trained
 
-    draw = saved.drawer(generator)
-    dimensions = saved.latent_dim(generator)
+    draw = trained.drawer(generator)
+    dimensions = trained.latent_dim(generator)
     for i in _bar(range(0, num, batch_size), bar):
         latents = latent.sample(seed, min(batch_size, num - i), dimensions, truncation, start=i)
         part = None if labels is None else labels[i : i + batch_size]

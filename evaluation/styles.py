@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
+from core.errors import GessoError
+from core.images import to_float
 from data import film, picture
 from data.decode import same_shape
 from evaluation import pairs
@@ -14,8 +16,6 @@ from metrics.features import in_float32
 from metrics.fid import Moments, fid
 from metrics.flicker import STILL, flicker
 from models.networks import vgg
-from training.errors import GessoError
-from training.pictures import to_float
 
 CONTENT_LAYER, STYLE_LAYERS = "block4_conv2", tuple(f"block{i}_conv1" for i in range(1, 6))
 STYLE_WEIGHT = 30.0

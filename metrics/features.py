@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.errors import GessoError
+from core.errors import GessoError
 
 VGG_SMALLEST = 16  # px: four times halved, one is left
 VGG_LAYER = "block5_conv3"

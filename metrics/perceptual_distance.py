@@ -49,9 +49,9 @@ def on_vgg16(
 
     `weights` as `models.networks.vgg.encoder` takes it, `heads` a file as `load_heads` does.
     """
+    from core.images import to_float
     from metrics.features import in_float32
     from models.networks import vgg
-    from training.pictures import to_float
 
     encoder = in_float32(lambda: vgg.encoder(LAYERS, weights))
     loaded = None if heads is None else load_heads(heads)

@@ -9,9 +9,8 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual
+from models.base import Trainable, prepared, scaled, update
 from models.networks import adain
-from models.systems import Trainable
-from models.updates import prepared, scaled, update
 
 Tensor = tf.Tensor
 

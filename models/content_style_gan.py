@@ -16,10 +16,9 @@ from keras import ops
 
 from losses import perceptual
 from models.adain import AdaIN
+from models.base import Adversarial, accuracy, scaled, update
 from models.networks import adain
-from models.saved import take_over
-from models.systems import Adversarial
-from models.updates import accuracy, scaled, update
+from models.trained import take_over
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -36,7 +35,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         width: of the decoder; weights: of the encoder, `vgg.encoder`.
         moments_layers, content_weight, style_weight: of AdaIN's losses, `models.adain.AdaIN.compile`.
         adversarial_weight: of the discriminator's opinion beside them.
-        start: a stylizer to begin with, `models.saved.load_stylizer`; a decoder that paints nothing yet would
+        start: a stylizer to begin with, `models.trained.load_stylizer`; a decoder that paints nothing yet would
             teach the discriminator nothing.
         seed: of penalties that draw points.
     """

@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.history import History
-from models.systems import Adversarial
-from models.updates import accuracy, scaled, update
+from models.base import Adversarial, accuracy, scaled, update
+from models.image_pool import History
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from models.base import Trainable, key, prepared, scaled, update
 from models.perceptual import Perceptual
-from models.saved import take_over
-from models.systems import Trainable
-from models.updates import key, prepared, scaled, update
+from models.trained import take_over
 
 Tensor = tf.Tensor
 
@@ -27,7 +26,7 @@ class FastStyle(Trainable, keras.Model):
     on from a checkpoint cannot be told from one that never stopped.
 
     Args:
-        network: builder, called with `styles`, their number; `models.networks.transformer.transformer`.
+        network: builder, called with `styles`, their number; `models.networks.transform_net.transformer`.
         styles: pictures float32 `[height, width, 3]` in [-1, 1].
         image_shape: of the contents to train on; `num_classes` of the data set is not used.
         log_above: a style loss beyond which only its logarithm is minimised; None: there is none. An untrained

@@ -10,8 +10,7 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import latent
 from models.augmentation import Augmentation
-from models.systems import Adversarial
-from models.updates import accuracy, scaled, update
+from models.base import Adversarial, accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]

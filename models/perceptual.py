@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from core.errors import GessoError
 from losses import perceptual
 from models.networks import vgg
-from training.errors import GessoError
 
 Tensor = tf.Tensor
 Features = dict[str, Tensor]

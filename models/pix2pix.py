@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.systems import Adversarial
-from models.updates import accuracy, scaled, update
+from models.base import Adversarial, accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]

@@ -9,10 +9,9 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual, reconstruction
+from models.base import Adversarial, accuracy, scaled, update
 from models.networks import vgg
 from models.pix2pix import shown
-from models.systems import Adversarial
-from models.updates import accuracy, scaled, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]

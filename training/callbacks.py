@@ -17,9 +17,10 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from training import checkpoint, pictures
-from training.errors import DivergedError
-from training.files import atomic
+from core.errors import DivergedError
+from core.files import atomic
+from core.images import grid, save_png, to_uint8
+from training import checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +125,8 @@ class Samples(StepCallback):
 
     def at(self, step: int) -> None:
         self.images = self.draw()
-        sheet = pictures.grid(pictures.to_uint8(self.images), columns=8)
-        pictures.save_png(self.folder / f"step_{step:08d}.png", sheet, self.chunks)
+        sheet = grid(to_uint8(self.images), columns=8)
+        save_png(self.folder / f"step_{step:08d}.png", sheet, self.chunks)
         with self.writer.as_default():
             tf.summary.image("samples", sheet[None], step=step)
 

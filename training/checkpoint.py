@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from training.errors import GessoError
-from training.files import atomic
+from core.errors import GessoError
+from core.files import atomic
 
 log = logging.getLogger(__name__)
 

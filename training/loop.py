@@ -11,14 +11,15 @@ import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig
 
+from core.errors import GessoError
+from core.files import atomic
+from core.images import provenance
+from core.instantiate import build
 from data.pipeline import Dataset
 from models.gan import GAN
 from models.pix2pix import shown
-from training import callbacks, dashboard, health, pictures
-from training.errors import GessoError
-from training.files import atomic
-from training.instantiate import build
-from training.quality import Evaluation, Quality
+from training import callbacks, collapse, tensorboard
+from training.evaluator import Evaluation, Quality
 
 log = logging.getLogger(__name__)
 
@@ -62,14 +63,14 @@ def fit(
     examples = dataset.examples(64)
     *_, last_kind = examples.values()
     reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
-    dashboard.describe(config, folder, writer, reals, start)
+    tensorboard.describe(config, folder, writer, reals, start)
     if dataset.class_names:
         with atomic(folder / "classes.json") as path:
             path.write_text(json.dumps(dataset.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
     if task := getattr(dataset, "task", None):  # stylize.py makes sources the same way
         with atomic(folder / "translator.json") as path:
             path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
-    chunks = pictures.provenance(name, config, seed)
+    chunks = provenance(name, config, seed)
     batch_size = config.batch_size * model.batches_per_step
     scalars = callbacks.Scalars(folder, writer, batch_size, config.log_every, last)
     checkpoints = callbacks.Checkpoints(
@@ -78,7 +79,7 @@ def fit(
     samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
     every = [scalars, samples]
     if isinstance(model, GAN):
-        every += [health.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)]
+        every += [collapse.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)]
     if quality is not None:
         often = config.evaluate_every or last + 1  # at the end alone
         every += [Evaluation(folder, writer, quality, model.exports, batch_size, often, last)]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from core.errors import DivergedError
+from core.files import atomic
 from data.pipeline import Dataset
 from training import checkpoint, loop
-from training.errors import DivergedError
-from training.files import atomic
-from training.quality import Quality
+from training.evaluator import Quality
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from models.layers.normalization import AdaptiveInstanceNormalization
+from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 from models.networks import vgg
-from models.networks.normalization import AdaptiveInstanceNormalization
-from models.networks.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 
 BOTTLENECK = "block4_conv1"
 CHANNELS = 512

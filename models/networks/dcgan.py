@@ -10,10 +10,10 @@ import math
 import keras
 from keras import layers
 
+from models.layers.convolution import Conv2D, Conv2DTranspose
+from models.layers.normalization import batch_norm
+from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_inputs, generator_inputs, judge
-from models.networks.convolution import Conv2D, Conv2DTranspose
-from models.networks.normalization import batch_norm
-from models.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
 # The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
 CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}

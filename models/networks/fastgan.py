@@ -18,10 +18,10 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from models.layers.convolution import Conv2D
+from models.layers.normalization import batch_norm
+from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_inputs, generator_inputs
-from models.networks.convolution import Conv2D
-from models.networks.normalization import batch_norm
-from models.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
 Tensor = keras.KerasTensor
 

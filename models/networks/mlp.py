@@ -12,8 +12,8 @@ import math
 import keras
 from keras import layers, ops
 
+from models.layers.normalization import batch_norm
 from models.networks.condition import discriminator_inputs, generator_inputs, judge
-from models.networks.normalization import batch_norm
 
 GENERATOR_INIT = {"class_name": "RandomUniform", "config": {"minval": -0.05, "maxval": 0.05}}
 DISCRIMINATOR_INIT = {"class_name": "RandomUniform", "config": {"minval": -0.005, "maxval": 0.005}}

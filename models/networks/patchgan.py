@@ -7,10 +7,10 @@ no more has fewer parameters, and works on any size.
 import keras
 from keras import layers, ops
 
-from models.networks.convolution import Conv2D
+from models.layers.convolution import Conv2D
+from models.layers.normalization import InstanceNormalization, batch_norm
+from models.layers.spectral import SpectralConv2D, SpectralEmbedding
 from models.networks.dcgan import CONV_INIT
-from models.networks.normalization import InstanceNormalization, batch_norm
-from models.networks.spectral import SpectralConv2D, SpectralEmbedding
 
 # Patch side in px by the number of halvings: two more convolutions follow.
 RECEPTIVE_FIELDS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}

@@ -21,8 +21,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from models.networks.condition import discriminator_inputs, generator_inputs, judge
-from models.networks.equalized import (
+from models.layers.equalized import (
     NORMAL,
     DiscriminatorBlock,
     EqualizedConv2D,
@@ -35,6 +34,7 @@ from models.networks.equalized import (
     enlarge,
     shrink,
 )
+from models.networks.condition import discriminator_inputs, generator_inputs, judge
 
 Tensor = tf.Tensor
 

@@ -10,9 +10,9 @@ With `width=64` the networks have the channels of the papers: at 32 px 4,276,739
 import keras
 from keras import layers, ops
 
+from models.layers.normalization import batch_norm
+from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_inputs, generator_inputs, judge
-from models.networks.normalization import batch_norm
-from models.networks.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 
 # Channels as multiples of `width`, by the size of the picture: of the 4x4 seed, then of each block that doubles it.
 GENERATORS = {

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from models.networks.normalization import batch_norm
+from models.layers.normalization import batch_norm
 
 STRIDE = 1  # any size goes
 

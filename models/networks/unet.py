@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from models.networks.convolution import Conv2D, Conv2DTranspose
+from models.layers.convolution import Conv2D, Conv2DTranspose
+from models.layers.holes import FilledHoles
+from models.layers.normalization import batch_norm
 from models.networks.dcgan import CONV_INIT
-from models.networks.holes import FilledHoles
-from models.networks.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
 UPSAMPLINGS = ("resize", "transposed")

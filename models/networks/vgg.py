@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from training.errors import GessoError
+from core.errors import GessoError
 
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions

@@ -3,8 +3,8 @@
 import pytest
 from hydra import compose, initialize_config_dir
 
-from training.app import ROOT
-from training.instantiate import build
+from core.cli import ROOT
+from core.instantiate import build
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import GessoError
 from data.cache import cached
-from training.errors import GessoError
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDER = """

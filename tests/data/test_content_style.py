@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data import content_style
-from training.errors import GessoError
 
 
 @pytest.fixture(scope="module")

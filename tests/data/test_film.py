@@ -8,8 +8,8 @@ import pytest
 
 av = pytest.importorskip("av", reason="films need PyAV")
 
+from core.errors import GessoError  # noqa: E402
 from data import film  # noqa: E402
-from training.errors import GessoError  # noqa: E402
 
 METADATA = {"Software": "Gesso", "Source": "Made by a neural network", "Model": "none"}
 

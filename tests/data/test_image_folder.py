@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data import image_folder
 from data.image_folder import find_pictures, load, spread
-from training.errors import GessoError
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 

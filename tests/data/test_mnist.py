@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from data.mnist import load
-from training.errors import GessoError
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data import paintings
 from data.paintings import STYLES, load, paint
-from training.errors import GessoError
 
 ROOT = Path(__file__).resolve().parents[2]
 EACH = 16  # pictures of a style in the gallery

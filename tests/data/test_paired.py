@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data import paired
 from data.decode import CROPS, decode
 from data.image_folder import Picture
 from data.paired import Paired, load
 from data.pairs import beside, match, side_by_side
-from training.errors import GessoError
 
 # The blue of a source says which pair it is of, that of a target is so much more.
 APART = 100

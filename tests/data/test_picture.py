@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from core.errors import GessoError
 from data import picture
 from data.decode import TURNS
 from data.picture import Picture, find, read, write
-from training.errors import GessoError
 
 COLOUR = (200, 40, 90)
 CHUNKS = {"Software": "Gesso 0", "Source": "Made by a neural network", "Seed": "7"}

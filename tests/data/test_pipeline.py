@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from data import store
 from data.pipeline import Dataset
 from data.store import Store
-from training.errors import GessoError
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 8

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from core.errors import GessoError
 from data import tasks
 from data.masks import masks
-from training.errors import GessoError
 
 LOADERS = {
     "colorize": (tasks.load_colorize, {}, (32, 32, 1)),

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data import unpaired
-from training.errors import GessoError
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
 from data.wikiart import load, plain, read_labels
-from training.errors import GessoError
 
 FILES = {  # and the colour of each
     "Art_Nouveau_Modern/alphonse-mucha_poster-1896.jpg": 10,

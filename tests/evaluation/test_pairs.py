@@ -7,12 +7,12 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
+from core.errors import GessoError
+from core.images import to_uint8
 from evaluation import pairs
 from metrics.l1 import l1
 from metrics.psnr import psnr
 from metrics.ssim import ms_ssim
-from training.errors import GessoError
-from training.pictures import to_uint8
 
 rng = np.random.default_rng(0)
 

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from core.images import to_float
 from data.pipeline import Dataset
 from evaluation import sets
 from metrics import fid, kid
 from metrics.features import FeatureSpace
 from models import latent
 from models.networks import dcgan
-from training.pictures import to_float
 
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)

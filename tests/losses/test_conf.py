@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from hydra import compose, initialize_config_dir
 
+from core.cli import ROOT
+from core.instantiate import build
 from losses import penalties
-from training.app import ROOT
-from training.instantiate import build
 
 THRESHOLDS = {
     "minimax": 0.0,

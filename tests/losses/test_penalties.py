@@ -6,8 +6,8 @@ from keras import layers
 
 from losses import penalties
 from losses.penalties import Penalty
-from models.networks.convolution import Conv2D
-from models.networks.normalization import BatchNormalization
+from models.layers.convolution import Conv2D
+from models.layers.normalization import BatchNormalization
 
 SEED = tf.constant([3, 4])
 ALL = {

@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from metrics import features
-from training.errors import GessoError
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from losses import adversarial
-from models import latent, updates
+from models import base, latent
 from models.gan import GAN
 from models.networks import dcgan
 
@@ -223,9 +223,9 @@ def test_accumulated_gradients_change_weights_every_second_step():
 
 def test_accuracy_by_hand():
     real, fake = tf.constant([2.0, -1.0, 0.5, 3.0]), tf.constant([1.0, -2.0, -3.0, 2.0])
-    assert float(updates.accuracy(real, fake, 0.0)) == pytest.approx(5 / 8)
-    assert float(updates.accuracy(real, fake, 1.5)) == pytest.approx(5 / 8)
-    assert float(updates.accuracy(real, fake, None)) == pytest.approx(1.0)
+    assert float(base.accuracy(real, fake, 0.0)) == pytest.approx(5 / 8)
+    assert float(base.accuracy(real, fake, 1.5)) == pytest.approx(5 / 8)
+    assert float(base.accuracy(real, fake, None)) == pytest.approx(1.0)
 
 
 def test_labels_condition_what_is_drawn():

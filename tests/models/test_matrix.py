@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 from hydra import compose, initialize_config_dir
 
+from core.cli import ROOT
+from core.instantiate import build
 from models.gan import GAN
-from training.app import ROOT
-from training.instantiate import build
 
 CLASSES, BATCH = 3, 4
 TINY = {

@@ -9,9 +9,9 @@ from losses import adversarial, reconstruction
 from losses.penalties import Penalty, r1
 from models.content_style_gan import ContentStyleGAN
 from models.cyclegan import CycleGAN
-from models.history import History
+from models.image_pool import History
 from models.networks import patchgan, srresnet, unet
-from models.networks.transformer import transformer
+from models.networks.transform_net import transformer
 from models.pix2pix import Pix2Pix, shown
 from models.srgan import SRGAN
 from training.schedules import ConstantThenLinear

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from compare import find, merged, single
-from training.errors import GessoError
-from training.results import last_values, write_result
+from core.errors import GessoError
+from core.results import last_values, write_result
 
 
 @pytest.fixture

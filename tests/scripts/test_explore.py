@@ -8,10 +8,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
+from core.config import CONF
 from data import paintings
-from evaluation.inside import Inside
+from evaluation.exploration import Inside
 from models.networks import dcgan
-from training.config import CONF
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
+from core.images import to_uint8
 from generate import grid
 from models import latent
 from models.networks import dcgan
-from models.saved import find_class
-from training.errors import GessoError
-from training.pictures import to_uint8
+from models.trained import find_class
 
 
 @pytest.fixture(scope="module")

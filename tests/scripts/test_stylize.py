@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.networks import transformer
+from models.networks import transform_net
 
 random = np.random.default_rng(0)
 
@@ -23,8 +23,8 @@ def folder(tmp_path_factory):
             noise = Image.fromarray(random.integers(0, 255, (9, 7, 3), np.uint8))
             noise.resize((56, 72), Image.Resampling.BICUBIC).save(root / name / f"{i}.png")
     keras.utils.set_random_seed(0)
-    transformer.transformer(width=4, blocks=1).save(root / "stylizer.keras")
-    transformer.transformer(width=4, blocks=1, styles=2).save(root / "two.keras")
+    transform_net.transformer(width=4, blocks=1).save(root / "stylizer.keras")
+    transform_net.transformer(width=4, blocks=1, styles=2).save(root / "two.keras")
     return root
 
 

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from losses import adversarial
 from models.gan import GAN
 from models.networks import dcgan
 from training import checkpoint
-from training.errors import GessoError
 
 
 def make(width=2, seed=0) -> GAN:

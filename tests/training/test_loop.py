@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from core.cli import ROOT
 from training import loop
-from training.app import ROOT
 
 PICTURES = SimpleNamespace(image_shape=(16, 16, 3), class_names=None)
 

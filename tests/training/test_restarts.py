@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from core.errors import DivergedError
 from training import restarts
-from training.errors import DivergedError
 
 SCORES = {5: 0.7, 6: None, 7: float("nan"), 8: 0.4}  # None: a loss that became NaN
 

@@ -1,0 +1,26 @@
+"""Exceptions for what the user can mend, and what they may have meant."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class GessoError(Exception):
+    """Something the user can mend; its message says what is wrong, where, and what to do.
+
+    The scripts print it without a traceback and exit with code 1 (`HYDRA_FULL_ERROR=1` shows the traceback).
+    """
+
+
+class DivergedError(GessoError):
+    """A loss became NaN or infinite: another seed may do better."""
+
+
+def nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
+    """ "Did you mean ...?", if something is near, and all the names there are."""
+    names = sorted(set(names))
+    last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
+    found = difflib.get_close_matches(name, names, 1, 0.6) or [
+        last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, 1, 0.6)
+    ]
+    meant = f"Did you mean {found[0]}? " if found else ""
+    return meant + (f"There are: {', '.join(names)}." if show_all else "--help lists all keys.")

@@ -1,0 +1,55 @@
+"""Files appear whole or not at all: written under a temporary name, then renamed."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from core.errors import GessoError
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path` to write to; renames it to `path` when the block succeeds.
+
+    The temporary name keeps the suffix, since Keras and Pillow read the format from it. On any error it is
+    removed and `path` stays as it was. Raises `GessoError` where the disk is full or the folder not writable.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide pictures from other users
+        yield temporary
+        with open(temporary, "rb") as file:  # the data before the name: a power cut leaves the old file
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise GessoError(f"Could not write {path}: {error.strerror or error}.") from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside `path`, which no file has, for what is done of it: <name>.partial<suffix>, .partial1, ..."""
+    names = (path.with_stem(f"{path.stem}.partial{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())
+
+
+def short(path: Path) -> Path:
+    """As it is written from here, if it lies here: for messages to be copied."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,86 @@
+"""Pictures on disk: grids, strips and animations, each with its provenance."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from core.files import atomic
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Float images in [-1, 1] as uint8 in 0..255, any shape; values beyond are clipped."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def to_float(pixels: np.ndarray) -> np.ndarray:
+    """uint8 in 0..255 as float32 in [-1, 1], any shape."""
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
+    """One picture of many: uint8 `[num, height, width, channels]` -> `[rows * (height + gap) + gap, ...]`.
+
+    Row by row, on white; as square as it can be unless `columns` is given.
+    """
+    num, height, width, channels = images.shape
+    columns = min(num, columns or int(np.ceil(np.sqrt(num))))
+    rows = -(-num // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (height + gap) + gap, (i % columns) * (width + gap) + gap
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, str]:
+    """PNG text chunks that say how a picture came to be: being honest about pictures is part of making them."""
+    chunks = {
+        "Software": f"Gesso {_version()}",
+        "Source": "Made by a neural network",
+        "Model": model,
+        "Seed": str(seed),
+    }
+    if config is not None:
+        chunks["Config-SHA256"] = config_hash(config)
+    return chunks
+
+
+def config_hash(config: DictConfig) -> str:
+    """Names a composed configuration, resumed or not: the first 16 hexadecimal digits of its SHA-256."""
+    values = {key: value for key, value in OmegaConf.to_container(config).items() if key != "resume"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def save_png(path: str | Path, image: np.ndarray, chunks: Mapping[str, str]) -> None:
+    """Writes uint8 `[height, width, 1 or 3]` with text chunks. Raises `GessoError` if it cannot be written."""
+    info = PngInfo()
+    for key, value in chunks.items():
+        info.add_text(key, value)
+    with atomic(path) as temporary:
+        _pillow(image).save(temporary, pnginfo=info)
+
+
+def save_gif(path: str | Path, frames: np.ndarray, chunks: Mapping[str, str], milliseconds: int = 50) -> None:
+    """Writes uint8 `[frames, height, width, 1 or 3]` as an endless animation, provenance as its comment."""
+    first, *others = [_pillow(frame) for frame in frames]
+    comment = "; ".join(f"{key}: {value}" for key, value in chunks.items())
+    with atomic(path) as temporary:
+        first.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0, comment=comment)
+
+
+def _pillow(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+
+
+def _version() -> str:
+    try:
+        return version("gesso")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "(not installed)"

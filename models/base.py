@@ -1,0 +1,156 @@
+"""What trainable systems have in common: mixins, `class GAN(Adversarial, keras.Model)`, and parts of steps."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+Tensor = tf.Tensor
+Loss = Callable[..., Tensor]
+
+
+class Trainable:
+    """A step counter and means over steps: what `training/loop.py` and its callbacks ask for."""
+
+    batches_per_step = 1  # how many batches one step takes
+    # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
+    result: str | None = None
+
+    def begin(self, seed: int) -> None:
+        """To be called by `__init__`, after Keras's own."""
+        self.seed = seed
+        self.means: dict[str, keras.metrics.Mean] = {}
+        self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
+
+    def measure(self, names: Iterable[str]) -> None:
+        """To be called at the end of `compile`: what `record` will be given."""
+        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.built = True
+
+    def record(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Ends a step: counts it, and gives the means so far, with the step's `values`."""
+        self.step.assign(self.step + 1)
+        for name, value in values.items():
+            self.means[name].update_state(value)
+        return {name: mean.result() for name, mean in self.means.items()}
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Means over the steps since they were last reset."""
+        return list(self.means.values())
+
+
+class Adversarial(Trainable):
+    """A generator and a discriminator, each with its optimizer, and the objective that they disagree on.
+
+    A subclass says what it measures (`mean_names`), what of an objective it does not have (`refused`: penalties,
+    weight_clipping, relativistic), and, if its networks are not called `generator` and `discriminator`, what is to
+    be trained (`trained_variables`).
+    """
+
+    refused: tuple[str, ...] = ()
+
+    def mean_names(self) -> list[str]:
+        """What a step measures, penalties aside."""
+        raise NotImplementedError
+
+    def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
+        """The generator's and the discriminator's."""
+        return self.generator.trainable_variables, self.discriminator.trainable_variables
+
+    def compile(
+        self,
+        generator_optimizer: keras.Optimizer,
+        discriminator_optimizer: keras.Optimizer,
+        generator_loss: Loss,
+        discriminator_loss: Loss,
+        penalties: Mapping[str, Loss] | None = None,
+        weight_clipping: float | None = None,
+        threshold: float | None = 0.0,
+        jit_compile: str | bool = "auto",
+    ) -> None:
+        """Sets the objective and the optimizers.
+
+        Args:
+            generator_loss: of `fake_logits`, and of `real_logits` where its signature has them; a mean.
+            discriminator_loss: of `real_logits` and `fake_logits`; a mean over a batch.
+            penalties: added to the discriminator's loss, by name; `losses.penalties.Penalty`.
+            weight_clipping: bound of the discriminator's weights, kept after every update; none if not given.
+            threshold: the logit between real and generated, if the objective has one.
+
+        Raises `ValueError` for an objective that the system does not have.
+        """
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.generator_loss = generator_loss
+        self.discriminator_loss = discriminator_loss
+        self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
+        self.penalties = dict(penalties or {})
+        self.weight_clipping = weight_clipping
+        self.threshold = threshold
+        asked = {"penalties": self.penalties, "weight_clipping": weight_clipping, "relativistic": self.relativistic}
+        wrong = [name for name in self.refused if asked[name]]
+        if wrong:
+            raise ValueError(f"{self.name} does not take this objective: {', '.join(wrong)}.")
+        generator, discriminator = self.trained_variables()
+        self.generator_optimizer = prepared(generator_optimizer, generator)
+        self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator)
+        self.measure([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties)])
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """The optimizers by the network, or the kind of network, that they train."""
+        return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
+
+    def penalty_terms(
+        self, judge: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor, seed: Tensor
+    ) -> dict[str, Tensor]:
+        """The penalties on a discriminator, `judge(images)` -> logits, by the name that they are measured by."""
+        step = tf.convert_to_tensor(self.step)
+        return {
+            f"{name}_penalty": penalty(judge, reals, fakes, seed, step) for name, penalty in self.penalties.items()
+        }
+
+    def key(self, purpose: int) -> Tensor:
+        """A seed, int32 `[2]`, for a purpose in this step on this replica."""
+        return key(self.seed, purpose, self.step)
+
+
+def update(
+    optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
+) -> Tensor:
+    """Applies the gradients of the (`scaled`) loss; returns their norm, unscaled."""
+    gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
+    optimizer.apply(gradients, variables)
+    return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+
+
+def scaled(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
+    """The loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    return optimizer.scale_loss(loss / replicas)
+
+
+def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> keras.Optimizer:
+    """An optimizer with its state for these variables, scaling the loss where the precision needs it."""
+    if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `model.optimizer`
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(variables)
+    return optimizer
+
+
+def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:
+    """How often a discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
+    if threshold is None:
+        right = real_logits > fake_logits
+    else:
+        right = ops.stack([real_logits > threshold, fake_logits < threshold])
+    return ops.mean(ops.cast(right, "float32"))
+
+
+def key(seed: int, purpose: int, step: Tensor) -> Tensor:
+    """A seed, int32 `[2]`, that is a function of its arguments and the replica alone."""
+    mixed = tf.random.fold_in(tf.constant([seed, purpose]), tf.convert_to_tensor(step))
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return tf.random.fold_in(mixed, tf.cast(replica, tf.int64))

@@ -1,0 +1,63 @@
+"""The image transformation network of Johnson, Alahi & Fei-Fei 2016, "Perceptual Losses for Real-Time Style
+Transfer" (arXiv:1603.08155), with instance normalisation (Ulyanov et al. 2016) and, where they had transposed
+convolutions, enlargement and convolution: no checkerboard. Edges are mirrored, so they show no border either."""
+
+import keras
+from keras import layers
+
+from models.layers.normalization import InstanceNormalization
+from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
+
+STRIDE = 4  # sides of pictures must be its multiples
+
+
+def reach(network: keras.Model) -> int:
+    """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
+    return 20 + 8 * sum(layer.name.endswith("b_norm") for layer in network.layers)  # 8 a residual block
+
+
+def tile(network: keras.Model) -> int:
+    """Px, side of the largest square to be painted whole: in mixed precision it takes 3.5 GB."""
+    return int(3072 * (32 / network.get_layer("in").filters) ** 0.5)
+
+
+def transformer(
+    width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9, output: str = "tanh"
+) -> keras.Model:
+    """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, float32.
+
+    `output`: "tanh", as in the papers, or "linear", not bounded, to be clipped when looked at. For losses that look
+    at the picture, that is better: a tanh pins what was painted too bright to white, where its gradient is 0.
+
+    With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
+    add up to 1 blend. `width` 32, 5 residual blocks, and `edge`, the side of the first and last kernels, 9 are the
+    paper's; CycleGAN (Zhu et al. 2017, arXiv:1703.10593) has 64, 9 and 7.
+    """
+    image = keras.Input((None, None, 3), name="image")
+    weights = keras.Input((styles,), name="weights") if styles > 1 else None
+
+    def conv(x, filters: int, size: int, strides: int = 1, name: str = ""):
+        x = ReflectionPadding2D(size // 2, name=f"{name}_pad")(x)
+        return layers.Conv2D(filters, size, strides, use_bias=False, name=name)(x)
+
+    def norm(x, name: str, relu: bool = True):
+        # Blocks begin by adding nothing (Goyal et al. 2017, arXiv:1706.02677). Each normalisation enlarges what is
+        # rare in a picture; a dozen of them, untrained, let one spot outweigh all else, hard to unlearn.
+        norm = InstanceNormalization(styles, gamma_initializer="ones" if relu else "zeros", name=f"{name}_norm")
+        x = norm(x) if weights is None else norm(x, weights)
+        return layers.ReLU(name=f"{name}_relu")(x) if relu else x
+
+    x = norm(conv(image, width, edge, name="in"), "in")
+    for i in (1, 2):
+        x = norm(conv(x, width * 2**i, 3, 2, name=f"down{i}"), f"down{i}")
+    for i in range(1, blocks + 1):
+        y = norm(conv(x, width * 4, 3, name=f"block{i}a"), f"block{i}a")
+        y = norm(conv(y, width * 4, 3, name=f"block{i}b"), f"block{i}b", relu=False)
+        x = layers.Add(name=f"block{i}")([x, y])
+    for i in (1, 2):
+        x = norm(UpsamplingConv2D(width * 4 // 2**i, name=f"up{i}")(x), f"up{i}")
+    x = ReflectionPadding2D(edge // 2, name="out_pad")(x)
+    faint = keras.initializers.VarianceScaling(0.05, "fan_avg", "uniform")  # nothing bounds the first pictures
+    x = ToPictureConv2D(3, edge, kernel_initializer="glorot_uniform" if output == "tanh" else faint, name="out")(x)
+    x = layers.Activation(output, dtype="float32", name="picture")(x)
+    return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")

@@ -1,0 +1,27 @@
+"""What scripts do with their command line."""
+
+from core.cli import _plain
+
+FILES, ALIASES = ("content", "style", "model"), {"model": "stylizer"}
+
+
+def plain(argument: str, sweep: bool = False) -> str:
+    return _plain(argument, FILES, ALIASES, sweep)
+
+
+def test_file_names_are_quoted(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert plain("content=a, b (1).jpg") == 'content="a, b (1).jpg"'
+    assert plain('style=say "a".png') == r'style="say \"a\".png"'
+    assert plain("style=~/a.jpg") == 'style="/home/me/a.jpg"'
+    assert plain("dataset.root=~/b c") == 'dataset.root="/home/me/b c"'  # any key: Hydra cannot read a ~
+    assert plain("model=runs/1") == 'stylizer="runs/1"'
+    for argument in ("style=[a.jpg,b.jpg]", "style=null", "size=3", "content='a.jpg'", "+x=1", "-m"):
+        assert plain(argument) == argument
+
+
+def test_a_sweep_over_files(tmp_path):
+    assert plain("style=a.jpg,b c.jpg", sweep=True) == 'style="a.jpg","b c.jpg"'
+    assert plain("style=a.jpg", sweep=True) == 'style="a.jpg"'
+    (tmp_path / "a,b.jpg").touch()
+    assert plain(f"style={tmp_path}/a,b.jpg", sweep=True) == f'style="{tmp_path}/a,b.jpg"'

@@ -1,0 +1,250 @@
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from core.cli import ROOT, _slug
+from core.config import check_data, check_train, check_types, explain, leaves
+from core.errors import GessoError
+from core.instantiate import build
+from core.overrides import resume_arguments, resumed, store
+
+
+@pytest.fixture
+def composed():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("train", list(overrides))
+
+
+GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "trainer": "default"}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("steps=abc", "steps=abc is text; it must be a whole number"),
+        ("steps=1.5", "steps=1.5 is a number; it must be a whole number"),
+        ("steps=true", "steps=True is true or false"),
+        ("steps=null", "steps=None is empty"),
+        ("steps=[1,2]", "is a list"),
+        ("model.width=wide", "model.width=wide"),
+        ("dataset.flip=3", "it must be true or false"),
+        ("model.generator_optimizer.learning_rate=fast", "it must be a number"),
+        ("evaluate_every=abc", "it must be a whole number, such as 1000"),
+        ("model.accumulate=2.5", "it must be a whole number"),
+    ],
+)
+def test_wrong_types(composed, override, words):
+    with pytest.raises(GessoError) as error:
+        check_types(composed(override), "train", GROUPS)
+    assert words in str(error.value)
+
+
+RIGHT = ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true"]
+
+
+@pytest.mark.parametrize("override", RIGHT)
+def test_right_types(composed, override):
+    check_types(composed(override), "train", GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("image_size=48", "32, 64, 128, 256"),
+        ("precision=mixed_bfloat", "Did you mean mixed_bfloat16?"),
+        ("batch_size=0", "at least 1"),
+        ("seed=-1", "between 0 and"),
+        ("model.condition=projektion", "Did you mean projection?"),
+        ("model.prior=gaussian", "There are: normal, uniform"),
+        ("model.augment=[colour]", "Did you mean color?"),
+        ("model.discriminator_steps=0", "at least 1"),
+        ("model.ema_decay=1", "less than 1"),
+        ("model.latent_dim=0", "at least 1"),
+        ("loss.discriminator_loss.label_smoothing=1.5", "less than 1"),
+        (["loss=wasserstein", "model.weight_clipping=0"], "positive"),
+        (["penalty=r1", "loss.penalties.r1.weight=-10"], "at least 0"),
+        (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
+        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
+    ],
+)
+def test_values_that_cannot_be_trained(composed, override, words):
+    with pytest.raises(GessoError) as error:
+        check_train(composed(*([override] if isinstance(override, str) else override)))
+    assert words in str(error.value)
+
+
+def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, caplog):
+    check_train(composed("loss=wgan_gp", "model.normalization=layer"))
+    check_train(composed("penalty=r1"))  # lazy; StyleGAN's, which has been used with either
+    assert not caplog.records
+    check_train(composed("loss=wgan_gp"))
+    assert "model.normalization=layer" in caplog.text
+
+
+def test_what_spoils_a_run_is_warned_of(composed, caplog):
+    check_train(composed("model=progressive", "image_size=32", "steps=3000"))
+    assert not caplog.records
+    check_train(composed("model=progressive", "image_size=256"))
+    assert "reach 256 px at step 6000" in caplog.text
+    check_train(composed("model.spectral=true"))
+    assert "model.normalization=none" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["dataset=mnist", "dataset.num_images=100"], "--help lists"),
+        (["model=mlp", "model.dropuot=0.3"], "Did you mean model.dropout?"),
+        (["penalty=r1", "loss.penalties.r1.wieght=1"], "Did you mean loss.penalties.r1.weight?"),
+        (["loss.penalties.r1.weight=1"], "unless penalty=r1 adds it"),
+        (["model.widht=3", "loss=x"], "there is no such"),
+    ],
+)
+def test_hints_are_of_the_chosen_options(composed, overrides, words):
+    with pytest.raises(Exception) as error:
+        composed(*overrides)
+    assert words in explain(error.value, "train", overrides)
+
+
+class Pictures:
+    """As much of a data set as is checked."""
+
+    keys = ("image",)
+
+    def __init__(self, num, class_names=None):
+        self.num, self.class_names, self.name = num, class_names, "mine"
+
+    def __len__(self):
+        return self.num
+
+
+def test_data_that_do_not_fit(composed):
+    check_data(composed("batch_size=32"), Pictures(32))
+    with pytest.raises(GessoError, match=r"a step takes 32, 8 batches at once\. Try batch_size=1\."):
+        check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
+    with pytest.raises(GessoError, match="a step takes 96"):
+        check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
+    with pytest.raises(GessoError, match="needs classes, and mine has none"):
+        check_data(composed("model=cgan"), Pictures(64))
+    check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
+    with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
+        check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
+
+
+def test_penalties_are_added_to_any_loss(composed):
+    config = composed("loss=hinge", "penalty=[r1,r2]", "loss.penalties.r1.weight=3")
+    assert set(config.loss.penalties) == {"r1", "r2"} and config.loss.penalties.r1.weight == 3
+    check_types(config, "train", GROUPS | {"loss": "hinge", "penalty": "[r1,r2]"})
+    with pytest.raises(GessoError, match=r"loss\.penalties\.r1\.weight=much"):
+        bad = composed("penalty=r1", "loss.penalties.r1.weight=much")
+        check_types(bad, "train", GROUPS | {"penalty": "r1"})
+
+
+def test_the_defaults_are_fine(composed):
+    check_types(composed(), "train", GROUPS)
+    check_train(composed())
+
+
+def test_leaves():
+    assert dict(leaves({"a": {"b": 1, "c": {"d": None}}, "e": [1]})) == {"a.b": 1, "a.c.d": None, "e": [1]}
+
+
+@pytest.mark.parametrize("target", ["os.system", "builtins.eval", "subprocess.run", "modelsx.y"])
+def test_foreign_targets_are_refused(target):
+    with pytest.raises(GessoError, match="refused"):
+        build(OmegaConf.create({"_target_": "models.gan.GAN", "generator": {"_target_": target}}))
+
+
+def test_wrong_arguments_are_said_in_words():
+    config = OmegaConf.create({"_target_": "models.networks.dcgan.generator", "widht": 3})
+    with pytest.raises(GessoError, match="widht"):
+        build(config, image_shape=(16, 16, 3))
+
+
+def test_slug_needs_no_quoting(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "model=dcgan", "seed=1,2"])
+    assert _slug("model=dcgan,seed=1,dataset.root=../my data") == "seed-1_dataset.root-..-my-data"
+
+
+@pytest.fixture
+def run(tmp_path, composed):
+    """A run directory of `steps=10 model.width=8`."""
+    folder = tmp_path / "a=b, c"
+    (folder / ".hydra").mkdir(parents=True)
+    OmegaConf.save(composed("steps=10", "model.width=8"), folder / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.create(["steps=10", "model.width=8"]), folder / ".hydra" / "overrides.yaml")
+    return folder
+
+
+def again(run, composed, *overrides: str):
+    """The configuration of `python train.py resume=<run> <overrides>`."""
+    *rest, _ = resume_arguments([f"resume={run}", *overrides])  # the last is hydra.run.dir
+    return resumed(composed(*rest), "train", rest)
+
+
+def test_resume_starts_from_the_runs_own_overrides(run):
+    arguments = resume_arguments([f"resume={run}", "steps=20"])
+    assert arguments[:3] == ["steps=10", "model.width=8", "steps=20"]
+    assert f'hydra.run.dir="{run}"' in arguments
+    assert resume_arguments(["steps=3"]) == ["steps=3"]
+    with pytest.raises(GessoError, match="not a run directory"):
+        resume_arguments([f"resume={run.parent}"])
+
+
+def test_resume_changes_what_the_command_line_changes(run, composed):
+    stored = OmegaConf.load(run / ".hydra" / "config.yaml")
+    stored.log_every = 33  # as if conf/ had another default when the run began
+    OmegaConf.save(stored, run / ".hydra" / "config.yaml")
+    config = again(run, composed, "steps=20")
+    assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
+    assert OmegaConf.load(run / ".hydra" / "config.yaml").steps == 10  # until its checkpoint has been read
+    store(config, run)
+    kept = OmegaConf.load(run / ".hydra" / "config.yaml")
+    assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
+
+
+def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
+    for model, said in (("dcgan", False), ("pix2pix", True)):
+        folder, own = tmp_path / model, [f"model={model}", "steps=10"]
+        (folder / ".hydra").mkdir(parents=True)
+        OmegaConf.save(composed(*own), folder / ".hydra" / "config.yaml")
+        OmegaConf.save(OmegaConf.create(own), folder / ".hydra" / "overrides.yaml")
+        again(folder, composed, "steps=20")
+        assert ("steps= had been 20 from the start: model.generator_optimizer.learning_rate" in caplog.text) == said
+
+
+def test_resume_back_to_what_the_run_began_with(run, composed):
+    rate = "model.generator_optimizer.learning_rate"
+    store(again(run, composed, f"{rate}=0.01"), run)
+    assert again(run, composed, "steps=20").model.generator_optimizer.learning_rate == 0.01
+    assert again(run, composed, f"{rate}=0.0002").model.generator_optimizer.learning_rate == 0.0002
+
+
+def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run, composed):
+    config = again(run, composed, "loss=hinge", "metrics=[kid]")
+    assert "label_smoothing" not in config.loss.discriminator_loss and list(config.metrics) == ["kid"]
+    store(config, run)
+    assert "hinge" in again(run, composed, "steps=20").loss.generator_loss._target_
+    smoothed = again(run, composed, "loss=non_saturating", "loss.discriminator_loss.label_smoothing=0.1")
+    assert smoothed.loss.discriminator_loss.label_smoothing == 0.1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["model.width=16"], ["image_size=64"], ["model.latent_dim=7"], ["model.condition=concat"], ["penalty=r1"],
+        ["loss=wgan_gp"], ["model.augment=[color]", "model.augment_target=0.6"],
+    ],
+)  # fmt: skip
+def test_resume_refuses_what_checkpoints_do_not_fit(run, composed, changes):
+    with pytest.raises(GessoError, match="would change what"):
+        again(run, composed, *changes)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_can_be_trained(composed, name):
+    config = composed(f"experiment={name}")
+    check_train(config)
+    assert f"experiment={name}" in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()
+    assert composed(f"experiment={name}", "steps=7").steps == 7  # the command line has the last word
+    assert config.steps != composed().steps  # an experiment's keys count more than the defaults

@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import pytest
+
+from core.errors import GessoError
+from core.files import atomic
+
+
+def test_appears_whole(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    with atomic(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists() and temporary.suffix == ".txt"
+    assert path.read_text() == "new" and list(path.parent.iterdir()) == [path]
+
+
+def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk_is_said_in_words(tmp_path):
+    path = tmp_path / "file.bin"
+    with pytest.raises(GessoError, match=r"Could not write .*file\.bin: No space left"), atomic(path):
+        Path("/dev/full").write_text("x" * 100_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_place_is_said_in_words(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(GessoError, match="Could not write"), atomic(tmp_path / "file" / "below.txt"):
+        pass
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    (tmp_path / "plain").touch()
+    with atomic(tmp_path / "ours"):
+        pass
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode

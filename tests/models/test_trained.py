@@ -1,0 +1,79 @@
+import keras
+import numpy as np
+import pytest
+
+from core.errors import GessoError
+from models import trained
+from models.networks.transform_net import transformer
+
+
+def toy(conditional: bool) -> keras.Model:
+    """Latents as 1x3 pictures, plus the label."""
+    latent = keras.Input((3,), name="latent")
+    image = keras.layers.Reshape((1, 3, 1))(latent)
+    if not conditional:
+        return keras.Model(latent, image)
+    label = keras.Input((), dtype="int32", name="label")
+    embedded = keras.layers.Embedding(5, 3, embeddings_initializer="identity")(label)
+    return keras.Model([latent, label], image + keras.layers.Reshape((1, 3, 1))(embedded))
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
+    toy(conditional).save(tmp_path / "generator.keras")
+    generator = trained.load(tmp_path / "generator.keras")
+    assert trained.latent_dim(generator) == 3
+    assert trained.is_conditional(generator) == conditional
+    latents = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    labels = np.array([0, 1, 2, 0, 1, 2, 1]) if conditional else None
+    images = trained.draw(generator, latents, labels, batch_size=3)
+    assert images.dtype == np.float32
+    expected = latents + np.eye(3)[labels] if conditional else latents
+    np.testing.assert_allclose(images[:, 0, :, 0], expected, rtol=1e-6)
+
+
+def test_the_best_networks_are_of_their_run(tmp_path):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text("steps: 3\n")
+    (tmp_path / ".hydra" / "hydra.yaml").write_text("hydra: {runtime: {choices: {model: dcgan}}}\n")
+    chunks = trained.provenance(tmp_path / "generator.keras", 1)
+    assert chunks["Model"] == "dcgan" and "Config-SHA256" in chunks
+    assert trained.provenance(tmp_path / "best" / "generator.keras", 1) == chunks
+
+
+def test_what_is_no_generator_is_refused(tmp_path):
+    (tmp_path / "text.keras").write_text("no")
+    for name in ("text.keras", "missing.keras"):
+        with pytest.raises(GessoError, match=name):
+            trained.load(tmp_path / name)
+
+
+def test_a_network_goes_on_from_another(tmp_path):
+    first = transformer(width=4, blocks=1)
+    first.save(tmp_path / "stylizer.keras")
+    other = transformer(width=4, blocks=1)
+    assert not np.array_equal(other.get_weights()[0], first.get_weights()[0])
+    trained.take_over(trained.stylizer_of(tmp_path), other)
+    for one, two in zip(first.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(GessoError, match="other sizes"):
+        trained.take_over(first, transformer(width=4, blocks=2))
+    assert trained.stylizer_of(None) is None
+    with pytest.raises(GessoError, match=r"model.start=.*there is no"):
+        trained.stylizer_of(tmp_path / "nowhere")
+
+
+def test_networks_compute_in_the_precision_of_here_not_of_where_they_were_trained(tmp_path):
+    keras.utils.set_random_seed(0)
+    plain = transformer(width=4, blocks=1)
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        mixed = transformer(width=4, blocks=1)
+        mixed.set_weights(plain.get_weights())
+        mixed.save(tmp_path / "stylizer.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    assert not np.array_equal(mixed(image), plain(image))
+    np.testing.assert_array_equal(trained.load_stylizer(tmp_path / "stylizer.keras")(image), plain(image))

@@ -1,0 +1,125 @@
+"""Style transfer by optimisation, on random VGG weights and small pictures."""
+
+import numpy as np
+import pytest
+
+from models.perceptual import Perceptual
+from stylization import gatys
+from stylization.gatys import Style, _Problem
+
+random = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def objective(vgg_weights) -> Perceptual:
+    return Perceptual(weights=vgg_weights)
+
+
+def picture(height: int = 48, width: int = 40) -> np.ndarray:
+    return random.uniform(-1, 1, (height, width, 3)).astype(np.float32)
+
+
+def test_schedule_doubles_and_halves():
+    assert gatys.schedule((300, 200), 256, 200) == [((300, 200), 200)]
+    assert gatys.schedule((768, 1024), 256, 200) == [((192, 256), 200), ((384, 512), 100), ((768, 1024), 50)]
+    assert [steps for _, steps in gatys.schedule((4096, 4096), 256, 64)] == [64, 32, 20, 20, 20]
+    assert gatys.schedule((1024, 1024), 256, 5) == [((256,) * 2, 5), ((512,) * 2, 5), ((1024,) * 2, 5)]
+
+
+def test_terms_are_those_of_numpy(objective):
+    content, style, image = picture(), picture(30, 64), picture()
+    terms, _ = _Problem(objective, content, [Style(style)], None, 64, 2.0, 512)(image)
+    seen = [
+        {n: f.numpy()[0].astype(float) for n, f in objective.encoder(x[None]).items()}
+        for x in (image, content, style)
+    ]
+
+    def gram(features: np.ndarray) -> np.ndarray:
+        flat = features.reshape(-1, features.shape[-1])
+        return flat.T @ flat / len(flat)
+
+    expected = np.mean((seen[0]["block4_conv2"] - seen[1]["block4_conv2"]) ** 2)
+    assert terms["content"] == pytest.approx(expected, rel=1e-3)
+    names = [f"block{i}_conv1" for i in range(1, 6)]
+    errors = [np.mean((gram(seen[0][n]) - gram(seen[2][n])) ** 2) / seen[0][n].shape[-1] ** 2 for n in names]
+    assert terms["style"] == pytest.approx(2 * 30 * sum(errors), rel=1e-3)
+
+
+def test_thin_pictures(objective):
+    """Thinner than the places of the deepest layer: a scroll, of 3 px."""
+    content, style = picture(90, 3), picture(5, 70)
+    painted = gatys.optimize(content, [Style(style)], objective, steps=2, coarsest=32)
+    assert painted.shape == content.shape and np.isfinite(painted).all()
+    assert [size for size, _ in gatys.schedule((1024, 60), 256, 10)] == [(512, 30), (1024, 60)]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_tiles_give_the_objective_and_gradient_of_the_whole(objective, masked):
+    content, style, image = picture(230, 40), picture(80, 64), picture(230, 40)
+    masks = style_masks = None
+    if masked:
+        masks, style_masks = (np.zeros((2, *x.shape[:2]), np.float32) for x in (content, style))
+        for part in (masks, style_masks):
+            part[0, :, :16] = part[1, :, 16:] = 1
+    objective.smoothness = 5.0
+    try:
+        results = [
+            _Problem(objective, content, [Style(style, 1.0, style_masks)], masks, 80, 1.0, tile)(image)
+            for tile in (512, 96)
+        ]
+    finally:
+        objective.smoothness = 0.0
+    (terms, gradient), (tiled_terms, tiled_gradient) = results
+    assert tiled_terms == pytest.approx(terms, rel=5e-3)
+    np.testing.assert_allclose(tiled_gradient, gradient, atol=5e-3 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_objective_falls_and_pixels_stay_in_range(objective, optimizer):
+    seen = []
+    painted = gatys.optimize(
+        picture(),
+        [Style(picture())],
+        objective,
+        optimizer=optimizer,
+        steps=25,
+        report=lambda t, x: seen.append((t, x)),
+    )
+    totals = [sum(terms.values()) for terms, _ in seen]
+    assert len(seen) == 25
+    assert min(totals[-5:]) < 0.3 * totals[0]
+    assert painted.shape == (48, 40, 3) and abs(painted).max() <= 1 and painted.dtype == np.float32
+
+
+def test_two_styles_pull_by_their_weights(objective):
+    content, one, two = picture(), picture(), np.tanh(3 * picture())
+    problem = _Problem(objective, content, [Style(one, 3.0), Style(two, 1.0)], None, 48, 1.0, 512)
+    alone = [_Problem(objective, content, [Style(x)], None, 48, 1.0, 512) for x in (one, two)]
+    image = picture()
+    gradient = problem(image)[1]
+    content_gradient = _Problem(objective, content, [Style(one)], None, 48, 0.0, 512)(image)[1]
+    parts = [p(image)[1] - content_gradient for p in alone]
+    expected = content_gradient + 0.75 * parts[0] + 0.25 * parts[1]
+    np.testing.assert_allclose(gradient, expected, atol=2e-3 * abs(expected).max())
+
+
+def test_starts_where_it_is_told(objective):
+    def first(init, **options) -> np.ndarray:
+        seen = []
+        gatys.optimize(
+            content,
+            [Style(picture())],
+            objective,
+            init=init,
+            steps=1,
+            report=lambda t, x: seen.append(x),
+            **options,
+        )
+        return seen[0]
+
+    content, start = picture(), picture()
+    np.testing.assert_allclose(first("content"), content, atol=1e-6)
+    np.testing.assert_allclose(first(start), start, atol=1e-6)
+    noise = first("noise", seed=3)
+    np.testing.assert_array_equal(noise, first("noise", seed=3))
+    assert not np.allclose(noise, first("noise", seed=4))

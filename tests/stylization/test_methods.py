@@ -1,0 +1,140 @@
+"""What painters do around their networks."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from core.color import YIQ
+from models.networks import adain, srresnet, transform_net, unet
+from stylization import gatys, methods
+from stylization.temporal import steadied
+
+random = np.random.default_rng(0)
+
+
+def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
+    """However large the picture: its details do not pass through a network that learned from small ones."""
+    keras.utils.set_random_seed(0)
+    network = unet.generator((32, 32, 3), (32, 32, 1), width=4)
+    network.get_layer("out").bias.assign([0.3, 0.0, -0.3])
+    paint = methods.translation(network, "colorize", 32, None, 512)
+    grey = np.repeat(random.uniform(-0.5, 0.5, (70, 90, 1)), 3, axis=-1).astype(np.float32)
+    painted = paint(grey, None)
+    assert painted.shape == grey.shape and np.ptp(painted, axis=-1).min() > 0.1
+    inside = abs(painted).max(axis=-1) < 1  # no clipping
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose((painted @ YIQ[0])[inside], grey[..., 0][inside], atol=1e-3)
+
+
+def test_pictures_of_several_sizes_are_enlarged():
+    """One after the other: the network is compiled for sizes that are not known then."""
+    network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
+    paint = methods.translation(network, "super_resolution", 32, None, 512)
+    for sides in ((10, 12), (9, 16), (11, 8)):
+        image = random.uniform(-1, 1, (*sides, 3)).astype(np.float32)
+        expected = np.clip(tf.image.resize(image, [4 * side for side in sides], "bicubic"), -1, 1)
+        assert paint(image, None).shape == expected.shape
+        np.testing.assert_allclose(paint(image, None)[8:-8, 8:-8], expected[8:-8, 8:-8], atol=1e-5)
+
+
+def test_films_are_enlarged_without_flicker():
+    """Frames that do not change stay as they were painted, though the result is larger than the film."""
+    network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
+    paint = methods.translation(network, "super_resolution", 32, None, 512)
+    frame = random.integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    first, second, third = steadied([frame, frame, 255 - frame], paint, keep=0.9)
+    assert first.shape == (48, 40, 3)
+    np.testing.assert_allclose(second, first, atol=1e-6)
+    assert abs(third - second).mean() > 0.1
+
+
+def picture(sides: tuple[int, int] = (40, 48)) -> np.ndarray:
+    """Smooth colours far from white and black, so that nothing is clipped."""
+    colour, noise = random.uniform(-0.2, 0.3, 3), random.uniform(-0.1, 0.1, (*sides, 3))
+    return (colour + noise).astype(np.float32)
+
+
+def faint_transformer() -> keras.Model:
+    """Untrained, and its pictures never clipped."""
+    keras.utils.set_random_seed(0)
+    network = transform_net.transformer(width=4, blocks=1)
+    network.get_layer("out").kernel.assign(0.05 * network.get_layer("out").kernel)
+    return network
+
+
+def check_colours(painted: np.ndarray, content: np.ndarray, plain: np.ndarray) -> None:
+    """The content's colours, with the light and dark of what was painted without."""
+    np.testing.assert_allclose(painted @ YIQ[1:].T, content @ YIQ[1:].T, atol=1e-4)
+    np.testing.assert_allclose(painted @ YIQ[0], plain @ YIQ[0], atol=1e-4)
+    assert abs(plain @ YIQ[1:].T - content @ YIQ[1:].T).max() > 1e-2
+
+
+def test_a_network_keeps_colours_and_mixes():
+    content, network = picture(), faint_transformer()
+    plain = methods.fast(network, None, "none", 1.0, None)(content, None)
+    half = methods.fast(network, None, "none", 0.5, None)(content, None)
+    np.testing.assert_allclose(half, (plain + content) / 2, atol=1e-6)
+    check_colours(methods.fast(network, None, "luminance", 1.0, None)(content, None), content, plain)
+    matched = methods.fast(network, None, "histogram", 1.0, None)(content, None)
+    np.testing.assert_allclose(matched.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
+
+
+def test_several_styles_of_adain_are_weighed(vgg_weights):
+    keras.utils.set_random_seed(0)
+    network = adain.stylizer(8, vgg_weights)
+    content, styles = picture(), [picture((64, 32)), picture((32, 64)) + 0.4]
+
+    def paint(styles, weights=None, color="none", strength=1.0):
+        return methods.arbitrary(network, styles, weights, color, strength, None)(content, None)
+
+    first, second = paint(styles[:1]), paint(styles[1:])
+    np.testing.assert_allclose(paint(styles, [1, 0]), first, atol=1e-4)
+    np.testing.assert_allclose(paint(styles, [0, 3]), second, atol=1e-4)
+    blend = paint(styles, [1, 1])
+    assert min(abs(blend - first).mean(), abs(blend - second).mean()) > 0.1 * abs(first - second).mean() > 0
+    check_colours(paint(styles[:1], color="luminance"), content, first)
+
+
+def test_optimisation_begins_where_a_film_is(monkeypatch):
+    """A frame starts from the one before as it was painted, at full size, with a quarter of the steps."""
+    calls = []
+
+    def optimize(image, styles, objective, report, steps, **options):
+        calls.append({"styles": styles, "steps": steps, **options})
+        return image[..., ::-1]
+
+    monkeypatch.setattr(gatys, "optimize", optimize)
+    content, before, style = picture(), picture(), picture()
+    options = {"strength": 1.0, "coarsest": 16, "init": "content"}
+
+    def painter(color="none", **changed):
+        return methods.optimization(None, [gatys.Style(style)], color, 40, **options | changed)
+
+    plain = painter()(content, None)
+    assert (calls[-1]["steps"], calls[-1]["init"], calls[-1]["coarsest"]) == (40, "content", 16)
+    painter()(content, before)
+    assert (calls[-1]["steps"], calls[-1]["coarsest"]) == (10, 48) and calls[-1]["init"] is before
+    check_colours(painter("luminance")(content, None), content, plain)
+    painter("histogram")(content, None)
+    np.testing.assert_allclose(calls[-1]["styles"][0].image.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
+    assert painter(strength=0)(content, None) is content and len(calls) == 4
+
+
+def test_an_interrupted_picture_is_not_lost(monkeypatch):
+    """What comes back is the best of the finest level so far, at full size."""
+    content, coarse, fine = picture((40, 48)), picture((20, 24)), picture((40, 48))
+
+    def optimize(image, styles, objective, report, steps, **options):
+        report({"content": 1.0, "style": 2.0}, coarse)
+        if options["init"] == "content":
+            report({"content": 3.0, "style": 2.0}, fine)
+            report({"content": 4.0, "style": 2.0}, -fine)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gatys, "optimize", optimize)
+    for init, expected in (("content", fine), ("noise", gatys.resized(coarse, (40, 48)))):
+        paint = methods.optimization(None, [gatys.Style(content)], "none", 40, strength=1.0, coarsest=16, init=init)
+        with pytest.raises(methods.Interrupted) as interrupted:
+            paint(content, None)
+        np.testing.assert_allclose(interrupted.value.painted, expected, atol=1e-6)

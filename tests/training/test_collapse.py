@@ -1,0 +1,90 @@
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training.collapse import Health, diversity
+
+
+class Stub:
+    def __init__(self, **values):
+        self.__dict__.update(values)
+
+
+def test_diversity_by_hand():
+    images = np.array([0.0, 1.0, 3.0]).reshape(1, 3, 1, 1, 1)
+    assert diversity(images) == pytest.approx((1 + 3 + 2) / 3)
+    assert diversity(np.concatenate([images, np.zeros_like(images)])) == pytest.approx(1.0)
+    assert diversity(np.ones((1, 5, 4, 4, 3))) == 0
+
+
+@pytest.fixture
+def health(tmp_path):
+    rng = np.random.default_rng(0)
+    reals = rng.normal(size=(64, 4, 4, 1))
+    samples, scalars = Stub(images=reals), Stub(latest={"discriminator_accuracy": 0.7})
+    watch = Health(tf.summary.create_file_writer(str(tmp_path)), samples, scalars, reals, 0.0, every=1, last=9)
+    watch.set_model(Stub(num_classes=0))
+    return watch
+
+
+def test_collapse_is_warned_of_once_for_each_fall(health, caplog):
+    reals = health.samples.images
+    with caplog.at_level(logging.WARNING):
+        health.at(1)
+        assert health.best == pytest.approx(1.0) and not caplog.records
+        health.samples.images = 0.4 * reals
+        health.at(2)
+        health.at(3)
+        assert len(caplog.records) == 1 and "is 0.40 of" in caplog.text
+        health.samples.images = reals
+        health.at(4)
+        health.samples.images = 0.4 * reals
+        health.at(5)
+        assert len(caplog.records) == 2
+
+
+def test_collapse_from_the_start_is_seen_and_the_noise_of_the_start_is_no_measure(health, caplog):
+    reals = health.samples.images
+    health.samples.images = 3 * reals
+    health.at(1)
+    health.samples.images = reals
+    health.at(2)
+    assert not caplog.records
+    health.best = 0.0
+    health.samples.images = 0.01 * reals
+    health.at(3)
+    assert "collapsing" in caplog.text
+
+
+def test_collapse_within_classes_is_seen(health, caplog):
+    """Each class makes one picture only: all together they still differ."""
+    reals = health.samples.images
+    health.model.num_classes = 8
+    health.at(1)
+    health.samples.images = np.repeat(reals[:8], 8, axis=0)
+    health.at(2)
+    assert "collapsing" in caplog.text
+
+
+@pytest.mark.parametrize("reals", [np.ones((8, 4, 4, 1)), np.ones((1, 4, 4, 1))])
+def test_reals_without_diversity_are_no_measure(health, reals, caplog):
+    watch = Health(health.writer, health.samples, health.scalars, reals, 0.0, every=1, last=9)
+    watch.set_model(health.model)
+    watch.at(1)
+    assert not caplog.records
+    watch.scalars.latest["discriminator_accuracy"] = 0.995
+    watch.at(2)
+    assert "discriminator wins" in caplog.text
+
+
+def test_winning_discriminator(health, caplog):
+    health.scalars.latest["discriminator_accuracy"] = 0.995
+    health.at(1)
+    assert "discriminator wins" in caplog.text
+    caplog.clear()
+    health.threshold = None  # a critic is meant to win
+    health.warned.clear()
+    health.at(2)
+    assert not caplog.records

@@ -1,0 +1,106 @@
+"""What runs are ranked by, on models whose pictures are known."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+from core.config import CONF, check_train
+from core.errors import GessoError
+from core.images import to_float
+from data.pipeline import Dataset
+from metrics.features import pixels, scale_of
+from metrics.kid import kid
+from training.evaluator import Quality
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+DATASET = Dataset("made", IMAGES, None, None, (32, 32, 3), flip=False)
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+class Draws:
+    """A model that draws what it was given."""
+
+    def __init__(self, images: np.ndarray):
+        self.images = images
+
+    def draw(self, num: int, labels: np.ndarray | None) -> np.ndarray:
+        self.labels = labels
+        return self.images[:num]
+
+
+def test_features_are_scaled_by_the_reals():
+    config = composed("metrics=[kid,precision_recall]", "features=pixels", "evaluate_num=30")
+    quality = Quality(config, DATASET)
+    assert (quality.objective, quality.sign) == ("kid", 1)
+    noise = np.random.default_rng(1).uniform(-1, 1, (30, 32, 32, 3)).astype(np.float32) * 0.5
+    values = quality(Draws(noise))
+    reals = pixels()(DATASET.examples(30)["image"])
+    expected = kid(pixels()(noise) * scale_of(reals), reals * scale_of(reals))
+    assert values["kid"] == pytest.approx(expected, rel=1e-4) and values.keys() == {
+        "kid",
+        "kid_error",
+        "precision",
+        "recall",
+    }
+    assert quality(Draws(DATASET.examples(30)["image"]))["precision"] == 1
+
+
+def test_generated_pictures_have_the_classes_of_the_reals():
+    """Three quarters of the data set are of class 0."""
+    labels = np.repeat([0, 1], [30, 10]).astype(np.int32)
+    dataset = Dataset("made", IMAGES, labels, ("a", "b"), (32, 32, 3), flip=False)
+    quality, model = Quality(composed("evaluate_num=40"), dataset), Draws(IMAGES / 127.5 - 1)
+    quality(model)
+    shown = [int(np.flatnonzero((np.rint((x + 1) * 127.5) == IMAGES).all((1, 2, 3)))[0]) for x in quality.reals]
+    np.testing.assert_array_equal(model.labels, labels[shown])
+
+
+def test_more_may_be_better():
+    quality = Quality(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
+    assert (quality.objective, quality.sign, quality.better["recall"]) == ("precision", -1, "more")
+    assert quality(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["metrics=[psnr]"], "metrics=psnr is of pairs"),
+        (["metrics=[]"], "must name one"),
+        (["model=pix2pix", "evaluate_every=10"], "evaluate_every=10 is for generators"),
+        (["model=pix2pix", "restarts=2"], "restarts=2 is for generators"),
+        (["evaluate_every=0"], "at least 1"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused(overrides, words):
+    with pytest.raises(GessoError, match=words):
+        check_train(composed(*overrides))
+
+
+def test_what_cannot_be_measured_is_known_before_the_first_step():
+    few = Dataset("few", IMAGES[:3], None, None, (32, 32, 3), flip=False)
+    with pytest.raises(GessoError, match=r"evaluate_num=3: metrics=kid: .* 2 rows"):
+        Quality(composed("metrics=[kid]", "features=pixels"), few).check()
+    Quality(composed("metrics=[kid,sliced_wasserstein]", "features=pixels"), DATASET).check()
+
+
+def test_nan_is_never_the_best(tmp_path, monkeypatch):
+    from training import evaluator
+
+    monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
+    judge = SimpleNamespace(objective="kid", sign=1, reals=IMAGES)
+    evaluation = evaluator.Evaluation(tmp_path, None, judge, {}, 1, 1, 9)
+    evaluation.set_model(SimpleNamespace())
+    for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
+        evaluation._keep(step, value)
+        score = tmp_path / "best" / "score.json"
+        assert (json.loads(score.read_text())["step"] if score.is_file() else None) == best
+    judge.objective = "fid"  # as when a resumed run is ranked by another metric
+    evaluation._keep(6, 40.0)
+    assert json.loads((tmp_path / "best" / "score.json").read_text())["step"] == 6
