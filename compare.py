@@ -9,7 +9,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from core.cli import main
-from core.errors import GessoError, nearest
+from core.errors import GessoError, did_you_mean
 from core.results import read_result
 from evaluation.report import table
 
@@ -30,8 +30,8 @@ def compare(config: DictConfig) -> None:
     by = config.by or runs[0].result["objective"]
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
-        raise GessoError(f"by={by}: {nearest(by, known)}")
-    sign = -1 if any(run.result["better"].get(by) == "more" for run in runs) else 1
+        raise GessoError(f"by={by}: {did_you_mean(by, known)}")
+    sign = -1 if any(run.result["mode"].get(by) == "max" for run in runs) else 1
     rows = merged(runs, by, config.over) if config.over else single(runs, by)
     ranked = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))  # NaN is last
     print(table({f"{rank}  {name}": row for rank, (name, row) in enumerate(ranked, 1)}))
@@ -71,7 +71,7 @@ def single(runs: list[Run], by: str) -> dict[str, dict[str, float]]:
 def merged(runs: list[Run], by: str, over: str) -> dict[str, dict[str, float]]:
     """A row for all runs that differ in `over` alone: mean, standard deviation, least and most."""
     if over not in different(runs):
-        raise GessoError(f"over={over}: the runs do not differ in it. {nearest(over, different(runs))}")
+        raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, different(runs))}")
     differing = [key for key in different(runs) if key != over]
     groups: dict[str, list[float]] = {}
     for run in runs:

@@ -15,7 +15,13 @@ from models import trained
 
 log = logging.getLogger(__name__)
 
-SETS = ("fid", "kid", "precision_recall", "density_coverage", "spacing")  # measured unless metrics= says otherwise
+SETS = (
+    "fid",
+    "kid",
+    "precision_recall",
+    "density_coverage",
+    "neighbor_distance_ratio",
+)  # measured unless metrics= says otherwise
 PAIRS = ("l1", "psnr", "ssim")
 FILES = ("run", "generator", "images", "truth", "content", "style", "weights", "classifier")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from core.cli import main
-from core.errors import GessoError
-from core.errors import nearest as nearest_name
+from core.errors import GessoError, did_you_mean
 from core.files import atomic
 from core.images import save_png
 from core.overrides import run_arguments
@@ -48,12 +47,12 @@ def check(config: DictConfig) -> None:
     trained.generator_file(config.run, config.generator)
     for name in config.show:
         if name not in SHOWN:
-            raise GessoError(f"show={name}: {nearest_name(str(name), SHOWN)}")
+            raise GessoError(f"show={name}: {did_you_mean(str(name), SHOWN)}")
     if {"nearest", "balance"} & set(config.show) and config.run is None and config.dataset is None:
         raise GessoError(
             "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."
         )
-    for key, least in (("num", 1), ("frames", 2), ("neighbours", 1), ("pictures", 2), ("batch_size", 1)):
+    for key, least in (("num", 1), ("frames", 2), ("neighbors", 1), ("pictures", 2), ("batch_size", 1)):
         if config[key] < least:
             raise GessoError(f"{key}={config[key]}: it must be at least {least}.")
 

@@ -180,14 +180,14 @@ def checked(painted: np.ndarray, content: Path) -> np.ndarray:
 
 def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: dict[str, str]) -> None:
     """One film, frame by frame; its sound and its frames' times stay as they are."""
-    from stylization.temporal import steadied
+    from stylization.temporal import stabilize
 
     source = film.open(content)
 
     def frames(decoded: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
         sized = (_scaled(frame, config.size) for frame in bar)
-        for frame in steadied(sized, paint, config.steady):
+        for frame in stabilize(sized, paint, config.temporal_consistency):
             yield to_uint8(checked(frame, content))
 
     film.write(content, output, frames, chunks)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from core.cli import main
 from core.config import check_data, check_train, draws
 from core.errors import GessoError
-from core.files import short
+from core.files import relative
 from core.instantiate import build
 from core.overrides import begin, resume_arguments, resumed, store
 
@@ -22,7 +22,7 @@ def train(config: DictConfig) -> float | None:
     if config.resume:
         config = resumed(config, "train", HydraConfig.get().overrides.task)
     check_train(config)
-    folder = short(Path(HydraConfig.get().runtime.output_dir))
+    folder = relative(Path(HydraConfig.get().runtime.output_dir))
     name = HydraConfig.get().runtime.choices.model
 
     dataset = build(config.dataset)
@@ -35,14 +35,14 @@ def train(config: DictConfig) -> float | None:
     hardware.set_up(config)
     from core.results import last_values, write_result
     from training import checkpoint, loop, restarts
-    from training.evaluator import Quality
+    from training.evaluator import Evaluator
 
-    quality = Quality(config, dataset) if draws(config) else None
-    if quality is not None:
-        quality.check()
+    evaluator = Evaluator(config, dataset) if draws(config) else None
+    if evaluator is not None:
+        evaluator.check()
     seed, signal = config.seed, None
     if config.restarts > 1:
-        seed, signal = restarts.best_seed(config, dataset, folder, name, quality)
+        seed, signal = restarts.best_seed(config, dataset, folder, name, evaluator)
     if signal is None:
         model = loop.make(config, dataset, seed)
         start = checkpoint.restore(folder / "checkpoints", model)
@@ -55,7 +55,7 @@ def train(config: DictConfig) -> float | None:
                 "%s on %d pictures of %s, steps %d to %d: %s",
                 name, len(dataset), dataset.name, start, config.steps, folder,
             )  # fmt: skip
-            signal = loop.fit(config, model, dataset, folder, name, seed, config.steps, quality)
+            signal = loop.fit(config, model, dataset, folder, name, seed, config.steps, evaluator)
     if signal is not None:
         log.info("Interrupted. To go on: python train.py resume=%s", folder)
         sys.exit(128 + signal)
@@ -68,15 +68,15 @@ def train(config: DictConfig) -> float | None:
         "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
         folder / "samples", more,
     )  # fmt: skip
-    objective, better = model.result, {model.result: "less"}
-    if quality is not None:
-        objective, better = quality.objective, quality.better
+    objective, modes = model.monitor, {model.monitor: "min"}
+    if evaluator is not None:
+        objective, modes = evaluator.objective, evaluator.modes
     (step, values), end = last_values(folder), int(model.step.numpy())
-    if quality is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
-        step, values = end, values | quality(model)
+    if evaluator is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
+        step, values = end, values | evaluator(model)
     if objective not in values:
         raise GessoError(f"{folder} has no {objective} yet: train it for a step of log_every={config.log_every}.")
-    return write_result(folder, step, values, objective, better, HydraConfig.get().overrides.task)
+    return write_result(folder, step, values, objective, modes, HydraConfig.get().overrides.task)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from core.errors import GessoError
 from core.images import to_float, to_uint8
 from core.instantiate import build
 
-METRICS = ("fid", "kid", "precision_recall", "density_coverage", "spacing")
+METRICS = ("fid", "kid", "precision_recall", "density_coverage", "neighbor_distance_ratio")
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 

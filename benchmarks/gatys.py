@@ -121,7 +121,7 @@ def run_gesso(options: argparse.Namespace, content: np.ndarray, style: np.ndarra
             # As optimize itself would go from level to level, but that here the last has no end.
             half, _ = gatys.schedule(content.shape[:2], side // 2, options.coarse)[0]
             init = gatys.optimize(
-                gatys.resized(content, half), styles, objective, coarsest=max(half), steps=options.coarse,
+                gatys.resize_lanczos(content, half), styles, objective, coarsest=max(half), steps=options.coarse,
                 report=lambda terms, picture: record.tick(),
             )  # fmt: skip
         gatys.optimize(

@@ -11,7 +11,7 @@ from hydra import compose
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from core.errors import GessoError, nearest
+from core.errors import GessoError, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def check_train(config: DictConfig) -> None:
         values = OmegaConf.select(config, key)
         for value in values if isinstance(values, ListConfig) else [values]:
             if value is not None and value not in choices:
-                raise GessoError(f"{key}={value}: {nearest(value, choices)}")
+                raise GessoError(f"{key}={value}: {did_you_mean(value, choices)}")
     sizes = config.model.get("image_sizes")
     if sizes is not None and config.image_size not in sizes:
         raise GessoError(
@@ -171,8 +171,8 @@ def _check_growth(config: DictConfig) -> None:
 
 
 def _check_objective(config: DictConfig) -> None:
-    if config.model.needs not in config.loss:
-        files = [path.stem for path in (CONF / "loss").glob("*.yaml") if config.model.needs in path.read_text()]
+    if config.model.loss_key not in config.loss:
+        files = [path.stem for path in (CONF / "loss").glob("*.yaml") if config.model.loss_key in path.read_text()]
         raise GessoError(f"This loss= does not fit this model=; what does: {', '.join(sorted(files))}.")
     if config.model.get("augment_target") is not None and config.loss.get("threshold") is None:
         raise GessoError(
@@ -197,7 +197,7 @@ def check_data(config: DictConfig, dataset: Any) -> None:
 
     Raises `GessoError`.
     """
-    takes = tuple(config.model.takes)
+    takes = tuple(config.model.batch_keys)
     if takes != tuple(dataset.keys):
         raise GessoError(
             f"This model= learns from {' and '.join(takes)}, and {dataset.name} has {' and '.join(dataset.keys)}. "
@@ -229,7 +229,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
         in_a_list = re.match(r"In '.*': Could not load '(.+)/(\w+)'", text)  # penalty=[r1,r3]
         group, _, option = in_a_list.group(1, 0, 2) if in_a_list else str(error.missing_cfg_file).rpartition("/")
         options = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
-        return f"{group}={option}: there is no such option. {nearest(option, options)}"
+        return f"{group}={option}: there is no such option. {did_you_mean(option, options)}"
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if isinstance(error, ConfigCompositionException) and unknown:
         key = unknown[1] or unknown[2]
@@ -242,5 +242,5 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
         if penalty and penalty[1] not in OmegaConf.select(config, "loss.penalties", default={}):
             return f"{key}: there is no such key unless penalty={penalty[1]} adds it."
         names = [*config, *(name for name, _ in leaves(config))]
-        return f"{key}: there is no such key. {nearest(key, names, show_all=False)}"
+        return f"{key}: there is no such key. {did_you_mean(key, names, show_all=False)}"
     return text or str(error.__cause__)

@@ -15,7 +15,7 @@ class DivergedError(GessoError):
     """A loss became NaN or infinite: another seed may do better."""
 
 
-def nearest(name: str, names: Iterable[str], show_all: bool = True) -> str:
+def did_you_mean(name: str, names: Iterable[str], show_all: bool = True) -> str:
     """ "Did you mean ...?", if something is near, and all the names there are."""
     names = sorted(set(names))
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`

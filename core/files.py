@@ -44,7 +44,7 @@ def unfinished(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def short(path: Path) -> Path:
+def relative(path: Path) -> Path:
     """As it is written from here, if it lies here: for messages to be copied."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

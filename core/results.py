@@ -25,16 +25,16 @@ def write_result(
     step: int,
     values: Mapping[str, float],
     objective: str,
-    better: Mapping[str, str],
+    modes: Mapping[str, str],
     overrides: Sequence[str],
 ) -> float:
     """Writes `result.json`; returns the objective's value.
 
-    `values`: numbers by name, at `step`; `better`: "less" or "more", of each that runs may be ranked by;
+    `values`: numbers by name, at `step`; `better`: "min" or "max", of each that runs may be ranked by;
     `overrides`: the command line that the run answers, of which `in_short` is kept.
     """
     content = {
-        "objective": objective, "better": dict(better), "step": step, "values": dict(values),
+        "objective": objective, "modes": dict(modes), "step": step, "values": dict(values),
         "overrides": in_short(overrides),
     }  # fmt: skip
     with atomic(folder / RESULT) as temporary:

@@ -4,7 +4,7 @@ python train.py model=adain dataset.root=<photos> dataset.style_root=<paintings>
 """
 
 from core.errors import GessoError
-from data.unpaired import Unpaired, read
+from data.unpaired import Unpaired, load_folder
 
 
 def load(
@@ -26,6 +26,6 @@ def load(
             "dataset.style_root=<styles, such as paintings>."
         )
     options = (image_size, cache_dir, crop, flip, limit)
-    contents = read(root, "dataset.root", *options)
-    styles = read(style_root, "dataset.style_root", *options, classes=True)
+    contents = load_folder(root, "dataset.root", *options)
+    styles = load_folder(style_root, "dataset.style_root", *options, classes=True)
     return Unpaired(contents, styles, ("content", "style"))

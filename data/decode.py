@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # No others: Pillow also opens formats that run programs (PostScript) or that nobody expects here.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-CROPS = ("centre", "random", "native")
+CROPS = ("center", "random", "native")
 MARGIN = 1.125  # "random" keeps this much more of the shorter side, and up to twice that of the longer
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,10 +38,10 @@ TURNS = {
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre") -> np.ndarray:
+def decode(path: str | Path, size: int, channels: int = 3, crop: str = "center") -> np.ndarray:
     """The picture in file `path`, resized with antialiasing: uint8 [height, width, channels], 0 to 255.
 
-    crop="centre": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size`, or the
+    crop="center": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size`, or the
     file's own if that is less, and the longer at most twice that, so that squares can be cut from it later.
     crop="native": all of the picture at its own resolution, for the same. Enlarged only if it is smaller than a
     square. Upright by its EXIF tag; whatever is transparent lies on white; 16-bit and float pictures are scaled to
@@ -49,7 +49,7 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
 
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
-    image, turn = read(path, channels, None if crop == "native" else shortest(size, crop))
+    image, turn = open_picture(path, channels, None if crop == "native" else shortest(size, crop))
     target, box = cut(image.size, size, crop)
     image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=3.0)
     if turn in TURNS:
@@ -57,7 +57,7 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "centre")
     return as_bytes(image, channels)
 
 
-def read(path: str | Path, channels: int, side: int | None = None) -> tuple[Image.Image, int]:
+def open_picture(path: str | Path, channels: int, side: int | None = None) -> tuple[Image.Image, int]:
     """The picture in mode L, RGB or F (0..255), as it lies in the file, and how to turn it (`TURNS`).
 
     With `side`, it may come smaller, as long as the shorter side can still become `side` without loss.
@@ -91,8 +91,8 @@ def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], 
     if crop == "native":
         scale = max(1.0, side / short)
         return (round(width * scale), round(height * scale)), (0, 0, width, height)
-    kept = short if crop == "centre" else min(longest, 2 * short)
-    long_side = side if crop == "centre" else round(side * kept / short)
+    kept = short if crop == "center" else min(longest, 2 * short)
+    long_side = side if crop == "center" else round(side * kept / short)
     box_w, box_h = (kept, short) if width >= height else (short, kept)
     target = (long_side, side) if width >= height else (side, long_side)
     left, top = (width - box_w) // 2, (height - box_h) // 2  # whole pixels: no blur where nothing shrinks

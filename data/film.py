@@ -29,7 +29,7 @@ MATRICES, BT709, BT601 = (1, 4, 5, 6, 7, 9), 1, 6
 LIMITED, FULL, UNSPECIFIED = 1, 2, 2
 EXACT = 0x46004  # bicubic, full chroma both ways, accurate rounding: else every film gets a little darker
 
-Stylise = Callable[[Iterator[np.ndarray]], Iterable[np.ndarray]]
+Stylize = Callable[[Iterator[np.ndarray]], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def suffix(path: str | Path) -> str:
         return ".mp4"
 
 
-def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Mapping[str, str]) -> None:
+def write(source: str | Path, output: str | Path, stylize: Stylize, metadata: Mapping[str, str]) -> None:
     """The film `source` with other frames, as H.264 in `output`: the same timestamps, the sound copied as it is.
 
     `stylise` gets an iterator of frames, uint8 [height, width, 3], and yields as many, in their order, all of one
@@ -128,8 +128,8 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
             raise GessoError(f"{output} cannot hold the sound of {source} ({misfit}). {advice}")
     times: deque[tuple[int, int]] = deque()  # of the frames that are with `stylise`
     handed_out = _hand_out(film, times)
-    stylised = iter(stylise(handed_out))
-    first = next(stylised, None)
+    stylized = iter(stylize(handed_out))
+    first = next(stylized, None)
     if first is None:
         raise ValueError("stylise gave no frames")
     options = {} if kind == "matroska" else {"movflags": "faststart"}  # plays while it is still loading
@@ -144,7 +144,7 @@ def write(source: str | Path, output: str | Path, stylise: Stylise, metadata: Ma
             packets = _sound(sound, target, film)
             packet = next(packets, None)
             try:
-                for pixels in chain([first], stylised):
+                for pixels in chain([first], stylized):
                     if not times:
                         raise ValueError("stylise gave more frames than it got")
                     pts, duration = times.popleft()

@@ -25,7 +25,7 @@ PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
 LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 
 
-class Picture(NamedTuple):
+class PictureFile(NamedTuple):
     """A file: path relative to the root, with slashes; size in bytes; time of change in nanoseconds."""
 
     path: str
@@ -37,7 +37,7 @@ def load(
     root: str | None,
     image_size: int,
     cache_dir: str,
-    crop: str = "centre",
+    crop: str = "center",
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
@@ -55,13 +55,13 @@ def load(
     )
 
 
-def subfolders(pictures: Sequence[Picture]) -> list[str] | None:
+def subfolders(pictures: Sequence[PictureFile]) -> list[str] | None:
     """The first-level subfolder of each picture; None if some lie in no subfolder."""
     classes = [picture.path.split("/")[0] if "/" in picture.path else None for picture in pictures]
     return None if None in classes else classes
 
 
-def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) -> tuple[Path, list[Picture]]:
+def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) -> tuple[Path, list[PictureFile]]:
     """The folder that the configuration's `key` names and all pictures under it (`find_pictures`).
 
     Raises `GessoError`, saying what is `expected`, if there is no such folder or no picture in it.
@@ -78,7 +78,7 @@ def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) 
     return folder, pictures
 
 
-def find_pictures(root: Path) -> list[Picture]:
+def find_pictures(root: Path) -> list[PictureFile]:
     """All picture files under `root`, by suffix, in an order that is the same on every file system.
 
     Hidden files and folders are left out, and what macOS packs beside (`__MACOSX`). Links are followed.
@@ -100,7 +100,7 @@ def find_pictures(root: Path) -> list[Picture]:
             path = prefix + entry.name
             if entry.name.lower().endswith(SUFFIXES) and entry.is_file():
                 info = entry.stat()
-                found.append(Picture(path, info.st_size, info.st_mtime_ns))
+                found.append(PictureFile(path, info.st_size, info.st_mtime_ns))
             elif entry.is_dir():
                 folders.append(path + "/")
     return sorted(found, key=lambda picture: picture.path.split("/"))
@@ -109,7 +109,7 @@ def find_pictures(root: Path) -> list[Picture]:
 def from_files(
     name: str,
     root: Path,
-    pictures: Sequence[Picture],
+    pictures: Sequence[PictureFile],
     classes: Sequence[str] | None,
     image_size: int,
     cache_dir: str,
@@ -123,7 +123,7 @@ def from_files(
     Class numbers follow the alphabet and have no gaps: a class of which nothing could be read is left out.
     """
     check(image_size, limit, crop)
-    chosen = spread(len(pictures), limit)
+    chosen = subsample(len(pictures), limit)
     pictures = [pictures[i] for i in chosen]
     where = str(root.resolve())  # two folders may hold files of the same names, sizes and times
     key = {"version": VERSION, "size": image_size, "crop": crop, "root": where, "pictures": pictures}
@@ -153,7 +153,7 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", errors="replace")
 
 
-def check(image_size: int, limit: int | None, crop: str = "centre") -> None:
+def check(image_size: int, limit: int | None, crop: str = "center") -> None:
     """Raises `GessoError` for values that no data set can have."""
     if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
         raise GessoError(f"image_size={image_size}: must be a whole number of pixels, 1 or more.")
@@ -163,7 +163,7 @@ def check(image_size: int, limit: int | None, crop: str = "centre") -> None:
         raise GessoError(f"dataset.crop={crop}: must be one of {', '.join(CROPS)}.")
 
 
-def spread(count: int, limit: int | None) -> np.ndarray:
+def subsample(count: int, limit: int | None) -> np.ndarray:
     """int64 [min(count, limit)]: numbers from 0 to count - 1, evenly spread (all where `limit` is None)."""
     kept = count if limit is None else min(count, limit)
     return np.arange(kept) * count // max(kept, 1)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from data.cache import cached
-from data.image_folder import check, spread
+from data.image_folder import check, subsample
 from data.pipeline import Dataset
 
 VERSION = 1
@@ -39,7 +39,7 @@ def load(
         raise GessoError(f"dataset.split={split}: must be one of {', '.join(SPLITS)}.")
     path = _find(root)
     digits, labels = _read(path, split)
-    chosen = spread(len(digits), limit)
+    chosen = subsample(len(digits), limit)
     digits, labels = digits[chosen], labels[chosen]
     if image_size == 32:
         images = _padded(digits)

@@ -13,8 +13,8 @@ import numpy as np
 from core.errors import GessoError
 from data.cache import cached
 from data.decode import decode_all
-from data.image_folder import PICTURES, Picture, check, listed, report, several, spread
-from data.pairs import beside, match, side_by_side
+from data.image_folder import PICTURES, PictureFile, check, listed, report, several, subsample
+from data.pair_files import load_pair, match, side_by_side
 from data.pipeline import Dataset
 from data.store import Store
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # of what `data.pairs` makes; a new one makes all caches anew
+VERSION = 2  # of what `data.pair_files` makes; a new one makes all caches anew
 DIRECTIONS = ("forward", "backward")
 SPLITS = {"train", "test", "val"}
 EXPECTED = (
@@ -111,8 +111,8 @@ def load(
         folder, pictures = _listed(root, "dataset.root", split)
         decode, folders, files, alone = side_by_side, (folder,), [(picture,) for picture in pictures], ()
     else:
-        decode, (folders, files, alone) = beside, _matched(source, target, split)
-    files = [files[i] for i in spread(len(files), limit)]
+        decode, (folders, files, alone) = load_pair, _matched(source, target, split)
+    files = [files[i] for i in subsample(len(files), limit)]
     names = [" and ".join(str(picture.path) for picture in pair) for pair in files]
 
     def decoded(i: int) -> np.ndarray:
@@ -139,7 +139,7 @@ def load(
     return Paired(pairs, direction == "backward", (*alone, *images.skipped))
 
 
-def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[Picture]]:
+def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[PictureFile]]:
     """The folder `root`, or its subfolder `split`, and the pictures in it."""
     whole = Path(str(root)).expanduser()
     if split is None or not whole.is_dir():
@@ -156,7 +156,7 @@ def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[Picture]
 
 def _matched(
     source: str, target: str, split: str | None
-) -> tuple[tuple[Path, Path], list[tuple[Picture, Picture]], tuple[str, ...]]:
+) -> tuple[tuple[Path, Path], list[tuple[PictureFile, PictureFile]], tuple[str, ...]]:
     """The two folders, the pairs in them, and "relative path: reason" for each file without a partner."""
     first, sources = _listed(source, "dataset.source", split)
     second, targets = _listed(target, "dataset.target", split)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 # What `write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-LEAST = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
+MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 LONGEST = {"JPEG": 65535, "WEBP": 16383}  # pixels a side; the others have no limit that matters
 
 
@@ -51,7 +51,7 @@ def read(path: str | Path, size: int | None = None) -> Picture:
         raise GessoError(f"size={size}: must be null or a number of pixels, 1 or more.")
     try:
         with Image.open(path, formats=FORMATS) as image:
-            target = scaled(image.size, size) if size else image.size
+            target = scale_sides(image.size, size) if size else image.size
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
             image.load()
@@ -124,13 +124,13 @@ def find(folder: str | Path) -> list[Path]:
     ]
 
 
-def grown(pixels: np.ndarray, least: int) -> np.ndarray:
+def pad_to_min(pixels: np.ndarray, least: int) -> np.ndarray:
     """[height, width, channels], with sides of at least `least`: its mirror image is put below and to the right."""
     rows, columns = (max(0, least - side) for side in pixels.shape[:2])
     return np.pad(pixels, ((0, rows), (0, columns), (0, 0)), "symmetric") if rows or columns else pixels
 
 
-def scaled(sides: tuple[int, int], size: float) -> tuple[int, int]:
+def scale_sides(sides: tuple[int, int], size: float) -> tuple[int, int]:
     """Two sides of the same shape as `sides`, in their order: the longer one `size`, the shorter at least 1."""
     one, other = (max(1, round(side * size / max(sides))) for side in sides)
     return one, other
@@ -218,7 +218,7 @@ def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
 def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     """The paintings to learn: a file, several, or all in a folder; float32 [height, width, 3] in [-1, 1].
 
-    Their longer side is `size`, the shorter one at least `LEAST`. Raises `GessoError` if there is none, or one
+    Their longer side is `size`, the shorter one at least `MIN_SIDE`. Raises `GessoError` if there is none, or one
     that cannot be read.
     """
     if not paths:
@@ -227,4 +227,4 @@ def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
     if not files:
         raise GessoError(f"model.style={paths}: no pictures there.")
-    return [grown(to_float(read(file, size).pixels), LEAST) for file in files]
+    return [pad_to_min(to_float(read(file, size).pixels), MIN_SIDE) for file in files]

@@ -91,10 +91,10 @@ def load(
             "dataset.b=<pictures to translate them into, such as paintings>."
         )
     options = (image_size, cache_dir, crop, flip, limit)
-    return Unpaired(read(a, "dataset.a", *options), read(b, "dataset.b", *options))
+    return Unpaired(load_folder(a, "dataset.a", *options), load_folder(b, "dataset.b", *options))
 
 
-def read(
+def load_folder(
     root: str,
     key: str,
     image_size: int,

@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 
 from core.errors import GessoError
-from data.image_folder import Picture, find_pictures, from_files
+from data.image_folder import PictureFile, find_pictures, from_files
 from data.pipeline import Dataset
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def load(
     cache_dir: str,
     label: str = "style",
     csv: str | None = None,
-    crop: str = "centre",
+    crop: str = "center",
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
@@ -64,7 +64,7 @@ def _places(root: Path, folder: str | None) -> list[Path]:
     return [root, root / "wikiart_csv", root.parent, root.parent / "wikiart_csv"]
 
 
-def _labelled(pictures: list[Picture], label: str, places: list[Path]) -> tuple[list[Picture], list[str]]:
+def _labelled(pictures: list[PictureFile], label: str, places: list[Path]) -> tuple[list[PictureFile], list[str]]:
     """The pictures that have this label, and the label of each."""
     place = next((p for p in places if _file(p, f"{label}_train")), None)
     known = read_labels(place, label) if place else {}

@@ -61,7 +61,7 @@ class Inside:
         )
         if len(dataset) < 2:
             raise GessoError(f"{dataset.name} has {len(dataset)} pictures: none is nearer than others.")
-        images, neighbours = self._samples(config.num), min(config.neighbours, len(dataset))
+        images, neighbours = self._samples(config.num), min(config.neighbors, len(dataset))
         rows, nearest, ratios = [], [], []
         for image, row in zip(images, space(images), strict=True):
             parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
@@ -91,7 +91,7 @@ class Inside:
             "generated": sets.of_generator(self.generator, num, config.seed, labels, size, "generated"),
             "training": sets.of_dataset(dataset, chosen, size, "training"),
         }
-        classifier = None if config.classifier is None else trained.read(config.classifier)
+        classifier = None if config.classifier is None else trained.load_network(config.classifier)
         colors, classes = {}, {}
         for name, batches in streams.items():
             colors[name], likeliest = ColorBalance(), []

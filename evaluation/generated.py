@@ -82,7 +82,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     if config.baselines and len(second) == num:
         streams["reals, others"] = reals(second, bar="reals")
         streams[pairs.BLURRED] = _changed(reals(second, bar="blurred"), pairs.blurred)
-        streams[pairs.MEAN_COLOUR] = _changed(reals(second, bar="mean colour"), pairs.mean_colour)
+        streams[pairs.MEAN_COLOR] = _changed(reals(second, bar="mean colour"), pairs.mean_color)
     rows = {
         name: sets.measured(seen(batches, kinds, scale=scale), reference, metrics)
         for name, batches in streams.items()
@@ -98,7 +98,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     return rows, settings
 
 
-def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.Seen:
+def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.SetStatistics:
     """`sets.look`. Raises `GessoError` for pictures that the networks it looks through do not take."""
     try:
         return sets.look(((images, labels if labelled else None) for images, labels in batches), kinds, **options)
@@ -141,7 +141,7 @@ def _side(folder: str) -> int:
 
 
 def _classifier(path: str) -> Callable[[np.ndarray], Any]:
-    network = trained.read(path)
+    network = trained.load_network(path)
     return lambda images: network(images, training=False)
 
 

@@ -17,8 +17,8 @@ from core.errors import GessoError
 from core.images import to_uint8
 from core.instantiate import build
 from data import picture
-from data.image_folder import Picture, several
-from data.pairs import match
+from data.image_folder import PictureFile, several
+from data.pair_files import match
 from models import trained
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ Pair = tuple[np.ndarray, np.ndarray]  # uint8 [height, width, channels]: the pic
 Metrics = Mapping[str, Mapping[str, Any]]  # as conf/metrics/ has them, each `function` built
 BLUR = 3.0  # px
 SMOOTHINGS = 50  # by 2 px each: as far as 14 px together
-BLURRED, MEAN_COLOUR = f"reals, blurred by {BLUR:g} px", "reals, mean colour"
+BLURRED, MEAN_COLOR = f"reals, blurred by {BLUR:g} px", "reals, mean colour"
 
 
 class Means:
@@ -76,10 +76,12 @@ def baselines(task: str | None, same_size: bool, tint: np.ndarray | None = None)
     `same_size`: sources have the shape of targets; `tint`: the mean colour of all targets, float32 `[3]`.
     """
     if task == "super_resolution":
-        return {"sources, bicubic": lambda sources, targets: _each(resized, to_uint8(sources), targets.shape[1:])}
+        return {
+            "sources, bicubic": lambda sources, targets: _each(resize_bicubic, to_uint8(sources), targets.shape[1:])
+        }
     simple = {
         BLURRED: lambda sources, targets: _each(blurred, to_uint8(targets)),
-        MEAN_COLOUR: lambda sources, targets: _each(mean_colour, to_uint8(targets)),
+        MEAN_COLOR: lambda sources, targets: _each(mean_color, to_uint8(targets)),
     }
     if same_size:
         simple["sources, untouched"] = lambda sources, targets: to_uint8(sources)
@@ -101,7 +103,7 @@ def _each(change: Callable[..., np.ndarray], images: np.ndarray, *options) -> np
 
 def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
     """Files of the same name but for the suffix, in two folders. Raises `GessoError` if there are none."""
-    named = ([Picture(path.name, 0, 0) for path in picture.find(folder)] for folder in (images, truths))
+    named = ([PictureFile(path.name, 0, 0) for path in picture.find(folder)] for folder in (images, truths))
     pairs, alone, _ = match(*named)
     if not pairs:
         raise GessoError(f"No picture in {images} has the name of one in {truths}.")
@@ -113,7 +115,7 @@ def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
     return [(images / one.path, truths / other.path) for one, other in pairs]
 
 
-def read(files: Iterable[tuple[Path, Path]]) -> Iterator[Pair]:
+def read_pairs(files: Iterable[tuple[Path, Path]]) -> Iterator[Pair]:
     """The pictures of pairs of files, at their own size. Raises `GessoError` if the two differ in size."""
     for one, other in files:
         image, truth = picture.read(one).pixels, picture.read(other).pixels
@@ -129,7 +131,7 @@ def blurred(image: np.ndarray) -> np.ndarray:
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(BLUR))).reshape(image.shape)
 
 
-def mean_colour(image: np.ndarray) -> np.ndarray:
+def mean_color(image: np.ndarray) -> np.ndarray:
     """All of its mean colour."""
     return np.broadcast_to(np.rint(image.mean(axis=(0, 1), keepdims=True)).astype(np.uint8), image.shape)
 
@@ -146,7 +148,7 @@ def filled(image: np.ndarray, holes: np.ndarray) -> np.ndarray:
     return np.rint(smooth).astype(np.uint8)
 
 
-def resized(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def resize_bicubic(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Bicubic, to the height and width of `shape`."""
     return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
@@ -209,5 +211,5 @@ def _held_out(config: DictConfig) -> bool:
 def folders(config: DictConfig, metrics: Metrics) -> tuple[dict, dict]:
     """Two folders, picture by picture, at their own sizes."""
     files = of_folders(Path(config.images), Path(config.truth))[: config.num]
-    found = Means(metrics).add(read(files))
+    found = Means(metrics).add(read_pairs(files))
     return {str(config.images): found.values}, {"truth": str(config.truth), "num": found.n, "resizer": "none"}

@@ -20,7 +20,7 @@ VERSION = 1  # of features in the cache
 
 
 @dataclass
-class Seen:
+class SetStatistics:
     """What is left of a set of `n` pictures once it has passed by: only what some metric asked for.
 
     Memory grows by the features, 2 KB a picture on VGG16's 512, where a metric compares picture with picture;
@@ -41,12 +41,12 @@ def look(
     space: FeatureSpace | None = None,
     scale: float = 1.0,
     classifier: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> Seen:
+) -> SetStatistics:
     """Passes `batches` by the feature space and the classifier, as far as `kinds` of `KINDS` need them.
 
     Features, and with them their moments, are multiplied by `scale`.
     """
-    kinds, seen = set(kinds), Seen()
+    kinds, seen = set(kinds), SetStatistics()
     parts = {name: [] for name in ("features", "labels", "images", "probabilities")}
     if "moments" in kinds:
         seen.moments = Moments(space.dimensions)
@@ -70,7 +70,9 @@ def look(
     return seen
 
 
-def measured(seen: Seen, reference: Seen, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def measured(
+    seen: SetStatistics, reference: SetStatistics, metrics: Mapping[str, Mapping[str, Any]]
+) -> dict[str, float]:
     """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference.
 
     Raises `GessoError` for a metric that does not take them, such as sets that are too small for it.
@@ -146,9 +148,11 @@ def reference_features(
     return np.load(cached("features", key, build, cache_dir) / "features.npy", mmap_mode="r", allow_pickle=False)
 
 
-def of_features(features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float) -> Seen:
+def of_features(
+    features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float
+) -> SetStatistics:
     """As `look`, of raw features that are there already."""
-    seen = Seen(n=len(features), labels=labels)
+    seen = SetStatistics(n=len(features), labels=labels)
     if {"features", "labelled"} & set(kinds):
         seen.features = features * np.float32(scale)
     if "moments" in kinds:

@@ -80,7 +80,7 @@ class Judge:
         return sum(float(style.gram_distance(found[name], other[name])[0]) for name in STYLE_LAYERS)
 
     def _features(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        image = picture.grown(np.asarray(image, np.float32), picture.LEAST)
+        image = picture.pad_to_min(np.asarray(image, np.float32), picture.MIN_SIDE)
         found = self.encoder(image[None], training=False)
         return {name: np.asarray(values) for name, values in found.items()}
 
@@ -118,7 +118,7 @@ def films(config: DictConfig) -> tuple[dict, dict]:
     if not same_shape((content.height, content.width), (height, width), rounding=2):  # px: painted sides are even
         sizes = f"{width}x{height} px, {config.content} {content.width}x{content.height}"
         raise GessoError(f"{config.images} is {sizes}: not the same film.")
-    frames = (pairs.resized(frame, (height, width)) for frame in content)
+    frames = (pairs.resize_bicubic(frame, (height, width)) for frame in content)
     try:
         found = flicker(frames, painted)
     except ValueError as error:

@@ -6,7 +6,7 @@ picture lies in, so that one outlier's large ball lends it little; coverage coun
 
 import numpy as np
 
-from metrics import neighbours
+from metrics import neighbors
 
 
 def density_coverage(features: np.ndarray, reference: np.ndarray, k: int = 5) -> tuple[float, float]:
@@ -19,6 +19,6 @@ def density_coverage(features: np.ndarray, reference: np.ndarray, k: int = 5) ->
     copies has a ball of radius 0, in which nothing lies. Raises `ValueError` for a reference of fewer than k + 1
     rows and where the dimensions differ.
     """
-    radii = neighbours.kth_distance(reference, k)
-    balls, pictures = neighbours.within(features, reference, radii, closed=False)
+    radii = neighbors.kth_distance(reference, k)
+    balls, pictures = neighbors.within(features, reference, radii, closed=False)
     return float(np.mean(balls) / k), float(np.mean(pictures > 0))

@@ -3,7 +3,7 @@
 The squared maximum mean discrepancy under the kernel `(x.y / d + 1)^3`, by its unbiased estimate: on average it is
 0 for two samples of one distribution, however few they are, so it may be negative. FID is biased, by an amount that
 depends on the generator and the number of pictures; KID is not. It hardly notices that a generator makes few
-pictures over and over (`metrics.spacing` does).
+pictures over and over (`metrics.neighbor_distance_ratio` does).
 """
 
 import numpy as np

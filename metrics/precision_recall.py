@@ -7,7 +7,7 @@ k-th nearest other. An outlier's ball is large: sets with outliers seem to fill 
 
 import numpy as np
 
-from metrics import neighbours
+from metrics import neighbors
 
 
 def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) -> tuple[float, float]:
@@ -21,5 +21,5 @@ def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) ->
 
 
 def _covered(points: np.ndarray, centres: np.ndarray, k: int) -> float:
-    balls, _ = neighbours.within(points, centres, neighbours.kth_distance(centres, k))
+    balls, _ = neighbors.within(points, centres, neighbors.kth_distance(centres, k))
     return float(np.mean(balls > 0))

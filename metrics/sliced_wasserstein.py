@@ -40,7 +40,7 @@ def per_level(
     descriptors_a, descriptors_b = _descriptors(a, patches, rng), _descriptors(b, patches, rng)
     result = {}
     for size in list(descriptors_a):
-        x, y = (_normalised(descriptors.pop(size)) for descriptors in (descriptors_a, descriptors_b))
+        x, y = (_normalized(descriptors.pop(size)) for descriptors in (descriptors_a, descriptors_b))
         directions = rng.standard_normal((x.shape[1], projections)).astype(np.float32)
         directions /= np.linalg.norm(directions, axis=0)
         # Sorted along rows, which are contiguous: several times as fast as along columns.
@@ -76,7 +76,7 @@ def _descriptors(images: np.ndarray, patches: int, rng: np.random.Generator) -> 
     return {size: np.concatenate(parts) for size, parts in found.items()}
 
 
-def _normalised(descriptors: np.ndarray) -> np.ndarray:
+def _normalized(descriptors: np.ndarray) -> np.ndarray:
     """Mean 0 and standard deviation 1 a channel, patches as rows: `[num, 7 * 7 * channels]`."""
     mean = descriptors.mean(axis=(0, 1, 2), dtype=np.float64)
     deviation = descriptors.std(axis=(0, 1, 2), dtype=np.float64)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual
-from models.base import Trainable, prepared, scaled, update
+from models.base import Trainable, prepared, scale_loss_for, update
 from models.networks import adain
 
 Tensor = tf.Tensor
@@ -26,7 +26,7 @@ class AdaIN(Trainable, keras.Model):
         width: of the decoder; weights: of the encoder, see `vgg.encoder`.
     """
 
-    result = "total_loss"
+    monitor = "total_loss"
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class AdaIN(Trainable, keras.Model):
         super().__init__(name="adain")
         self.stylizer = adain.stylizer(width, weights)
         self.decoder = self.stylizer.get_layer("decoder")
-        self.begin(seed)
+        self.init_state(seed)
 
     def compile(
         self,
@@ -53,7 +53,7 @@ class AdaIN(Trainable, keras.Model):
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.set_losses(moments_layers, content_weight, style_weight)
         self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables)
-        self.measure(("total_loss", "content_loss", "style_loss"))
+        self.track(("total_loss", "content_loss", "style_loss"))
 
     def set_losses(self, moments_layers: Sequence[str], content_weight: float, style_weight: float) -> None:
         """What `losses_of` weighs: `moments_layers` names the layers whose moments count."""
@@ -93,9 +93,9 @@ class AdaIN(Trainable, keras.Model):
         with tf.GradientTape() as tape:
             losses = self.losses_of(self.decoder(target, training=True), target, style)
             loss = sum(losses.values())
-            scaled_loss = scaled(loss, self.decoder_optimizer)
+            scaled_loss = scale_loss_for(loss, self.decoder_optimizer)
         update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
-        return self.record({"total_loss": loss, **losses})
+        return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """A row of `columns` contents, below it their styles, and below these the contents painted in them."""

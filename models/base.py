@@ -16,20 +16,20 @@ class Trainable:
 
     batches_per_step = 1  # how many batches one step takes
     # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
-    result: str | None = None
+    monitor: str | None = None
 
-    def begin(self, seed: int) -> None:
+    def init_state(self, seed: int) -> None:
         """To be called by `__init__`, after Keras's own."""
         self.seed = seed
         self.means: dict[str, keras.metrics.Mean] = {}
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
-    def measure(self, names: Iterable[str]) -> None:
-        """To be called at the end of `compile`: what `record` will be given."""
+    def track(self, names: Iterable[str]) -> None:
+        """To be called at the end of `compile`: what `update_metrics` will be given."""
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
-    def record(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def update_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Ends a step: counts it, and gives the means so far, with the step's `values`."""
         self.step.assign(self.step + 1)
         for name, value in values.items():
@@ -45,12 +45,12 @@ class Trainable:
 class Adversarial(Trainable):
     """A generator and a discriminator, each with its optimizer, and the objective that they disagree on.
 
-    A subclass says what it measures (`mean_names`), what of an objective it does not have (`refused`: penalties,
-    weight_clipping, relativistic), and, if its networks are not called `generator` and `discriminator`, what is to
-    be trained (`trained_variables`).
+    A subclass says what it measures (`mean_names`), what of an objective it does not have (`unsupported`:
+    penalties, weight_clipping or relativistic), and, if its networks are not called `generator` and
+    `discriminator`, what is to be trained (`trained_variables`).
     """
 
-    refused: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
@@ -90,13 +90,13 @@ class Adversarial(Trainable):
         self.weight_clipping = weight_clipping
         self.threshold = threshold
         asked = {"penalties": self.penalties, "weight_clipping": weight_clipping, "relativistic": self.relativistic}
-        wrong = [name for name in self.refused if asked[name]]
+        wrong = [name for name in self.unsupported if asked[name]]
         if wrong:
             raise ValueError(f"{self.name} does not take this objective: {', '.join(wrong)}.")
         generator, discriminator = self.trained_variables()
         self.generator_optimizer = prepared(generator_optimizer, generator)
         self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator)
-        self.measure([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties)])
+        self.track([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties)])
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -120,13 +120,13 @@ class Adversarial(Trainable):
 def update(
     optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
 ) -> Tensor:
-    """Applies the gradients of the (`scaled`) loss; returns their norm, unscaled."""
+    """Applies the gradients of the (`scale_loss_for`) loss; returns their norm, unscaled."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
     optimizer.apply(gradients, variables)
     return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
 
 
-def scaled(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
+def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
     """The loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return optimizer.scale_loss(loss / replicas)

@@ -16,7 +16,7 @@ from keras import ops
 
 from losses import perceptual
 from models.adain import AdaIN
-from models.base import Adversarial, accuracy, scaled, update
+from models.base import Adversarial, accuracy, scale_loss_for, update
 from models.networks import adain
 from models.trained import take_over
 
@@ -40,8 +40,8 @@ class ContentStyleGAN(Adversarial, keras.Model):
         seed: of penalties that draw points.
     """
 
-    refused = ("weight_clipping", "relativistic")
-    result = "style_loss"
+    unsupported = ("weight_clipping", "relativistic")
+    monitor = "style_loss"
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         self.num_classes = num_classes
         self.painter.set_losses(moments_layers, content_weight, style_weight)
         self.adversarial_weight = adversarial_weight
-        self.begin(seed)
+        self.init_state(seed)
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
@@ -91,18 +91,20 @@ class ContentStyleGAN(Adversarial, keras.Model):
             with tape.stop_recording():
                 means = self._train_discriminator(data["style"], image, labels)
             losses = painter.losses_of(image, target, style)
-            adversarial = self.generator_loss(self._judge(image, labels))
+            adversarial = self.generator_loss(self._discriminate(image, labels))
             loss = sum(losses.values()) + self.adversarial_weight * adversarial
-            objective = scaled(loss, self.generator_optimizer)
+            objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, painter.decoder.trainable_variables)
-        return self.record(means | losses | {"generator_loss": adversarial, "generator_gradient_norm": norm})
+        return self.update_metrics(
+            means | losses | {"generator_loss": adversarial, "generator_gradient_norm": norm}
+        )
 
     def _train_discriminator(self, reals: Tensor, fakes: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
-            real, fake = self._judge(reals, labels), self._judge(fakes, labels)
+            real, fake = self._discriminate(reals, labels), self._discriminate(fakes, labels)
             loss = self.discriminator_loss(real, fake)
-            terms = self.penalty_terms(lambda x: self._judge(x, labels), reals, fakes, self.key(PENALTY))
-            objective = scaled(loss + sum(terms.values()), self.discriminator_optimizer)
+            terms = self.penalty_terms(lambda x: self._discriminate(x, labels), reals, fakes, self.key(PENALTY))
+            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return terms | {
             "discriminator_loss": loss,
@@ -110,7 +112,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
             "discriminator_accuracy": accuracy(real, fake, self.threshold),
         }
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> Tensor:
+    def _discriminate(self, images: Tensor, labels: Tensor | None) -> Tensor:
         return self.discriminator([images, labels] if self.num_classes else images, training=True)
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:

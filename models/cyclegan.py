@@ -7,13 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.base import Adversarial, accuracy, scaled, update
-from models.image_pool import History
+from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
 
-HISTORY_A, HISTORY_B = range(2)  # what a random number of a step is for
+POOL_A, POOL_B = range(2)  # what a random number of a step is for
 
 
 class CycleGAN(Adversarial, keras.Model):
@@ -27,12 +27,12 @@ class CycleGAN(Adversarial, keras.Model):
         generator: builder of a network from picture to picture; discriminator: builder, called with `image_shape`.
         image_shape: of both kinds; `num_classes` of the data set is not used.
         cycle_weight, identity_weight: of the two, beside the adversarial loss.
-        history: pictures that each discriminator is reminded of.
+        pool_size: pictures that each discriminator is reminded of.
         seed: of what is drawn from the history.
     """
 
-    refused = ("penalties", "weight_clipping", "relativistic")
-    result = "cycle_loss"
+    unsupported = ("penalties", "weight_clipping", "relativistic")
+    monitor = "cycle_loss"
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class CycleGAN(Adversarial, keras.Model):
         image_shape: tuple[int, int, int],
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
-        history: int = 50,
+        pool_size: int = 50,
         num_classes: int = 0,
         seed: int = 0,
     ):
@@ -49,9 +49,12 @@ class CycleGAN(Adversarial, keras.Model):
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.a_to_b, self.b_to_a = generator(), generator()
-        self.judge_a, self.judge_b = discriminator(image_shape=image_shape), discriminator(image_shape=image_shape)
-        self.old_a, self.old_b = (History(image_shape, history, name=f"history_{name}") for name in "ab")
-        self.begin(seed)
+        self.discriminator_a, self.discriminator_b = (
+            discriminator(image_shape=image_shape),
+            discriminator(image_shape=image_shape),
+        )
+        self.pool_a, self.pool_b = (ImagePool(image_shape, pool_size, name=f"pool_{name}") for name in "ab")
+        self.init_state(seed)
 
     def mean_names(self) -> list[str]:
         """What a step measures."""
@@ -61,7 +64,7 @@ class CycleGAN(Adversarial, keras.Model):
         """Of both generators, and of both discriminators."""
         return (
             self.a_to_b.trainable_variables + self.b_to_a.trainable_variables,
-            self.judge_a.trainable_variables + self.judge_b.trainable_variables,
+            self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables,
         )
 
     @property
@@ -78,30 +81,30 @@ class CycleGAN(Adversarial, keras.Model):
                 means = self._train_discriminators(a, b, fake_a, fake_b)
             cycle = reconstruction.l1(self.b_to_a(fake_b, training=True), a)
             cycle += reconstruction.l1(self.a_to_b(fake_a, training=True), b)
-            adversarial = self.generator_loss(self.judge_b(fake_b, training=True))
-            adversarial += self.generator_loss(self.judge_a(fake_a, training=True))
+            adversarial = self.generator_loss(self.discriminator_b(fake_b, training=True))
+            adversarial += self.generator_loss(self.discriminator_a(fake_a, training=True))
             loss = adversarial + self.cycle_weight * cycle
             if self.identity_weight:
                 identity = reconstruction.l1(self.a_to_b(b, training=True), b)
                 identity += reconstruction.l1(self.b_to_a(a, training=True), a)
                 loss += self.identity_weight * identity
                 means["identity_loss"] = identity
-            objective = scaled(loss, self.generator_optimizer)
+            objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.trained_variables()[0])
-        return self.record(
+        return self.update_metrics(
             means | {"generator_loss": adversarial, "cycle_loss": cycle, "generator_gradient_norm": norm}
         )
 
     def _train_discriminators(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
-        fake_a = self.old_a(fake_a, self.key(HISTORY_A))
-        fake_b = self.old_b(fake_b, self.key(HISTORY_B))
+        fake_a = self.pool_a(fake_a, self.key(POOL_A))
+        fake_b = self.pool_b(fake_b, self.key(POOL_B))
         with tf.GradientTape() as tape:
             logits = [
-                (judge(real, training=True), judge(fake, training=True))
-                for judge, real, fake in ((self.judge_a, a, fake_a), (self.judge_b, b, fake_b))
+                (network(real, training=True), network(fake, training=True))
+                for network, real, fake in ((self.discriminator_a, a, fake_a), (self.discriminator_b, b, fake_b))
             ]
             loss = sum(self.discriminator_loss(*pair) for pair in logits) / 2  # slowed down, as in the paper
-            objective = scaled(loss, self.discriminator_optimizer)
+            objective = scale_loss_for(loss, self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": right}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.base import Trainable, key, prepared, scaled, update
+from models.base import Trainable, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
 from models.trained import take_over
 
@@ -36,7 +36,7 @@ class FastStyle(Trainable, keras.Model):
         seed: of the choice of styles.
     """
 
-    result = "total_loss"
+    monitor = "total_loss"
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class FastStyle(Trainable, keras.Model):
             take_over(start, self.network)
         self.log_above = log_above
         self.styles = [tf.constant(style[None], tf.float32) for style in styles]
-        self.begin(seed)
+        self.init_state(seed)
 
     def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:
         """Sets the optimizer and what to minimise. The styles' Gram matrices are computed here, once."""
@@ -65,7 +65,7 @@ class FastStyle(Trainable, keras.Model):
         self.targets = {name: tf.concat([gram[name] for gram in grams], axis=0) for name in grams[0]}
         names = ["total_loss", "content_loss", "style_loss"]
         names += ["smoothness_loss"] if objective.smoothness else []
-        self.measure(names)
+        self.track(names)
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -102,9 +102,9 @@ class FastStyle(Trainable, keras.Model):
                 losses["smoothness_loss"] = objective.smoothness_loss(painted)
             loss = sum(losses.values())
             minimised = loss - losses["style_loss"] + flattened(losses["style_loss"], self.log_above)
-            scaled_loss = scaled(minimised, self.network_optimizer)
+            scaled_loss = scale_loss_for(minimised, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
-        return self.record({"total_loss": loss, **losses})
+        return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """A row of `columns` contents, and below them a row in each style."""

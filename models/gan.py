@@ -10,7 +10,7 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import latent
 from models.augmentation import Augmentation
-from models.base import Adversarial, accuracy, scaled, update
+from models.base import Adversarial, accuracy, scale_loss_for, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -75,20 +75,20 @@ class GAN(Adversarial, keras.Model):
         self.ema.set_weights(self.generator.get_weights())
         self.ema.trainable = False
         self._generate = tf.function(self._generated, reduce_retracing=True)
-        self.begin(seed)
+        self.init_state(seed)
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
         names = list(_MEANS)
-        if self._judges("class_logits"):
+        if self._has_output("class_logits"):
             names += ["discriminator_class_loss", "generator_class_loss"]
-        if self._judges("reconstruction_error"):
+        if self._has_output("reconstruction_error"):
             names += ["reconstruction_loss"]
         if self.augmentation.target is not None:
             names += ["augment_probability"]
         return names
 
-    def _judges(self, name: str) -> bool:
+    def _has_output(self, name: str) -> bool:
         """Whether the discriminator has an output `name`."""
         return isinstance(self.discriminator.output, dict) and name in self.discriminator.output
 
@@ -149,29 +149,29 @@ class GAN(Adversarial, keras.Model):
             fakes = self._fakes(reals, labels, 0)
             with tape.stop_recording():
                 means = self._train_discriminator(reals, fakes, labels, 0)
-                other = self._judge(self._seen(reals, REALS, 0), labels) if self.relativistic else {}
-            judged = self._judge(self._seen(fakes, JUDGED, 0), labels)
+                other = self._discriminate(self._augment(reals, REALS, 0), labels) if self.relativistic else {}
+            judged = self._discriminate(self._augment(fakes, JUDGED, 0), labels)
             logits = {"real_logits": other["logits"]} if self.relativistic else {}
             loss = total = self.generator_loss(judged["logits"], **logits)
             if "class_logits" in judged:
                 class_loss = _cross_entropy(labels, judged["class_logits"])
                 means["generator_class_loss"] = class_loss
                 total += class_loss
-            objective = scaled(total, self.generator_optimizer)
+            objective = scale_loss_for(total, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         self._average_generator()
-        return self.record({"generator_loss": loss, "generator_gradient_norm": norm, **means})
+        return self.update_metrics({"generator_loss": loss, "generator_gradient_norm": norm, **means})
 
     def _train_discriminator(
         self, reals: Tensor, fakes: Tensor, labels: Tensor | None, i: int
     ) -> dict[str, Tensor]:
-        reals = self._seen(reals, REALS, i)
-        fakes = self._seen(tf.stop_gradient(fakes), FAKES, i)
+        reals = self._augment(reals, REALS, i)
+        fakes = self._augment(tf.stop_gradient(fakes), FAKES, i)
         with tf.GradientTape() as tape:
-            real, fake = self._judge(reals, labels), self._judge(fakes, labels)
+            real, fake = self._discriminate(reals, labels), self._discriminate(fakes, labels)
             loss = self.discriminator_loss(real["logits"], fake["logits"])
             terms = self.penalty_terms(
-                lambda images: self._judge(images, labels)["logits"], reals, fakes, self._key(PENALTY, i)
+                lambda images: self._discriminate(images, labels)["logits"], reals, fakes, self._key(PENALTY, i)
             )
             if "class_logits" in real:
                 # Of real pictures alone, where the paper takes generated ones, too: from these, a class becomes
@@ -179,7 +179,7 @@ class GAN(Adversarial, keras.Model):
                 terms["discriminator_class_loss"] = _cross_entropy(labels, real["class_logits"])
             if "reconstruction_error" in real:
                 terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
-            objective = scaled(loss + sum(terms.values()), self.discriminator_optimizer)
+            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         if self.weight_clipping is not None:
             clip_weights(self.discriminator.trainable_variables, self.weight_clipping)
@@ -203,10 +203,10 @@ class GAN(Adversarial, keras.Model):
         """Real pictures as a network that is still growing makes its own: coarse, the finest level fading in."""
         return self.discriminator.fade(images) if hasattr(self.discriminator, "fade") else images
 
-    def _seen(self, images: Tensor, purpose: int, i: int) -> Tensor:
+    def _augment(self, images: Tensor, purpose: int, i: int) -> Tensor:
         return self.augmentation(images, self._key(purpose, i), self.step)
 
-    def _judge(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+    def _discriminate(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """The discriminator's outputs by name; "logits" are always there."""
         takes_labels = len(self.discriminator.inputs) == 2
         outputs = self.discriminator([images, labels] if takes_labels else images, training=True)

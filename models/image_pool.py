@@ -6,7 +6,7 @@ import tensorflow as tf
 Tensor = tf.Tensor
 
 
-class History(keras.layers.Layer):
+class ImagePool(keras.layers.Layer):
     """Remembers `size` pictures of `shape`; in variables, so that a checkpoint has them too.
 
     With `size` 0 it gives back what it gets.

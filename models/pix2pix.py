@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.base import Adversarial, accuracy, scaled, update
+from models.base import Adversarial, accuracy, scale_loss_for, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -30,8 +30,8 @@ class Pix2Pix(Adversarial, keras.Model):
         seed: of the dropout, and of penalties that draw points.
     """
 
-    refused = ("weight_clipping",)
-    result = "l1_loss"
+    unsupported = ("weight_clipping",)
+    monitor = "l1_loss"
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Pix2Pix(Adversarial, keras.Model):
         self.reconstruction_weight = reconstruction_weight
         self.generator = generator(image_shape=image_shape, source_shape=source_shape)
         self.discriminator = discriminator(image_shape=image_shape, source_shape=source_shape)
-        self.begin(seed)
+        self.init_state(seed)
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
@@ -68,20 +68,20 @@ class Pix2Pix(Adversarial, keras.Model):
             image = self.generator(source, training=True)
             with tape.stop_recording():
                 means = self._train_discriminator(source, target, image)
-                real = {"real_logits": self._judge(target, source)} if self.relativistic else {}
-            adversarial = self.generator_loss(self._judge(image, source), **real)
+                real = {"real_logits": self._discriminate(target, source)} if self.relativistic else {}
+            adversarial = self.generator_loss(self._discriminate(image, source), **real)
             error = reconstruction.l1(image, target, self._holes(source))
-            objective = scaled(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
+            objective = scale_loss_for(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}
-        return self.record(means)
+        return self.update_metrics(means)
 
     def _train_discriminator(self, source: Tensor, target: Tensor, image: Tensor) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
-            real, fake = self._judge(target, source), self._judge(image, source)
+            real, fake = self._discriminate(target, source), self._discriminate(image, source)
             loss = self.discriminator_loss(real, fake) / 2  # slows it down beside the generator, as in the paper
-            terms = self.penalty_terms(lambda x: self._judge(x, source), target, image, self.key(PENALTY))
-            objective = scaled(loss + sum(terms.values()), self.discriminator_optimizer)
+            terms = self.penalty_terms(lambda x: self._discriminate(x, source), target, image, self.key(PENALTY))
+            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return terms | {
             "discriminator_loss": loss,
@@ -94,7 +94,7 @@ class Pix2Pix(Adversarial, keras.Model):
         channels = self.generator.output_shape[-1]
         return source[..., channels:] if source.shape[-1] == channels + 1 else None
 
-    def _judge(self, image: Tensor, source: Tensor) -> Tensor:
+    def _discriminate(self, image: Tensor, source: Tensor) -> Tensor:
         return self.discriminator([image, source], training=True)
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual, reconstruction
-from models.base import Adversarial, accuracy, scaled, update
+from models.base import Adversarial, accuracy, scale_loss_for, update
 from models.networks import vgg
 from models.pix2pix import shown
 
@@ -35,8 +35,8 @@ class SRGAN(Adversarial, keras.Model):
         content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
     """
 
-    refused = ("penalties", "weight_clipping", "relativistic")
-    result = "l2_loss"
+    unsupported = ("penalties", "weight_clipping", "relativistic")
+    monitor = "l2_loss"
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class SRGAN(Adversarial, keras.Model):
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]
-        self.begin(seed)
+        self.init_state(seed)
 
     def mean_names(self) -> list[str]:
         """What a step measures; 0 of what a phase does not have."""
@@ -79,12 +79,12 @@ class SRGAN(Adversarial, keras.Model):
         small, large = data["source"], data["target"]
         phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
         values = tf.cond(self.step < self.pretrain_steps, *phases)
-        return self.record(dict(zip(_MEANS, values, strict=True)))
+        return self.update_metrics(dict(zip(_MEANS, values, strict=True)))
 
     def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
         with tf.GradientTape() as tape:
             error = reconstruction.l2(self.generator(small, training=True), large)
-            objective = scaled(error, self.generator_optimizer)
+            objective = scale_loss_for(error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         zero = tf.zeros([])
         return [error, zero, zero, zero, zero, norm]
@@ -98,7 +98,7 @@ class SRGAN(Adversarial, keras.Model):
             adversarial = self.generator_loss(self.discriminator(image, training=True))
             content = self.content_weight * perceptual.content_loss(self.encode(image), target)
             loss = content + self.adversarial_weight * adversarial
-            objective = scaled(loss, self.generator_optimizer)
+            objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         error = reconstruction.l2(image, large)
         return [error, content, adversarial, discriminator_loss, right, norm]
@@ -107,7 +107,7 @@ class SRGAN(Adversarial, keras.Model):
         with tf.GradientTape() as tape:
             real, fake = self.discriminator(large, training=True), self.discriminator(image, training=True)
             loss = self.discriminator_loss(real, fake)
-            objective = scaled(loss, self.discriminator_optimizer)
+            objective = scale_loss_for(loss, self.discriminator_optimizer)
         update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return loss, accuracy(real, fake, self.threshold)
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from core import images
-from core.errors import GessoError, nearest
+from core.errors import GessoError, did_you_mean
 
 
 def load(path: str | Path):
@@ -19,7 +19,7 @@ def load(path: str | Path):
 
     Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it takes something else.
     """
-    generator = read(path)
+    generator = load_network(path)
     if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
         raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
     return generator
@@ -56,7 +56,7 @@ def find_class(label: str | int, names: list[str], path: Path) -> int:
         return plain.index(wanted)
     if wanted.isdigit() and int(wanted) < len(names):
         return int(wanted)
-    raise GessoError(f"label={label}: {nearest(str(label), names)}")
+    raise GessoError(f"label={label}: {did_you_mean(str(label), names)}")
 
 
 def provenance(path: Path, seed: int) -> dict[str, str]:
@@ -83,7 +83,7 @@ def load_translator(path: str | Path):
 
 
 def _of(path: str | Path, names: tuple[str, ...], kind: str):
-    network = read(path)
+    network = load_network(path)
     if network.name not in names:
         raise GessoError(f"{path} holds the network '{network.name}', which is no {kind}.")
     return network
@@ -117,7 +117,7 @@ def stylizer_of(path: str | Path | None):
     return None if path is None else load_stylizer(network_file(path, "model.start"))
 
 
-def read(path: str | Path):
+def load_network(path: str | Path):
     import keras
 
     import models.networks

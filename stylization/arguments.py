@@ -7,8 +7,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.config import CHOICES
-from core.errors import GessoError, nearest
-from core.files import short
+from core.errors import GessoError, did_you_mean
+from core.files import relative
 from data import film, picture
 from models import trained
 
@@ -21,7 +21,7 @@ UNUSED = {
         "style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "style_size", "gatys",
     ),
 }  # fmt: skip
-LEAST = {
+MINIMUM = {
     "size": 1, "style_size": 1, "steps": 1, "seed": 0, "tile": 64, "gatys.coarsest": 1, "gatys.log_every": 1,
 }  # fmt: skip
 OPTIONAL = ("size", "style_size", "tile", "gatys.log_every")  # may be null
@@ -42,8 +42,8 @@ def check(config: DictConfig) -> None:
     for key, allowed in choices.items():
         value = OmegaConf.select(config, key)
         if value not in allowed:
-            raise GessoError(f"{key}={value}: {nearest(str(value), [name for name in allowed if name])}")
-    for key, least in LEAST.items():
+            raise GessoError(f"{key}={value}: {did_you_mean(str(value), [name for name in allowed if name])}")
+    for key, least in MINIMUM.items():
         value = OmegaConf.select(config, key)
         if not (value is None and key in OPTIONAL) and (not isinstance(value, int) or value < least):
             raise GessoError(f"{key}={value}: it must be a whole number, at least {least}.")
@@ -55,8 +55,8 @@ def check(config: DictConfig) -> None:
             raise GessoError(f"gatys.{key}={config.gatys[key]}: it must be positive.")
     if config.strength < 0:
         raise GessoError(f"strength={config.strength}: it must not be negative.")
-    if not 0 <= config.steady < 1:
-        raise GessoError(f"steady={config.steady}: it must be at least 0 and below 1.")
+    if not 0 <= config.temporal_consistency < 1:
+        raise GessoError(f"temporal_consistency={config.temporal_consistency}: it must be at least 0 and below 1.")
     if config.content is None:
         raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
     if config.stylizer is None and config.method in ("fast", "adain", "translate"):
@@ -92,7 +92,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
     would overwrite what it is made from.
     """
-    folder = short(Path(config.output or HydraConfig.get().runtime.output_dir).expanduser())
+    folder = relative(Path(config.output or HydraConfig.get().runtime.output_dir).expanduser())
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
     if one_file and Path(str(config.content)).expanduser().is_dir():
         if folder.suffix.lower() in {**film.OUTPUTS, **picture.OUTPUTS}:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from core.errors import GessoError
-from data.picture import LEAST
+from data.picture import MIN_SIDE
 from models.layers.normalization import InstanceNormalization
 from models.networks import adain, srresnet, transform_net
 from stylization.tiling import TILE, Box, Tile, tiles
@@ -119,7 +119,7 @@ def _sample(image: np.ndarray, pixels: int, stride: int) -> np.ndarray:
 
 def _padded(image: np.ndarray, stride: int, edge: int) -> np.ndarray:
     """Grown by its mirror image: by `edge` px all round, then at the bottom and right to multiples of `stride`."""
-    least = max(LEAST, stride)
+    least = max(MIN_SIDE, stride)
     sides = (max(side + 2 * edge, least) for side in image.shape[:2])
     height, width = (side + -side % stride for side in sides)
     rows, columns = (edge, height - edge - image.shape[0]), (edge, width - edge - image.shape[1])

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from core.errors import GessoError
-from data.picture import LEAST, grown, scaled
+from data.picture import MIN_SIDE, pad_to_min, scale_sides
 from models.networks import vgg
 from models.perceptual import Features, Perceptual
 from stylization.tiling import TILE, tiles
@@ -47,7 +47,7 @@ def schedule(size: tuple[int, int], coarsest: int, steps: int) -> list[tuple[tup
     takes `steps`, each finer one half as many, but not fewer than 20.
     """
     sizes = [size]
-    while max(sizes[0]) >= 2 * coarsest and min(sizes[0]) >= 2 * LEAST:
+    while max(sizes[0]) >= 2 * coarsest and min(sizes[0]) >= 2 * MIN_SIDE:
         sizes.insert(0, tuple(max(1, round(side / 2)) for side in sizes[0]))
     return [(size, max(steps // 2**level, min(steps, FEWEST))) for level, size in enumerate(sizes)]
 
@@ -101,14 +101,14 @@ def optimize(
         return sum(terms.values()), gradient
 
     height, width = content.shape[:2]
-    content = grown(content, LEAST)
+    content = pad_to_min(content, MIN_SIDE)
     image = None
     for size, count in schedule(content.shape[:2], coarsest, steps):
-        target = resized(content, size)
+        target = resize_lanczos(content, size)
         if image is not None:
-            image = resized(image, size)
+            image = resize_lanczos(image, size)
         elif isinstance(init, np.ndarray):
-            image = resized(grown(init, LEAST), size)
+            image = resize_lanczos(pad_to_min(init, MIN_SIDE), size)
         elif init == "noise":
             image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
         else:
@@ -124,7 +124,7 @@ def optimize(
     return image[:height, :width]
 
 
-def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_lanczos(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Float32 `[height, width, channels]` to another (height, width), smoothed where it shrinks."""
     if image.shape[:2] == tuple(size):
         return image
@@ -151,7 +151,9 @@ class _Problem:
         total = sum(style.weight for style in styles)
         self.style = dict.fromkeys(objective.style_layers, 0.0)
         for style in styles:
-            image = grown(resized(style.image, scaled(style.image.shape[:2], style_side)), LEAST)
+            image = pad_to_min(
+                resize_lanczos(style.image, scale_sides(style.image.shape[:2], style_side)), MIN_SIDE
+            )
             for name, gram in _View(objective, image.shape[:2], style.masks, tile).grams(image).items():
                 self.style[name] += style.weight / total * gram
 

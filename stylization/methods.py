@@ -19,13 +19,13 @@ from core import color
 from core.errors import GessoError
 from data import tasks
 from data.decode import same_shape
-from data.picture import LEAST, grown
+from data.picture import MIN_SIDE, pad_to_min
 from losses import perceptual
 from models.networks import adain
 from models.perceptual import Perceptual
 from stylization import gatys
 from stylization.feedforward import Feedforward
-from stylization.gatys import resized
+from stylization.gatys import resize_lanczos
 
 Paint = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
 
@@ -84,7 +84,7 @@ def optimization(
             try:
                 return finished(gatys.optimize(image, used, objective, report=report, **how))
             except KeyboardInterrupt as error:
-                so_far = np.clip(resized(best[1], image.shape[:2]), -1, 1)
+                so_far = np.clip(resize_lanczos(best[1], image.shape[:2]), -1, 1)
                 raise Interrupted(finished(so_far)) from error
 
     return paint
@@ -129,7 +129,7 @@ def arbitrary(
     shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
 
     def moments(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-        images = [tf.constant(grown(image, LEAST)[None]) for image in images]
+        images = [tf.constant(pad_to_min(image, MIN_SIDE)[None]) for image in images]
         found = [perceptual.moments(encode(image)[adain.BOTTLENECK]) for image in images]
         parts = zip(("mean", "deviation"), zip(*found, strict=True), strict=True)
         return {name: np.average([np.ravel(x) for x in part], 0, shares) for name, part in parts}
@@ -163,14 +163,14 @@ def translation(
             (rows, columns), (height, width) = hole.shape[:2], image.shape[:2]
             if not same_shape((rows, columns), (height, width)):
                 raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
-            mask = resized(hole, image.shape[:2]) > 0.5
+            mask = resize_lanczos(hole, image.shape[:2]) > 0.5
             painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)
         if task == "colorize":
             scale = min(1.0, (size or math.inf) / min(image.shape[:2]))
-            small = resized(image, tuple(round(scale * side) for side in image.shape[:2]))
+            small = resize_lanczos(image, tuple(round(scale * side) for side in image.shape[:2]))
             painted = run(tasks.colorize(tf.constant(small[None])).numpy()[0])
-            return color.with_luminance(resized(painted, image.shape[:2]), image)
+            return color.with_luminance(resize_lanczos(painted, image.shape[:2]), image)
         if task == "edges":
             source = tasks.edges(source)
         return np.clip(run(source.numpy()[0]), -1, 1)

@@ -12,7 +12,7 @@ BLUR = 2.0  # px: single noisy pixels do not move
 CUT = 0.02  # mean stillness below which another shot begins
 
 
-def steadied(
+def stabilize(
     frames: Iterable[np.ndarray], paint: Callable[[np.ndarray, np.ndarray | None], np.ndarray], keep: float
 ) -> Iterator[np.ndarray]:
     """Each of `frames`, uint8 `[height, width, 3]`, painted: float32 in [-1, 1]. Holds two frames, whatever comes.

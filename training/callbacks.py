@@ -45,7 +45,7 @@ class StepCallback(keras.callbacks.Callback):
         """What happens at `step`; for subclasses."""
 
 
-class Scalars(StepCallback):
+class ScalarLogger(StepCallback):
     """Means since the last row, to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity."""
 
     def __init__(self, folder: Path, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
@@ -147,7 +147,7 @@ class Checkpoints(StepCallback):
                 network.save(temporary)
 
 
-class Ending(StepCallback):
+class GracefulStop(StepCallback):
     """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
 
     A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is the number, if there was one.
@@ -179,7 +179,7 @@ class Ending(StepCallback):
 class Progress(StepCallback):
     """A bar with steps, losses, images/s and time left; without a terminal, a line in the log now and then."""
 
-    def __init__(self, scalars: Scalars, last: int, seconds: float = 20.0):
+    def __init__(self, scalars: ScalarLogger, last: int, seconds: float = 20.0):
         super().__init__(every=1, last=last)
         self.scalars = scalars
         self.seconds = seconds  # between lines

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
-from training.callbacks import Samples, Scalars, StepCallback
+from training.callbacks import Samples, ScalarLogger, StepCallback
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ NONE = 0.1  # of the reals': whatever was before
 PINNED = 0.99  # accuracy above which the discriminator is called the winner
 
 
-class Health(StepCallback):
+class CollapseMonitor(StepCallback):
     """At every sample grid: its diversity to TensorBoard, and warnings to log and TensorBoard, once for each fall.
 
     Args:
@@ -27,7 +27,7 @@ class Health(StepCallback):
         self,
         writer: tf.summary.SummaryWriter,
         samples: Samples,
-        scalars: Scalars,
+        scalars: ScalarLogger,
         reals: np.ndarray,
         threshold: float | None,
         every: int,
@@ -37,7 +37,7 @@ class Health(StepCallback):
         self.writer = writer
         self.samples = samples
         self.scalars = scalars
-        self.scale = diversity(reals[None])  # 0: they are all alike, and there is nothing to compare with
+        self.scale = mean_distance(reals[None])  # 0: they are all alike, and there is nothing to compare with
         self.threshold = threshold
         self.best = 0.0
         self.warned: set[str] = set()
@@ -59,7 +59,7 @@ class Health(StepCallback):
     def _watch_samples(self, step: int) -> None:
         images = self.samples.images
         rows = self.model.num_classes or 1  # with classes, each for itself: one may collapse alone
-        now = diversity(images.reshape(rows, -1, *images.shape[1:])) / self.scale
+        now = mean_distance(images.reshape(rows, -1, *images.shape[1:])) / self.scale
         self.best = max(self.best, min(now, 1.0))  # the noise of the first steps may differ more than any pictures
         with self.writer.as_default():
             tf.summary.scalar("health/diversity", now, step=step)
@@ -80,7 +80,7 @@ class Health(StepCallback):
         (self.warned.add if failing else self.warned.discard)(name)
 
 
-def diversity(rows: np.ndarray) -> float:
+def mean_distance(rows: np.ndarray) -> float:
     """Mean root-mean-square distance between two pictures of a row, over rows `[rows, num, h, w, channels]`.
 
     0 of a single picture.

@@ -23,7 +23,7 @@ from training.callbacks import StepCallback, cut_rows
 log = logging.getLogger(__name__)
 
 
-class Quality:
+class Evaluator:
     """Called with a model that draws pictures (`draw(num, labels)`): numbers by name, beside the data set's.
 
     The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
@@ -33,9 +33,9 @@ class Quality:
         self.metrics = build(config.metrics)
         self.kinds = {metric["of"] for metric in self.metrics.values()}
         self.space = build(config.features) if self.kinds - {"images"} else None
-        self.better = {name: metric["better"] for metric in self.metrics.values() for name in metric["names"]}
-        self.objective = next(iter(self.better))
-        self.sign = {"less": 1, "more": -1}[self.better[self.objective]]
+        self.modes = {name: metric["mode"] for metric in self.metrics.values() for name in metric["names"]}
+        self.objective = next(iter(self.modes))
+        self.sign = {"min": 1, "max": -1}[self.modes[self.objective]]
         self.reals = dataset.examples(config.evaluate_num)["image"]
         # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
         self.labels = None if dataset.labels is None else dataset.labels[dataset.drawn(config.evaluate_num)]
@@ -71,13 +71,13 @@ class Quality:
             found = sets.of_features(raw, None, self.kinds, self.scale)
             self.reference.features, self.reference.moments = found.features, found.moments
 
-    def _look(self, images: np.ndarray, kinds: set[str]) -> sets.Seen:
+    def _look(self, images: np.ndarray, kinds: set[str]) -> sets.SetStatistics:
         starts = range(0, len(images), self.batch_size)
         batches = ((images[i : i + self.batch_size], None) for i in starts)
         return sets.look(batches, kinds, self.space, self.scale)
 
 
-class Evaluation(StepCallback):
+class EvaluationCallback(StepCallback):
     """Every `every` steps and at the end: rows in `metrics.jsonl`, points in TensorBoard, and `best/`.
 
     `best/` holds the networks and the checkpoint of the step with the best objective so far, as a run directory
@@ -88,7 +88,7 @@ class Evaluation(StepCallback):
         self,
         folder: Path,
         writer: tf.summary.SummaryWriter,
-        quality: Quality,
+        evaluator: Evaluator,
         exports: dict[str, keras.Model],
         batch_size: int,
         every: int,
@@ -97,7 +97,7 @@ class Evaluation(StepCallback):
         super().__init__(every, last)
         self.folder = folder
         self.writer = writer
-        self.quality = quality
+        self.evaluator = evaluator
         self.exports = exports
         self.batch_size = batch_size
 
@@ -106,16 +106,16 @@ class Evaluation(StepCallback):
         cut_rows(self.folder / "metrics.jsonl", self.step, self.every, self._is_ours)
 
     def at(self, step: int) -> None:
-        values = self.quality(self.model)
+        values = self.evaluator(self.model)
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "images": step * self.batch_size, **values}) + "\n")
         with self.writer.as_default():
             for name, value in values.items():
                 tf.summary.scalar(f"evaluation/{name}", value, step=step)
-        self._keep(step, values[self.quality.objective])
+        self._keep(step, values[self.evaluator.objective])
 
     def _is_ours(self, row: dict) -> bool:
-        return self.quality.objective in row
+        return self.evaluator.objective in row
 
     def _keep(self, step: int, value: float) -> None:
         if not math.isfinite(value):
@@ -124,8 +124,8 @@ class Evaluation(StepCallback):
         score = best / "score.json"
         if score.is_file():
             before = json.loads(score.read_text(encoding="utf-8"))
-            same = (before["objective"], before.get("num")) == (self.quality.objective, len(self.quality.reals))
-            if same and self.quality.sign * value >= self.quality.sign * before["value"]:
+            same = (before["objective"], before.get("num")) == (self.evaluator.objective, len(self.evaluator.reals))
+            if same and self.evaluator.sign * value >= self.evaluator.sign * before["value"]:
                 return
             score.unlink()  # until all that it is about has been written
         best.mkdir(parents=True, exist_ok=True)
@@ -137,6 +137,6 @@ class Evaluation(StepCallback):
             with atomic(best / "classes.json") as temporary:
                 shutil.copyfile(classes, temporary)
         with atomic(score) as temporary:
-            num = len(self.quality.reals)
-            content = {"step": step, "objective": self.quality.objective, "value": value, "num": num}
+            num = len(self.evaluator.reals)
+            content = {"step": step, "objective": self.evaluator.objective, "value": value, "num": num}
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

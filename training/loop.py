@@ -19,7 +19,7 @@ from data.pipeline import Dataset
 from models.gan import GAN
 from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
-from training.evaluator import Evaluation, Quality
+from training.evaluator import EvaluationCallback, Evaluator
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +51,11 @@ def fit(
     name: str,
     seed: int,
     last: int,
-    quality: Quality | None = None,
+    evaluator: Evaluator | None = None,
 ) -> int | None:
     """Trains `model` from the step that it has to step `last`; writes the run directory `folder`.
 
-    With `quality`, evaluates it now and then. Returns the number of the signal (Ctrl-C) that ended it before its
+    With `evaluator`, evaluates it now and then. Returns the number of the signal (Ctrl-C) that ended it before its
     time, or None.
     """
     start = int(model.step.numpy())
@@ -72,26 +72,28 @@ def fit(
             path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
     chunks = provenance(name, config, seed)
     batch_size = config.batch_size * model.batches_per_step
-    scalars = callbacks.Scalars(folder, writer, batch_size, config.log_every, last)
+    scalars = callbacks.ScalarLogger(folder, writer, batch_size, config.log_every, last)
     checkpoints = callbacks.Checkpoints(
         folder, model.exports, config.keep_checkpoints, config.checkpoint_every, last
     )
     samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
     every = [scalars, samples]
     if isinstance(model, GAN):
-        every += [collapse.Health(writer, samples, scalars, reals, model.threshold, config.sample_every, last)]
-    if quality is not None:
+        every += [
+            collapse.CollapseMonitor(writer, samples, scalars, reals, model.threshold, config.sample_every, last)
+        ]
+    if evaluator is not None:
         often = config.evaluate_every or last + 1  # at the end alone
-        every += [Evaluation(folder, writer, quality, model.exports, batch_size, often, last)]
+        every += [EvaluationCallback(folder, writer, evaluator, model.exports, batch_size, often, last)]
     every += [checkpoints]  # after the others: a killed run that has one has all that was done before it
-    progress, ending = callbacks.Progress(scalars, last), callbacks.Ending(checkpoints, last)
-    with closing(writer), closing(progress), ending:
+    progress, stop = callbacks.Progress(scalars, last), callbacks.GracefulStop(checkpoints, last)
+    with closing(writer), closing(progress), stop:
         model.fit(
             dataset.stream(batch_size, seed, start_step=start),
             epochs=-(-(last - start) // config.checkpoint_every),
             steps_per_epoch=config.checkpoint_every,
-            callbacks=[*every, progress, ending],
+            callbacks=[*every, progress, stop],
             verbose=0,
             shuffle=False,  # the stream is shuffled
         )
-    return ending.signal
+    return stop.signal

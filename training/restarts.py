@@ -12,17 +12,17 @@ from core.errors import DivergedError
 from core.files import atomic
 from data.pipeline import Dataset
 from training import checkpoint, loop
-from training.evaluator import Quality
+from training.evaluator import Evaluator
 
 log = logging.getLogger(__name__)
 
 
 def best_seed(
-    config: DictConfig, dataset: Dataset, folder: Path, name: str, quality: Quality
+    config: DictConfig, dataset: Dataset, folder: Path, name: str, evaluator: Evaluator
 ) -> tuple[int, int | None]:
     """Trains from `restarts` seeds for `restart_steps` each; the best one's state becomes the start of the run.
 
-    Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores by `quality` stand in
+    Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores by `evaluator` stand in
     `<folder>/restarts/scores.json`, null where a seed's losses did not stay finite. What was done before an
     interruption is not done again. Returns the best seed, and the signal that interrupted, if any. Raises
     `DivergedError` if no seed's losses stayed finite.
@@ -40,15 +40,15 @@ def best_seed(
                 signal = loop.fit(config, model, dataset, candidate, name, seed, config.restart_steps)
                 if signal is not None:
                     return seed, signal
-            score = quality(model)[quality.objective]
+            score = evaluator(model)[evaluator.objective]
             scores[seed] = score if math.isfinite(score) else None
-            log.info("Restart with seed %d: %s %.4g", seed, quality.objective, score)
+            log.info("Restart with seed %d: %s %.4g", seed, evaluator.objective, score)
         except DivergedError as error:
             log.warning("Restart with seed %d: %s", seed, error)
             scores[seed] = None
         with atomic(path) as temporary:
             temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    finite = {seed: quality.sign * score for seed, score in scores.items() if score is not None}
+    finite = {seed: evaluator.sign * score for seed, score in scores.items() if score is not None}
     if not finite:
         raise DivergedError(
             f"None of {len(scores)} seeds went well: {path}. Lower learning rates, or precision=float32, may help."

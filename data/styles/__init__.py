@@ -3,7 +3,7 @@
 A canvas is float32 sRGB `[3, n, n]`, in [0, 1] but for texture that overshoots a little.
 """
 
-from data.styles.colour_field import colour_field
+from data.styles.color_field import color_field
 from data.styles.cubism import cubism
 from data.styles.cut_outs import cut_outs
 from data.styles.ink_painting import ink_painting
@@ -16,7 +16,7 @@ from data.styles.suprematism import suprematism
 
 # The order gives the labels.
 PAINTERS = {
-    "colour_field": colour_field,
+    "color_field": color_field,
     "neo_plasticism": neo_plasticism,
     "suprematism": suprematism,
     "pointillism": pointillism,

@@ -16,7 +16,7 @@ from data.styles.canvas import (
     pixels,
     to_sheet,
 )
-from data.styles.colour import choose, shift, vary
+from data.styles.color import choose, shift, vary
 
 # From dark to light; the last is the accent.
 _PALETTES = (

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from data.styles.canvas import circle, curve, from_sheet, grain, ink, noise, normals, pixels, turn
-from data.styles.colour import choose, to_oklab, vary
+from data.styles.color import choose, to_oklab, vary
 
 # White first, then the papers.
 _PALETTES = (

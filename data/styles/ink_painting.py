@@ -4,7 +4,7 @@ import numpy as np
 
 from data.styles.brush import Brush
 from data.styles.canvas import Points, box, circle, curve, flat, glaze, grain, grid, mask, noise, smoothstep
-from data.styles.colour import choose
+from data.styles.color import choose
 
 # Paper, ink, seal.
 _PALETTES = (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.styles.canvas import flat, grain, noise
-from data.styles.colour import choose, vary
+from data.styles.color import choose, vary
 
 # Red, yellow, blue, black, grey, white.
 _PALETTES = (

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.styles.canvas import flat, glaze, grid, smoothstep
-from data.styles.colour import choose
+from data.styles.color import choose
 
 # Dark, light, and for some pictures a second pair.
 _PALETTES = (

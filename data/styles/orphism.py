@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.styles.canvas import flat, glaze, grain, grid, linen, noise, smoothstep
-from data.styles.colour import choose, vary
+from data.styles.color import choose, vary
 
 _PALETTES = (
     "d7263d f46036 f6c945 2e86ab 1b998b 1d2f6f f3efe0 c5d86d",

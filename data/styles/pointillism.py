@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.styles.canvas import flat, glaze, grid, smoothstep
-from data.styles.colour import choose, to_oklab, to_rgb
+from data.styles.color import choose, to_oklab, to_rgb
 from data.styles.scenery import Scenery
 
 # Sky above, sky at the horizon, light, far hills, near hills, ground, ground's second.

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from data.styles.canvas import from_sheet, grain, noise
-from data.styles.colour import choose, to_rgb
+from data.styles.color import choose, to_rgb
 from data.styles.scenery import Scenery
 
 # Sky above, sky at the horizon, light, far hills, near hills, ground, ground's second.

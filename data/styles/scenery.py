@@ -5,7 +5,7 @@ Post-impressionism and pointillism both paint from it, each in its own hand.
 
 import numpy as np
 
-from data.styles.colour import to_oklab
+from data.styles.color import to_oklab
 
 SKY, HILL, GROUND, TREE, LIGHT = range(5)
 

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import ImageDraw
 
 from data.styles.canvas import box, circle, flat, from_sheet, grain, ink, linen, noise, pixels, to_sheet, turn
-from data.styles.colour import choose, vary
+from data.styles.color import choose, vary
 
 # The ground, then black, then the colours from the most to the least used.
 _PALETTES = (

@@ -71,7 +71,7 @@ def discriminator_inputs(
     return [image, label], layers.Concatenate(name="image_and_label")([x, one_hot]), None
 
 
-def judge(
+def discriminator_head(
     features: Tensor,
     label: Tensor | None = None,
     num_classes: int = 0,

@@ -13,7 +13,7 @@ from keras import layers
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
-from models.networks.condition import discriminator_inputs, generator_inputs, judge
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
 # The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
 CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
@@ -95,7 +95,7 @@ def discriminator(
     x = layers.Flatten(name="flatten")(x)
     # The reference's 4x4 convolution without padding sees all of a 4x4 picture: a matrix product again.
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
-    outputs = judge(x, label, num_classes, condition, use_bias=False, initializer=CONV_INIT, **kinds)
+    outputs = discriminator_head(x, label, num_classes, condition, use_bias=False, initializer=CONV_INIT, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")
 
 

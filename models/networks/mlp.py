@@ -13,7 +13,7 @@ import keras
 from keras import layers, ops
 
 from models.layers.normalization import batch_norm
-from models.networks.condition import discriminator_inputs, generator_inputs, judge
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
 GENERATOR_INIT = {"class_name": "RandomUniform", "config": {"minval": -0.05, "maxval": 0.05}}
 DISCRIMINATOR_INIT = {"class_name": "RandomUniform", "config": {"minval": -0.005, "maxval": 0.005}}
@@ -64,7 +64,7 @@ def discriminator(
     for name in ("hidden_1", "hidden_2"):
         x = _maxout(x, width, pieces, name)
         x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
-    outputs = judge(x, label, num_classes, condition, initializer=DISCRIMINATOR_INIT)
+    outputs = discriminator_head(x, label, num_classes, condition, initializer=DISCRIMINATOR_INIT)
     return keras.Model(inputs, outputs, name="discriminator")
 
 

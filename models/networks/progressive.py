@@ -34,7 +34,7 @@ from models.layers.equalized import (
     enlarge,
     shrink,
 )
-from models.networks.condition import discriminator_inputs, generator_inputs, judge
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
 Tensor = tf.Tensor
 
@@ -94,7 +94,9 @@ def discriminator(
     x = layers.Flatten(name="flatten")(x)
     x = EqualizedDense(start, gain=2, name="dense")(x)
     x = layers.LeakyReLU(0.2, name="dense_relu")(x)
-    outputs = judge(x, label, num_classes, condition, EqualizedDense, EqualizedEmbedding, initializer=NORMAL)
+    outputs = discriminator_head(
+        x, label, num_classes, condition, EqualizedDense, EqualizedEmbedding, initializer=NORMAL
+    )
     return Progressive(inputs, outputs, name="discriminator")
 
 

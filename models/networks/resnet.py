@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
-from models.networks.condition import discriminator_inputs, generator_inputs, judge
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
 # Channels as multiples of `width`, by the size of the picture: of the 4x4 seed, then of each block that doubles it.
 GENERATORS = {
@@ -87,7 +87,7 @@ def discriminator(
     x = layers.ReLU(name="last_relu")(x)
     x = ops.sum(x, axis=(1, 2))
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
-    outputs = judge(x, label, num_classes, condition, **kinds)
+    outputs = discriminator_head(x, label, num_classes, condition, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")
 
 

@@ -299,7 +299,7 @@ def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
         Image.new("RGB", (20, 20), (i, 0, 0)).save(root / name)
     (root / "7.png").write_text("x")
     (root / "99.png").unlink()
-    decode_folder(root, names, 8, "centre", out)
+    decode_folder(root, names, 8, "center", out)
     store = Store(out, 8, 3)
     kept = [i for i in range(150) if i not in (7, 99)]
     assert store.sources.tolist() == kept and store.shape == (148, 8, 8, 3)
@@ -310,5 +310,5 @@ def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
 
 def test_no_work_is_begun_on_a_disk_without_room(tmp_path):
     with pytest.raises(OSError, match="GB needed"):
-        decode_folder(tmp_path, ["a.png"], 2**24, "centre", tmp_path)
+        decode_folder(tmp_path, ["a.png"], 2**24, "center", tmp_path)
     assert list(Path(tmp_path).iterdir()) == []

@@ -267,11 +267,11 @@ def failing(frames):
         (lambda frames: (frame for frame in frames for _ in range(2)), ValueError, "more"),
     ],
 )
-def test_no_output_appears_when_it_fails(tmp_path, stylise, error, message):
+def test_no_output_appears_when_it_fails(tmp_path, stylize, error, message):
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
     (tmp_path / "b.mp4").write_text("what was there")
     with pytest.raises(error, match=message):
-        film.write(source, tmp_path / "b.mp4", stylise, METADATA)
+        film.write(source, tmp_path / "b.mp4", stylize, METADATA)
     assert (tmp_path / "b.mp4").read_text() == "what was there"
     assert {path.name for path in tmp_path.iterdir()} - {"b.partial.mp4"} == {"a.mp4", "b.mp4"}
 
@@ -280,17 +280,17 @@ def test_no_output_appears_when_it_fails(tmp_path, stylise, error, message):
 def test_frames_that_are_done_are_kept(tmp_path, error):
     """Hours of them, it may be."""
 
-    def stylise(frames):
+    def stylize(frames):
         yield from islice(frames, 5)
         raise error
 
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
     with pytest.raises(type(error)):
-        film.write(source, tmp_path / "b.mp4", stylise, METADATA)
+        film.write(source, tmp_path / "b.mp4", stylize, METADATA)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.partial.mp4"]
     assert len(list(film.open(tmp_path / "b.partial.mp4"))) == 5
     with pytest.raises(type(error)):
-        film.write(tmp_path / "b.partial.mp4", tmp_path / "b.mp4", stylise, METADATA)
+        film.write(tmp_path / "b.partial.mp4", tmp_path / "b.mp4", stylize, METADATA)
     assert (tmp_path / "b.partial1.mp4").exists()
 
 

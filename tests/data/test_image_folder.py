@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from data import image_folder
-from data.image_folder import find_pictures, load, spread
+from data.image_folder import find_pictures, load, subsample
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 
@@ -175,10 +175,10 @@ def test_limit_takes_some_of_every_class(classes, tmp_path):
     assert len(load(str(classes), 8, str(tmp_path / "cache"), limit=1000)) == 12
 
 
-def test_spread():
-    assert spread(10, 5).tolist() == [0, 2, 4, 6, 8]
-    assert spread(10, 3).tolist() == [0, 3, 6]
-    assert spread(3, None).tolist() == spread(3, 7).tolist() == [0, 1, 2]
+def test_subsample():
+    assert subsample(10, 5).tolist() == [0, 2, 4, 6, 8]
+    assert subsample(10, 3).tolist() == [0, 3, 6]
+    assert subsample(3, None).tolist() == subsample(3, 7).tolist() == [0, 1, 2]
 
 
 def test_decoded_once_and_again_when_anything_changes(classes, tmp_path, monkeypatch):

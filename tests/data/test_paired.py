@@ -9,9 +9,9 @@ from PIL import Image
 from core.errors import GessoError
 from data import paired
 from data.decode import CROPS, decode
-from data.image_folder import Picture
+from data.image_folder import PictureFile
+from data.pair_files import load_pair, match, side_by_side
 from data.paired import Paired, load
-from data.pairs import beside, match, side_by_side
 
 # The blue of a source says which pair it is of, that of a target is so much more.
 APART = 100
@@ -114,7 +114,7 @@ def test_each_half_is_resized_by_itself(tmp_path):
             side_by_side(tmp_path / "both.png", 16, crop), np.concatenate(expected, axis=-1)
         )
         np.testing.assert_array_equal(
-            beside(tmp_path / "left.png", tmp_path / "right.png", 16, crop), np.concatenate(expected, axis=-1)
+            load_pair(tmp_path / "left.png", tmp_path / "right.png", 16, crop), np.concatenate(expected, axis=-1)
         )
 
 
@@ -125,7 +125,7 @@ def test_partners_of_other_sizes_show_the_same_part(tmp_path):
     Image.fromarray(small.repeat(3, 0).repeat(3, 1)).save(tmp_path / "photo.png")
     Image.fromarray(small).convert("L").save(tmp_path / "labels.png")
     for first, second in (("photo", "labels"), ("labels", "photo")):
-        both = beside(tmp_path / f"{first}.png", tmp_path / f"{second}.png", 25, "centre").astype(int)
+        both = load_pair(tmp_path / f"{first}.png", tmp_path / f"{second}.png", 25, "center").astype(int)
         assert both.shape == (25, 25, 6)
         assert np.abs(both[..., :3] - both[..., 3:]).mean() < 8 and both[12, 12].min() > 250
 
@@ -135,13 +135,13 @@ def test_turned_photographs_are_cut_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees clockwise
     image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "turned.png", exif=exif)
-    both = side_by_side(tmp_path / "turned.png", 20, "centre")
+    both = side_by_side(tmp_path / "turned.png", 20, "center")
     np.testing.assert_array_equal(both, np.concatenate([view(1, 20, 20), view(2, 20, 20)], axis=-1))
 
 
 def test_real_facades(test_data, private_cache):
     root = str(test_data / "facades")
-    dataset = load(root, 64, str(private_cache), split="train", crop="centre", flip=False, limit=24)
+    dataset = load(root, 64, str(private_cache), split="train", crop="center", flip=False, limit=24)
     assert dataset.name == "facades/train" and len(dataset) == 24
     photos, labels = as_bytes(dataset.examples(24))
     # Label maps are flat and of few colours, and blue as no house is.
@@ -150,7 +150,7 @@ def test_real_facades(test_data, private_cache):
     blue = [(x[..., 2] - x[..., 0] > 150).mean() for x in (photos, labels)]
     assert blue[0] < 0.01 and blue[1] > 0.3
     back = load(
-        root, 64, str(private_cache), split="train", crop="centre", flip=False, limit=24, direction="backward"
+        root, 64, str(private_cache), split="train", crop="center", flip=False, limit=24, direction="backward"
     )
     np.testing.assert_array_equal(as_bytes(back.examples(24)), (labels, photos))
 
@@ -165,22 +165,22 @@ def test_both_directions_share_a_cache(one_folder, tmp_path, monkeypatch):
         return len(calls)
 
     assert [decoded(), decoded(), decoded(direction="backward"), decoded(flip=False)] == [1, 1, 1, 1]
-    assert [decoded(9), decoded(crop="centre"), decoded(limit=5), decoded()] == [2, 3, 4, 4]
+    assert [decoded(9), decoded(crop="center"), decoded(limit=5), decoded()] == [2, 3, 4, 4]
     os.utime(one_folder / "1.png", (1, 1))
     assert decoded() == 5
 
 
 def test_a_change_of_either_partner_is_seen(two_folders, tmp_path, private_cache):
-    before = from_two(two_folders, 32, private_cache, crop="centre").examples(7)
+    before = from_two(two_folders, 32, private_cache, crop="center").examples(7)
     Image.fromarray(view(77)).save(two_folders[1] / "3.bmp")
-    after = from_two(two_folders, 32, private_cache, crop="centre").examples(7)
+    after = from_two(two_folders, 32, private_cache, crop="center").examples(7)
     np.testing.assert_array_equal(before["source"], after["source"])
     assert (before["target"] != after["target"]).any(axis=(1, 2, 3)).sum() == 1
 
 
 def test_match():
-    def pictures(*paths: str) -> list[Picture]:
-        return [Picture(path, 1, 1) for path in paths]
+    def pictures(*paths: str) -> list[PictureFile]:
+        return [PictureFile(path, 1, 1) for path in paths]
 
     pairs, first, second = match(
         pictures("a.jpg", "b.jpg", "b.png", "c.v2.jpg", "x/d.jpg"),

@@ -41,7 +41,7 @@ def test_l1_by_hand():
 
 def test_what_baselines_make_of_pictures():
     image = rng.integers(0, 256, (16, 12, 3), dtype=np.uint8)
-    assert np.ptp(pairs.mean_colour(image), axis=(0, 1)).max() == 0
+    assert np.ptp(pairs.mean_color(image), axis=(0, 1)).max() == 0
     assert pairs.blurred(image).std() < 0.5 * image.std() and pairs.blurred(image[..., :1]).shape == (16, 12, 1)
     holes = np.zeros((16, 12))
     holes[:8] = 1
@@ -53,17 +53,17 @@ def test_what_baselines_make_of_pictures():
     middle[10:14, 10:14] = 1
     np.testing.assert_allclose(pairs.filled(slope, middle).astype(int), slope, atol=6)
     assert (pairs.filled(slope, np.ones((24, 24))) == 128).all()
-    assert pairs.resized(image, (32, 24, 3)).shape == (32, 24, 3)
+    assert pairs.resize_bicubic(image, (32, 24, 3)).shape == (32, 24, 3)
 
 
 def test_baselines_that_fit_the_task():
     targets = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
     grey, tint = targets @ np.float32([0.299, 0.587, 0.114]), np.float32([0.5, 0.0, -0.5])
     tinted = pairs.baselines("colorize", False, tint)
-    left_grey, in_the_mean_tint = (
+    left_gray, in_the_mean_tint = (
         tinted[f"sources, {name}"](grey[..., None], targets) for name in ("left grey", "in the mean tint")
     )
-    assert np.ptp(left_grey, axis=-1).max() == 0 and left_grey.shape == in_the_mean_tint.shape == targets.shape
+    assert np.ptp(left_gray, axis=-1).max() == 0 and left_gray.shape == in_the_mean_tint.shape == targets.shape
     assert (in_the_mean_tint[..., 0] >= in_the_mean_tint[..., 2]).all()
     assert in_the_mean_tint[..., 0].mean() > in_the_mean_tint[..., 2].mean() + 50
     small = pairs.baselines("super_resolution", False)
@@ -96,9 +96,9 @@ def test_partners_by_name(tmp_path, caplog):
     files = pairs.of_folders(tmp_path / "a", tmp_path / "b")
     assert [one.name for one, _ in files] == ["x.png", "y.png"]
     assert "Left out 1 pictures" in caplog.text and "only.png" in caplog.text
-    assert len(list(pairs.read(files))) == 2
+    assert len(list(pairs.read_pairs(files))) == 2
     Image.new("RGB", (8, 7)).save(tmp_path / "b" / "y.png")
     with pytest.raises(GessoError, match="differ in size: 8x6 and 8x7 px"):
-        list(pairs.read(files))
+        list(pairs.read_pairs(files))
     with pytest.raises(GessoError, match="No picture"):
         pairs.of_folders(tmp_path / "a", tmp_path)

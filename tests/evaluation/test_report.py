@@ -4,9 +4,11 @@ from evaluation import report
 
 
 def test_table_has_a_column_for_every_number():
-    text = report.table({"mine": {"fid": 12.3456, "kid": 0.00012}, "reals": {"fid": 1234567.8, "spacing": 1}})
+    text = report.table(
+        {"mine": {"fid": 12.3456, "kid": 0.00012}, "reals": {"fid": 1234567.8, "neighbor_distance_ratio": 1}}
+    )
     assert [line.split() for line in text.splitlines()] == [
-        ["fid", "kid", "spacing"], ["mine", "12.35", "0.00012"], ["reals", "1,234,568", "1"],
+        ["fid", "kid", "neighbor_distance_ratio"], ["mine", "12.35", "0.00012"], ["reals", "1,234,568", "1"],
     ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import neighbours
+from metrics import neighbors
 from metrics.density_coverage import density_coverage
 from metrics.precision_recall import precision_recall
 
@@ -53,7 +53,7 @@ def test_other_reals_score_as_the_paper_expects():
 
 def test_one_good_picture_over_and_over_is_dense_and_covers_nothing():
     reals = np.random.default_rng(4).normal(size=(400, 4))
-    balls, _ = neighbours.within(reals, reals, neighbours.kth_distance(reals, 5), closed=False)
+    balls, _ = neighbors.within(reals, reals, neighbors.kth_distance(reals, 5), closed=False)
     density, coverage = density_coverage(np.tile(reals[balls.argmax()], (400, 1)), reals)
     assert density > 2 and coverage == pytest.approx(density * 5 / 400)
 

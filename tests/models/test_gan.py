@@ -254,8 +254,10 @@ def test_without_an_average_the_samples_are_the_generators():
 
 def test_generated_pictures_take_the_labels_of_the_real_ones(monkeypatch):
     model, seen = make(condition="concat", num_classes=3), []
-    original = model._judge
-    monkeypatch.setattr(model, "_judge", lambda images, labels: seen.append(labels) or original(images, labels))
+    original = model._discriminate
+    monkeypatch.setattr(
+        model, "_discriminate", lambda images, labels: seen.append(labels) or original(images, labels)
+    )
     model.train_step(labelled())
     assert len(seen) == 3  # real, generated, and generated again for the generator
     for labels in seen:
@@ -264,13 +266,13 @@ def test_generated_pictures_take_the_labels_of_the_real_ones(monkeypatch):
 
 def test_auxiliary_classes_are_learned_from_real_pictures_alone():
     model, seen = make(condition="auxiliary", num_classes=3), []
-    original = model._judge
+    original = model._discriminate
 
     def judge(images, labels):
         seen.append(original(images, labels))
         return seen[-1]
 
-    model._judge = judge
+    model._discriminate = judge
     means = model.train_step(labelled())
     real, _, again = (
         float(keras.ops.mean(keras.ops.sparse_categorical_crossentropy(labelled()["label"], x, from_logits=True)))

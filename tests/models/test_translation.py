@@ -9,7 +9,7 @@ from losses import adversarial, reconstruction
 from losses.penalties import Penalty, r1
 from models.content_style_gan import ContentStyleGAN
 from models.cyclegan import CycleGAN
-from models.image_pool import History
+from models.image_pool import ImagePool
 from models.networks import patchgan, srresnet, unet
 from models.networks.transform_net import transformer
 from models.pix2pix import Pix2Pix, shown
@@ -130,13 +130,13 @@ def test_shown():
 
 
 def test_history_keeps_and_swaps():
-    history = History((1, 1, 1), size=4)
+    history = ImagePool((1, 1, 1), size=4)
     given = [history(tf.fill([2, 1, 1, 1], float(i)), tf.constant([1, i])).numpy().ravel() for i in range(40)]
     np.testing.assert_array_equal(np.concatenate(given[:2]), [0, 0, 1, 1])  # while it fills, what it is given
     same = [value == i for i, pair in enumerate(given) if i >= 2 for value in pair]
     assert 0.3 < np.mean(same) < 0.7
     assert all(value <= i for i, pair in enumerate(given) for value in pair)
-    again = History((1, 1, 1), size=4)
+    again = ImagePool((1, 1, 1), size=4)
     for i in range(40):
         repeated = again(tf.fill([2, 1, 1, 1], float(i)), tf.constant([1, i])).numpy().ravel()
         np.testing.assert_array_equal(repeated, given[i])
@@ -149,7 +149,7 @@ def test_cyclegan_cycles_close():
         CycleGAN(
             lambda: transformer(width=4, blocks=1, edge=7),
             lambda **shape: patchgan.discriminator(**shape, width=4, receptive_field=16, normalization="instance"),
-            (32, 32, 3), history=3,
+            (32, 32, 3), pool_size=3,
         ),
         learning_rate=2e-3,
     )  # fmt: skip
@@ -236,7 +236,7 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     if not root.is_dir():
         pytest.skip(f"no {root}")
     dataset = paired.load(
-        str(root), 64, str(tmp_path), direction="backward", split="train", crop="centre", flip=False, limit=4
+        str(root), 64, str(tmp_path), direction="backward", split="train", crop="center", flip=False, limit=4
     )
     keras.utils.set_random_seed(0)
     model = Pix2Pix(

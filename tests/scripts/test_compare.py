@@ -20,7 +20,7 @@ def sweep(tmp_path) -> Path:
         row = {"step": 10, "images": 80, "fid": value, "recall": value}
         (folder / "metrics.jsonl").write_text('{"step": 5, "fid": 0}\n' + json.dumps(row) + "\n")
         overrides = [f"loss={loss}", "seed=7", f"seed={seed}", "steps=10", *["resume=there"] * (seed == 2)]
-        write_result(folder, *last_values(folder), "fid", {"fid": "less", "recall": "more"}, overrides)
+        write_result(folder, *last_values(folder), "fid", {"fid": "min", "recall": "max"}, overrides)
     for name in ("5_x", "0_x/restarts/seed_1"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "metrics.jsonl").touch()

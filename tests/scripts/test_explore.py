@@ -26,7 +26,7 @@ def generator(tmp_path_factory):
 def test_everything(generator, script, tmp_path):
     done = script(
         "explore.py", f"generator={generator}", "dataset=paintings", "dataset.num_images=30",
-        "dataset.styles=[cubism,ink_painting]", "num=3", "frames=5", "neighbours=2", "label=cubism",
+        "dataset.styles=[cubism,ink_painting]", "num=3", "frames=5", "neighbors=2", "label=cubism",
         f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

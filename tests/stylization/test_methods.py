@@ -8,7 +8,7 @@ import tensorflow as tf
 from core.color import YIQ
 from models.networks import adain, srresnet, transform_net, unet
 from stylization import gatys, methods
-from stylization.temporal import steadied
+from stylization.temporal import stabilize
 
 random = np.random.default_rng(0)
 
@@ -43,7 +43,7 @@ def test_films_are_enlarged_without_flicker():
     network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
     paint = methods.translation(network, "super_resolution", 32, None, 512)
     frame = random.integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    first, second, third = steadied([frame, frame, 255 - frame], paint, keep=0.9)
+    first, second, third = stabilize([frame, frame, 255 - frame], paint, keep=0.9)
     assert first.shape == (48, 40, 3)
     np.testing.assert_allclose(second, first, atol=1e-6)
     assert abs(third - second).mean() > 0.1
@@ -133,7 +133,7 @@ def test_an_interrupted_picture_is_not_lost(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gatys, "optimize", optimize)
-    for init, expected in (("content", fine), ("noise", gatys.resized(coarse, (40, 48)))):
+    for init, expected in (("content", fine), ("noise", gatys.resize_lanczos(coarse, (40, 48)))):
         paint = methods.optimization(None, [gatys.Style(content)], "none", 40, strength=1.0, coarsest=16, init=init)
         with pytest.raises(methods.Interrupted) as interrupted:
             paint(content, None)

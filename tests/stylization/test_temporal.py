@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 
-from stylization.temporal import steadied, stillness
+from stylization.temporal import stabilize, stillness
 
 random = np.random.default_rng(0)
 
@@ -12,7 +12,7 @@ def test_a_still_film_stops_flickering_and_a_cut_is_clean():
     black, white = np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 255, np.uint8)
     noise = iter(random.normal(0, 0.1, (40, 16, 16, 3)).astype(np.float32))
     film = [black] * 20 + [white] * 20
-    frames = list(steadied(film, lambda frame, before: frame * 0.5 + next(noise), keep=0.8))
+    frames = list(stabilize(film, lambda frame, before: frame * 0.5 + next(noise), keep=0.8))
     flicker = [abs(b - a).mean() for a, b in itertools.pairwise(frames[10:20])]
     assert np.mean(flicker) < 0.35 * 0.1  # without: 0.11
     assert abs(frames[20].mean() - 0.5) < 0.02  # nothing of the black frame is in the first white one
@@ -20,13 +20,13 @@ def test_a_still_film_stops_flickering_and_a_cut_is_clean():
 
 def test_without_keeping_nothing_changes():
     film = random.integers(0, 255, (3, 8, 8, 3), np.uint8)
-    for frame, painted in zip(film, steadied(film, lambda frame, before: frame, keep=0.0), strict=True):
+    for frame, painted in zip(film, stabilize(film, lambda frame, before: frame, keep=0.0), strict=True):
         np.testing.assert_allclose(painted, frame / 127.5 - 1, atol=1e-6)
 
 
 def test_the_painter_is_given_the_frame_before():
     given = []
-    list(steadied([np.zeros((4, 4, 3), np.uint8)] * 3, lambda f, b: given.append(b) or f, keep=0.5))
+    list(stabilize([np.zeros((4, 4, 3), np.uint8)] * 3, lambda f, b: given.append(b) or f, keep=0.5))
     assert given[0] is None and given[1].shape == (4, 4, 3)
 
 

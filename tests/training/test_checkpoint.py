@@ -66,8 +66,8 @@ def test_keeps_the_newest(tmp_path):
     model = make()
     for _ in range(4):
         train(model, 1)
-        checkpoint.save(tmp_path / "more", model, keep=5)
-    assert len(checkpoint.checkpoints(tmp_path / "more")) == 4
+        checkpoint.save(tmp_path / "max", model, keep=5)
+    assert len(checkpoint.checkpoints(tmp_path / "max")) == 4
     model = make()
     for _ in range(4):
         train(model, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.collapse import Health, diversity
+from training.collapse import CollapseMonitor, mean_distance
 
 
 class Stub:
@@ -14,9 +14,9 @@ class Stub:
 
 def test_diversity_by_hand():
     images = np.array([0.0, 1.0, 3.0]).reshape(1, 3, 1, 1, 1)
-    assert diversity(images) == pytest.approx((1 + 3 + 2) / 3)
-    assert diversity(np.concatenate([images, np.zeros_like(images)])) == pytest.approx(1.0)
-    assert diversity(np.ones((1, 5, 4, 4, 3))) == 0
+    assert mean_distance(images) == pytest.approx((1 + 3 + 2) / 3)
+    assert mean_distance(np.concatenate([images, np.zeros_like(images)])) == pytest.approx(1.0)
+    assert mean_distance(np.ones((1, 5, 4, 4, 3))) == 0
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def health(tmp_path):
     rng = np.random.default_rng(0)
     reals = rng.normal(size=(64, 4, 4, 1))
     samples, scalars = Stub(images=reals), Stub(latest={"discriminator_accuracy": 0.7})
-    watch = Health(tf.summary.create_file_writer(str(tmp_path)), samples, scalars, reals, 0.0, every=1, last=9)
+    watch = CollapseMonitor(
+        tf.summary.create_file_writer(str(tmp_path)), samples, scalars, reals, 0.0, every=1, last=9
+    )
     watch.set_model(Stub(num_classes=0))
     return watch
 
@@ -70,7 +72,7 @@ def test_collapse_within_classes_is_seen(health, caplog):
 
 @pytest.mark.parametrize("reals", [np.ones((8, 4, 4, 1)), np.ones((1, 4, 4, 1))])
 def test_reals_without_diversity_are_no_measure(health, reals, caplog):
-    watch = Health(health.writer, health.samples, health.scalars, reals, 0.0, every=1, last=9)
+    watch = CollapseMonitor(health.writer, health.samples, health.scalars, reals, 0.0, every=1, last=9)
     watch.set_model(health.model)
     watch.at(1)
     assert not caplog.records

@@ -13,7 +13,7 @@ from core.images import to_float
 from data.pipeline import Dataset
 from metrics.features import pixels, scale_of
 from metrics.kid import kid
-from training.evaluator import Quality
+from training.evaluator import Evaluator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
 DATASET = Dataset("made", IMAGES, None, None, (32, 32, 3), flip=False)
@@ -37,10 +37,10 @@ class Draws:
 
 def test_features_are_scaled_by_the_reals():
     config = composed("metrics=[kid,precision_recall]", "features=pixels", "evaluate_num=30")
-    quality = Quality(config, DATASET)
-    assert (quality.objective, quality.sign) == ("kid", 1)
+    evaluator = Evaluator(config, DATASET)
+    assert (evaluator.objective, evaluator.sign) == ("kid", 1)
     noise = np.random.default_rng(1).uniform(-1, 1, (30, 32, 32, 3)).astype(np.float32) * 0.5
-    values = quality(Draws(noise))
+    values = evaluator(Draws(noise))
     reals = pixels()(DATASET.examples(30)["image"])
     expected = kid(pixels()(noise) * scale_of(reals), reals * scale_of(reals))
     assert values["kid"] == pytest.approx(expected, rel=1e-4) and values.keys() == {
@@ -49,23 +49,23 @@ def test_features_are_scaled_by_the_reals():
         "precision",
         "recall",
     }
-    assert quality(Draws(DATASET.examples(30)["image"]))["precision"] == 1
+    assert evaluator(Draws(DATASET.examples(30)["image"]))["precision"] == 1
 
 
 def test_generated_pictures_have_the_classes_of_the_reals():
     """Three quarters of the data set are of class 0."""
     labels = np.repeat([0, 1], [30, 10]).astype(np.int32)
     dataset = Dataset("made", IMAGES, labels, ("a", "b"), (32, 32, 3), flip=False)
-    quality, model = Quality(composed("evaluate_num=40"), dataset), Draws(IMAGES / 127.5 - 1)
-    quality(model)
-    shown = [int(np.flatnonzero((np.rint((x + 1) * 127.5) == IMAGES).all((1, 2, 3)))[0]) for x in quality.reals]
+    evaluator, model = Evaluator(composed("evaluate_num=40"), dataset), Draws(IMAGES / 127.5 - 1)
+    evaluator(model)
+    shown = [int(np.flatnonzero((np.rint((x + 1) * 127.5) == IMAGES).all((1, 2, 3)))[0]) for x in evaluator.reals]
     np.testing.assert_array_equal(model.labels, labels[shown])
 
 
 def test_more_may_be_better():
-    quality = Quality(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
-    assert (quality.objective, quality.sign, quality.better["recall"]) == ("precision", -1, "more")
-    assert quality(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
+    evaluator = Evaluator(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
+    assert (evaluator.objective, evaluator.sign, evaluator.modes["recall"]) == ("precision", -1, "max")
+    assert evaluator(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_cannot_be_evaluated_is_refused(overrides, words):
 def test_what_cannot_be_measured_is_known_before_the_first_step():
     few = Dataset("few", IMAGES[:3], None, None, (32, 32, 3), flip=False)
     with pytest.raises(GessoError, match=r"evaluate_num=3: metrics=kid: .* 2 rows"):
-        Quality(composed("metrics=[kid]", "features=pixels"), few).check()
-    Quality(composed("metrics=[kid,sliced_wasserstein]", "features=pixels"), DATASET).check()
+        Evaluator(composed("metrics=[kid]", "features=pixels"), few).check()
+    Evaluator(composed("metrics=[kid,sliced_wasserstein]", "features=pixels"), DATASET).check()
 
 
 def test_nan_is_never_the_best(tmp_path, monkeypatch):
@@ -95,7 +95,7 @@ def test_nan_is_never_the_best(tmp_path, monkeypatch):
 
     monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
     judge = SimpleNamespace(objective="kid", sign=1, reals=IMAGES)
-    evaluation = evaluator.Evaluation(tmp_path, None, judge, {}, 1, 1, 9)
+    evaluation = evaluator.EvaluationCallback(tmp_path, None, judge, {}, 1, 1, 9)
     evaluation.set_model(SimpleNamespace())
     for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
         evaluation._keep(step, value)

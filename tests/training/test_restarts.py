@@ -28,12 +28,12 @@ def tried(monkeypatch):
 
     def call(folder: Path, *seeds: int):
         config = OmegaConf.create({"seed": seeds[0], "restarts": len(seeds), "restart_steps": 9})
-        return restarts.best_seed(config, None, folder, "x", Quality())
+        return restarts.best_seed(config, None, folder, "x", Evaluator())
 
     return call
 
 
-class Quality:
+class Evaluator:
     """Of models that are their seeds."""
 
     objective, sign = "kid", 1

@@ -12,7 +12,7 @@ from keras import layers
 from models.layers.normalization import BatchNormalization, batch_norm
 from models.layers.spectral import SpectralDense, SpectralEmbedding
 from models.networks import dcgan
-from models.networks.condition import CONDITIONS, discriminator_inputs, generator_inputs, judge
+from models.networks.condition import CONDITIONS, discriminator_head, discriminator_inputs, generator_inputs
 
 LATENTS = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 LABELS = np.array([2, 0, 1], "int32")
@@ -31,7 +31,7 @@ def test_judgements_have_all_bits_of_float32(bfloat16, condition):
     """Critics' logits may be anywhere: in bfloat16, one of 80 is off by a quarter."""
     features = keras.Input((8,), dtype="bfloat16")
     label = keras.Input((), dtype="int32") if condition == "projection" else None
-    outputs = judge(features, label, 3, condition)
+    outputs = discriminator_head(features, label, 3, condition)
     network = keras.Model([features] if label is None else [features, label], outputs)
     x = np.random.default_rng(0).normal(size=(3, 8)).astype("float32")
     found = network([x] if label is None else [x, LABELS])
@@ -132,7 +132,7 @@ def test_label_enters_a_flat_discriminator_beside_the_pixels():
 def judging(condition, **options) -> keras.Model:
     features = keras.Input((4,))
     label = keras.Input((), dtype="int32")
-    outputs = judge(features, label, 3, condition, **options)
+    outputs = discriminator_head(features, label, 3, condition, **options)
     return keras.Model([features, label] if condition == "projection" else features, outputs)
 
 

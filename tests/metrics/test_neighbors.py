@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import neighbours
+from metrics import neighbors
 
 
 def every(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -13,13 +13,13 @@ def every(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("rows", [7, 1024], ids=["in pieces", "at once"])
 def test_kth_distance_by_brute_force(k, rows):
     x = np.random.default_rng(0).normal(size=(30, 5))
-    np.testing.assert_array_equal(neighbours.kth_distance(x, k, rows), np.sort(every(x, x), axis=1)[:, k])
+    np.testing.assert_array_equal(neighbors.kth_distance(x, k, rows), np.sort(every(x, x), axis=1)[:, k])
 
 
 def test_kth_distance_worked_by_hand():
     points = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0], [0.0, 0.0]])
-    np.testing.assert_array_equal(neighbours.kth_distance(points, 1), [0, np.sqrt(18), 1, 0])
-    np.testing.assert_array_equal(neighbours.kth_distance(points, 2), [1, 5, 1, 1])
+    np.testing.assert_array_equal(neighbors.kth_distance(points, 1), [0, np.sqrt(18), 1, 0])
+    np.testing.assert_array_equal(neighbors.kth_distance(points, 2), [1, 5, 1, 1])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -32,18 +32,18 @@ def test_copies_and_near_copies_far_from_the_origin(dtype, apart):
     x = np.repeat(x, 6, axis=0).astype(dtype)
     near = np.concatenate([x, x[::6].astype(np.float64) + 1e-7 * rng.normal(size=(6, 8))])
     for k in (5, 6, 7):
-        np.testing.assert_array_equal(neighbours.kth_distance(near, k), np.sort(every(near, near), axis=1)[:, k])
-    assert not neighbours.kth_distance(x, 5).any() and neighbours.kth_distance(x, 6).all()
+        np.testing.assert_array_equal(neighbors.kth_distance(near, k), np.sort(every(near, near), axis=1)[:, k])
+    assert not neighbors.kth_distance(x, 5).any() and neighbors.kth_distance(x, 6).all()
 
 
 @pytest.mark.parametrize("rows", [7, 1024], ids=["in pieces", "at once"])
 def test_within_by_brute_force(rows, monkeypatch):
-    monkeypatch.setattr(neighbours, "PAIRS", 20)  # differences four pairs at a time
+    monkeypatch.setattr(neighbors, "PAIRS", 20)  # differences four pairs at a time
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(40, 5)), rng.normal(0.2, 1, size=(25, 5))
     radii = rng.uniform(0.5, 4, 25)
     inside = every(x, y) <= radii
-    found = neighbours.within(x, y, radii, rows=rows)
+    found = neighbors.within(x, y, radii, rows=rows)
     np.testing.assert_array_equal(found[0], inside.sum(axis=1))
     np.testing.assert_array_equal(found[1], inside.sum(axis=0))
     assert 0 < inside.mean() < 1
@@ -53,11 +53,11 @@ def test_within_by_brute_force(rows, monkeypatch):
 def test_the_edge_belongs_to_closed_balls_alone(offset):
     """Each k-th neighbour lies exactly on the edge, each centre in its own ball."""
     x = (offset + np.random.default_rng(3).normal(size=(200, 16))).astype(np.float32)
-    radii = neighbours.kth_distance(x, 4)
-    assert neighbours.within(x, x, radii)[1].tolist() == [5] * 200
-    assert neighbours.within(x, x, radii, closed=False)[1].tolist() == [4] * 200
-    assert neighbours.within(x, x, np.zeros(200))[1].tolist() == [1] * 200
-    assert not neighbours.within(x, x, np.zeros(200), closed=False)[1].any()
+    radii = neighbors.kth_distance(x, 4)
+    assert neighbors.within(x, x, radii)[1].tolist() == [5] * 200
+    assert neighbors.within(x, x, radii, closed=False)[1].tolist() == [4] * 200
+    assert neighbors.within(x, x, np.zeros(200))[1].tolist() == [1] * 200
+    assert not neighbors.within(x, x, np.zeros(200), closed=False)[1].any()
 
 
 def test_collapsed_sets_are_not_looked_into_without_end(monkeypatch):
@@ -65,33 +65,33 @@ def test_collapsed_sets_are_not_looked_into_without_end(monkeypatch):
     rng = np.random.default_rng(5)
     x = np.repeat(rng.normal(size=(2, 16)), 200, axis=0)
     looked = []
-    distances = neighbours._distances
-    monkeypatch.setattr(neighbours, "_distances", lambda x, i, y, j: looked.append(len(i)) or distances(x, i, y, j))
-    monkeypatch.setattr(neighbours, "LOOK", 10)
-    assert not neighbours.kth_distance(x, 3).any()
+    distances = neighbors._distances
+    monkeypatch.setattr(neighbors, "_distances", lambda x, i, y, j: looked.append(len(i)) or distances(x, i, y, j))
+    monkeypatch.setattr(neighbors, "LOOK", 10)
+    assert not neighbors.kth_distance(x, 3).any()
     noisy = x + 1e-9 * rng.normal(size=x.shape)
-    found = neighbours.kth_distance(noisy, 3)
+    found = neighbors.kth_distance(noisy, 3)
     assert (found >= np.sort(every(noisy, noisy), axis=1)[:, 3]).all() and (found < 1e-6).all()
     assert sum(looked) == 2 * 400 * (3 + 10)
 
 
 def test_memory_is_bounded_by_pieces(monkeypatch):
-    monkeypatch.setattr(neighbours, "BLOCK", 64)
+    monkeypatch.setattr(neighbors, "BLOCK", 64)
     x = np.random.default_rng(4).normal(size=(40, 3))
-    sizes = [near.shape for _, near, _ in neighbours._blocks(x, x[:20], 1024)]
+    sizes = [near.shape for _, near, _ in neighbors._blocks(x, x[:20], 1024)]
     assert sizes == [(3, 20)] * 13 + [(1, 20)]
-    np.testing.assert_array_equal(neighbours.kth_distance(x, 2), np.sort(every(x, x), axis=1)[:, 2])
+    np.testing.assert_array_equal(neighbors.kth_distance(x, 2), np.sort(every(x, x), axis=1)[:, 2])
 
 
 def test_what_has_no_neighbours_is_refused():
     x = np.arange(6.0).reshape(3, 2)
     for k in (0, 3):
         with pytest.raises(ValueError, match="at least"):
-            neighbours.kth_distance(x, k)
+            neighbors.kth_distance(x, k)
     for wrong in (x[0], x * np.nan, x[:, :0]):
         with pytest.raises(ValueError, match="finite"):
-            neighbours.kth_distance(wrong, 1)
+            neighbors.kth_distance(wrong, 1)
     with pytest.raises(ValueError, match="radii"):
-        neighbours.within(x, x, np.ones(2))
+        neighbors.within(x, x, np.ones(2))
     with pytest.raises(ValueError, match="radii"):
-        neighbours.within(x, x[:, :1], np.ones(3))
+        neighbors.within(x, x[:, :1], np.ones(3))

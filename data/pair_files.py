@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from data.decode import TURNS, as_bytes, cut, read, same_shape
-from data.image_folder import Picture
+from data.decode import TURNS, as_bytes, cut, open_picture, same_shape
+from data.image_folder import PictureFile
 
 
 def side_by_side(path: str | Path, size: int, crop: str) -> np.ndarray:
@@ -26,7 +26,7 @@ def side_by_side(path: str | Path, size: int, crop: str) -> np.ndarray:
     return _stack(halves, size, crop)
 
 
-def beside(path: str | Path, other: str | Path, size: int, crop: str) -> np.ndarray:
+def load_pair(path: str | Path, other: str | Path, size: int, crop: str) -> np.ndarray:
     """The pictures in two files, as `side_by_side`.
 
     They may differ in size, but not in shape: nobody knows which part of the one the other would show.
@@ -39,13 +39,13 @@ def beside(path: str | Path, other: str | Path, size: int, crop: str) -> np.ndar
 
 
 def match(
-    first: Sequence[Picture], second: Sequence[Picture]
-) -> tuple[list[tuple[Picture, Picture]], list[Picture], list[Picture]]:
+    first: Sequence[PictureFile], second: Sequence[PictureFile]
+) -> tuple[list[tuple[PictureFile, PictureFile]], list[PictureFile], list[PictureFile]]:
     """Those with the same path but for the suffix; and those of the first and of the second without partner.
 
     Of several files of one folder with the same path but for the suffix, the first has the partner.
     """
-    partners: dict[str, Picture] = {}
+    partners: dict[str, PictureFile] = {}
     for picture in second:
         partners.setdefault(_stem(picture), picture)
     pairs, alone = [], []
@@ -59,12 +59,12 @@ def match(
     return pairs, alone, [picture for picture in second if picture.path not in taken]
 
 
-def _stem(picture: Picture) -> str:
+def _stem(picture: PictureFile) -> str:
     return str(PurePosixPath(picture.path).with_suffix(""))
 
 
 def _upright(path: str | Path) -> Image.Image:
-    image, turn = read(path, channels=3)
+    image, turn = open_picture(path, channels=3)
     return image.transpose(TURNS[turn]) if turn in TURNS else image
 
 

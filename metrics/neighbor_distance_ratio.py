@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from metrics import neighbours
+from metrics import neighbors
 
 ROWS = 1024
 
 
-def spacing(features: np.ndarray, reference: np.ndarray) -> float:
+def neighbor_distance_ratio(features: np.ndarray, reference: np.ndarray) -> float:
     """Mean distance from each sample to its nearest other sample, divided by the same of the reference.
 
     Both float `[n, d]` with the same n, as neighbours come nearer in larger sets. 0 where every sample has a copy,
@@ -17,12 +17,12 @@ def spacing(features: np.ndarray, reference: np.ndarray) -> float:
     """
     if np.shape(features) != np.shape(reference):
         raise ValueError(f"Compare sets of one size: {np.shape(features)} is not {np.shape(reference)}.")
-    unit = nearest(reference).mean()
+    unit = nearest_distance(reference).mean()
     if unit == 0:
         raise ValueError("All rows of the reference have copies: there is nothing to compare with.")
-    return float(nearest(features).mean() / unit)
+    return float(nearest_distance(features).mean() / unit)
 
 
-def nearest(features: np.ndarray) -> np.ndarray:
+def nearest_distance(features: np.ndarray) -> np.ndarray:
     """Euclidean distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
-    return neighbours.kth_distance(features, 1, ROWS)
+    return neighbors.kth_distance(features, 1, ROWS)

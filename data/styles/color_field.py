@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.styles.canvas import flat, glaze, grain, grid, linen, noise, smoothstep
-from data.styles.colour import choose, shift
+from data.styles.color import choose, shift
 
 # The ground first, then the rectangles.
 _PALETTES = (
@@ -26,7 +26,7 @@ _PALETTES = (
 )
 
 
-def colour_field(rng: np.random.Generator, n: int) -> np.ndarray:
+def color_field(rng: np.random.Generator, n: int) -> np.ndarray:
     """Two to four soft rectangles; canvas float32 `[3, n, n]`."""
     ground, *colours = choose(rng, _PALETTES, hue=11)
     colours = [colours[i] for i in rng.permutation(len(colours))] + [shift(ground, rng.choice((-0.1, 0.1)))]
