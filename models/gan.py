@@ -175,7 +175,7 @@ class GAN(Adversarial, keras.Model):
             )
             if "class_logits" in real:
                 # Of real pictures alone, where the paper takes generated ones, too: from these, a class becomes
-                # a sign that the two networks agree on, and that nobody sees (RESULTS.md, paintings by style).
+                # a sign that the two networks agree on, and that nobody sees (docs/results.md, paintings by style).
                 terms["discriminator_class_loss"] = _cross_entropy(labels, real["class_logits"])
             if "reconstruction_error" in real:
                 terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
