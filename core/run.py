@@ -1,0 +1,166 @@
+"""The layout of a run directory, spelt here and nowhere else."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+_HYDRA = ".hydra"
+_BEST = "best"
+_RESTARTS = "restarts"
+_NETWORK = ".keras"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory: where each thing in it lies, whether it is there yet or not.
+
+    `best` and the tries of `restart` are laid out in the same way, without the configuration.
+    """
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
+    @classmethod
+    def of(cls, file: str | Path) -> "Run | None":
+        """Returns the run that a file lies in, or in `best` or a try of; None if it lies in no run."""
+        folder = Path(file).parent
+        names = Path(os.path.abspath(folder)).parts  # also of a file that is named from within
+        above = 1 if names[-1] == _BEST else 2 if names[-2:-1] == (_RESTARTS,) else 0
+        candidates = [cls(folder), cls(Path(os.path.normpath(folder / Path(*[".."] * above))))]
+        return next((run for run in candidates if run.is_run), None)
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder is a run directory: whether it has a configuration."""
+        return self.config.is_file()
+
+    @property
+    def hydra(self) -> Path:
+        """What Hydra knew when the run began: the options of the groups among it."""
+        return self.folder / _HYDRA / "hydra.yaml"
+
+    @property
+    def config(self) -> Path:
+        """The composed configuration that the run goes on with."""
+        return self.folder / _HYDRA / "config.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """The command line that began the run, a list."""
+        return self.folder / _HYDRA / "overrides.yaml"
+
+    @property
+    def data(self) -> Path:
+        """What the data was that the run learns from: its classes, number of pictures and fingerprint."""
+        return self.folder / "data.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of event files."""
+        return self.folder / "tensorboard"
+
+    @property
+    def samples(self) -> Path:
+        """The folder of sample grids."""
+        return self.folder / "samples"
+
+    def sample(self, step: int) -> Path:
+        """Returns the file of the sample grid at a step."""
+        return self.samples / f"step_{step:08d}.png"
+
+    @property
+    def reals(self) -> Path:
+        """A grid of the data set's pictures."""
+        return self.samples / "reals.png"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.folder / "checkpoints"
+
+    def checkpoint(self, step: int) -> Path:
+        """Returns the file of the checkpoint at a step."""
+        return self.checkpoints / f"step_{step:08d}.npz"
+
+    def saved(self) -> list[Path]:
+        """Returns the checkpoints that there are, oldest first."""
+        files = self.checkpoints.glob("step_*.npz")
+        return sorted(file for file in files if re.fullmatch(r"step_\d{8,}\.npz", file.name))
+
+    @property
+    def metrics(self) -> Path:
+        """The rows of numbers, one JSON object each."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """How a finished run ended."""
+        return self.folder / "result.json"
+
+    @property
+    def error(self) -> Path:
+        """Why a run stopped that is not finished, in words."""
+        return self.folder / "error.txt"
+
+    @property
+    def best(self) -> "Run":
+        """The networks and the checkpoint of the best evaluation so far."""
+        return Run(self.folder / _BEST)
+
+    @property
+    def best_score(self) -> Path:
+        """How good `best` is, and what that number depends on."""
+        return self.best.folder / "score.json"
+
+    @property
+    def restarts(self) -> Path:
+        """The folder of tries with several seeds."""
+        return self.folder / _RESTARTS
+
+    def restart(self, seed: int) -> "Run":
+        """Returns the try with a seed."""
+        return Run(self.restarts / f"seed_{seed}")
+
+    @property
+    def restart_scores(self) -> Path:
+        """How good each try was, by seed."""
+        return self.restarts / "scores.json"
+
+    def network(self, name: str) -> Path:
+        """Returns the file of the exported network `name`, such as `generator`."""
+        return self.folder / f"{name}{_NETWORK}"
+
+    def networks(self) -> list[Path]:
+        """Returns the exported networks that there are, sorted by name."""
+        return sorted(file for file in self.folder.glob(f"*{_NETWORK}") if not file.name.startswith("."))
+
+    def class_names(self) -> list[str]:
+        """Returns the names of the data's classes; none where it has none, or nothing is known."""
+        if self.data.is_file():
+            return json.loads(self.data.read_text(encoding="utf-8"))["classes"]
+        before = self.folder / "classes.json"  # as runs had it before `data`
+        return json.loads(before.read_text(encoding="utf-8")) if before.is_file() else []
+
+    def translation(self) -> dict:
+        """Returns `task` and `image_size` of a translator that was exported before networks carried metadata."""
+        before = self.folder / "translator.json"
+        return json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
+
+    def load_config(self) -> DictConfig:
+        """Reads the composed configuration, unresolved."""
+        return OmegaConf.load(self.config)
+
+    def choices(self) -> DictConfig:
+        """Reads which option of each group the run was composed of: `choices().model` is `dcgan`."""
+        return OmegaConf.load(self.hydra).hydra.runtime.choices
+
+    @property
+    def model_name(self) -> str:
+        """The option of `model=`: `dcgan`."""
+        return self.choices().model
