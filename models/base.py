@@ -117,6 +117,23 @@ class Adversarial(Trainable):
         return key(self.seed, purpose, self.step)
 
 
+def functional(network: keras.Model, name: str) -> keras.Model:
+    """Returns `network`, what a builder made, if it is a functional model. Raises `ValueError` otherwise.
+
+    Only of such a one is known what goes in and comes out (labels? several outputs?), and only such a one can be
+    cloned, for the average of its weights, and read from a file without the code that made it.
+    """
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"The {name} that was built is no keras.Model, but a {type(network).__name__}.")
+    if not getattr(network, "inputs", None):
+        raise ValueError(
+            f"The {name} that was built, {type(network).__name__}, is a subclass of keras.Model, and a functional "
+            "one is wanted: connect layers to a keras.Input and return keras.Model(inputs, outputs), as in "
+            "models/networks/dcgan.py. What a class of your own computes can be a keras.Layer in it."
+        )
+    return network
+
+
 def update(
     optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
 ) -> Tensor:

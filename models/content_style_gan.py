@@ -16,7 +16,7 @@ from keras import ops
 
 from losses import perceptual
 from models.adain import AdaIN
-from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.networks import adain
 from models.trained import take_over
 
@@ -61,7 +61,9 @@ class ContentStyleGAN(Adversarial, keras.Model):
         self.painter = AdaIN(image_shape, width, weights)
         if start is not None:
             take_over(start, self.painter.stylizer)
-        self.discriminator = discriminator(image_shape=image_shape, num_classes=num_classes)
+        self.discriminator = functional(
+            discriminator(image_shape=image_shape, num_classes=num_classes), "discriminator"
+        )
         self.num_classes = num_classes
         self.painter.set_losses(moments_layers, content_weight, style_weight)
         self.adversarial_weight = adversarial_weight

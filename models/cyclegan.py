@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
@@ -48,10 +48,9 @@ class CycleGAN(Adversarial, keras.Model):
         super().__init__(name="cyclegan")
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
-        self.a_to_b, self.b_to_a = generator(), generator()
+        self.a_to_b, self.b_to_a = (functional(generator(), "generator") for _ in "ab")
         self.discriminator_a, self.discriminator_b = (
-            discriminator(image_shape=image_shape),
-            discriminator(image_shape=image_shape),
+            functional(discriminator(image_shape=image_shape), "discriminator") for _ in "ab"
         )
         self.pool_a, self.pool_b = (ImagePool(image_shape, pool_size, name=f"pool_{name}") for name in "ab")
         self.init_state(seed)

@@ -10,7 +10,7 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import latent
 from models.augmentation import Augmentation
-from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -69,8 +69,8 @@ class GAN(Adversarial, keras.Model):
         self.augmentation = augmentation or Augmentation()
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
         noise = {"latent_dim": latent_dim} | ({"prior": prior} if prior != "normal" else {})
-        self.generator = generator(image_shape=image_shape, **noise, **labels)
-        self.discriminator = discriminator(image_shape=image_shape, **labels)
+        self.generator = functional(generator(image_shape=image_shape, **noise, **labels), "generator")
+        self.discriminator = functional(discriminator(image_shape=image_shape, **labels), "discriminator")
         self.ema = keras.models.clone_model(self.generator, clone_function=_plain)
         self.ema.set_weights(self.generator.get_weights())
         self.ema.trainable = False

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -45,8 +45,9 @@ class Pix2Pix(Adversarial, keras.Model):
     ):
         super().__init__(name="pix2pix")
         self.reconstruction_weight = reconstruction_weight
-        self.generator = generator(image_shape=image_shape, source_shape=source_shape)
-        self.discriminator = discriminator(image_shape=image_shape, source_shape=source_shape)
+        shapes = {"image_shape": image_shape, "source_shape": source_shape}
+        self.generator = functional(generator(**shapes), "generator")
+        self.discriminator = functional(discriminator(**shapes), "discriminator")
         self.init_state(seed)
 
     def mean_names(self) -> list[str]:

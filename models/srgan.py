@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual, reconstruction
-from models.base import Adversarial, accuracy, scale_loss_for, update
+from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.networks import vgg
 from models.pix2pix import shown
 
@@ -58,8 +58,8 @@ class SRGAN(Adversarial, keras.Model):
         self.content_layer = content_layer
         self.content_weight = content_weight
         self.adversarial_weight = adversarial_weight
-        self.generator = generator(image_shape=image_shape, source_shape=source_shape)
-        self.discriminator = discriminator(image_shape=image_shape)
+        self.generator = functional(generator(image_shape=image_shape, source_shape=source_shape), "generator")
+        self.discriminator = functional(discriminator(image_shape=image_shape), "discriminator")
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]

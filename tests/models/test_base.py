@@ -1,0 +1,63 @@
+"""What all adversarial systems share: which networks they take."""
+
+import keras
+import pytest
+
+from models.base import functional
+from models.content_style_gan import ContentStyleGAN
+from models.cyclegan import CycleGAN
+from models.gan import GAN
+from models.networks import dcgan
+from models.pix2pix import Pix2Pix
+from models.srgan import SRGAN
+
+SHAPE = (16, 16, 3)
+
+
+class OfMyOwn(keras.Model):
+    """Fits every signature, and has neither inputs nor outputs that are known."""
+
+    def __init__(self, **shapes):
+        super().__init__()
+        self.dense = keras.layers.Dense(1)
+
+    def call(self, images):
+        return self.dense(images)
+
+
+def plain(**shapes) -> keras.Model:
+    image = keras.Input(SHAPE)
+    return keras.Model(image, keras.layers.Conv2D(3, 3, padding="same")(image))
+
+
+SYSTEMS = {
+    "gan": lambda g, d, _: GAN(g, d, SHAPE),
+    "pix2pix": lambda g, d, _: Pix2Pix(g, d, SHAPE, SHAPE),
+    "cyclegan": lambda g, d, _: CycleGAN(g, d, SHAPE),
+    "srgan": lambda g, d, _: SRGAN(g, d, SHAPE, SHAPE, pretrain_steps=1),
+    "content_style_gan": lambda g, d, vgg: ContentStyleGAN(d, SHAPE, ["block1_conv1"], width=2, weights=vgg),
+}
+CASES = [(name, which) for name in SYSTEMS for which in ("generator", "discriminator")]
+CASES.remove(("content_style_gan", "generator"))  # Gesso's own
+
+
+@pytest.mark.parametrize(("name", "which"), CASES)
+def test_subclassed_models_are_refused_in_words(name, which, vgg_weights):
+    networks = {"generator": plain, "discriminator": plain} | {which: OfMyOwn}
+    with pytest.raises(ValueError, match=f"{which}.*OfMyOwn.*subclass.*functional.*keras.Input"):
+        SYSTEMS[name](*networks.values(), vgg_weights)
+
+
+def test_functional_and_sequential_models_are_taken():
+    model = plain()
+    assert functional(model, "generator") is model
+    stacked = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(1)])
+    assert functional(stacked, "discriminator") is stacked
+    gan = GAN(lambda **a: dcgan.generator(**a, width=2), lambda **_: stacked, SHAPE, latent_dim=5)
+    assert gan.discriminator is stacked
+
+
+@pytest.mark.parametrize("built", [None, keras.layers.Dense(1), lambda images: images])
+def test_what_is_no_model_is_refused(built):
+    with pytest.raises(ValueError, match=r"no keras\.Model"):
+        functional(built, "discriminator")
