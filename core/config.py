@@ -141,7 +141,7 @@ def check_train(config: DictConfig) -> None:
 
 def draws(config: DictConfig) -> bool:
     """Whether the model makes pictures from noise, which can be compared with a data set's as a set."""
-    return "latent_dim" in config.model
+    return config.model.kind == "generator"
 
 
 def _check_metrics(config: DictConfig) -> None:

@@ -19,7 +19,7 @@ class AdaIN(Trainable, keras.Model):
     """A decoder that learns to paint the activations that AdaIN makes of a content and a style.
 
     All state is in variables: a run that goes on from a checkpoint cannot be told from one that never stopped.
-    Nothing in a step is random, so `seed` is not used, and neither is `num_classes` of the data set.
+    Nothing in a step is random.
 
     Args:
         image_shape: of the contents and styles to train on.
@@ -33,13 +33,11 @@ class AdaIN(Trainable, keras.Model):
         image_shape: tuple[int, int, int],
         width: int = 64,
         weights: str | Path | None = None,
-        num_classes: int = 0,
-        seed: int = 0,
     ):
         super().__init__(name="adain")
         self.stylizer = adain.stylizer(width, weights)
         self.decoder = self.stylizer.get_layer("decoder")
-        self.init_state(seed)
+        self.init_state()
 
     def compile(
         self,

@@ -18,8 +18,8 @@ class Trainable:
     # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
     monitor: str | None = None
 
-    def init_state(self, seed: int) -> None:
-        """To be called by `__init__`, after Keras's own."""
+    def init_state(self, seed: int = 0) -> None:
+        """To be called by `__init__`, after Keras's own; `seed` of what is random in a step, if anything is."""
         self.seed = seed
         self.means: dict[str, keras.metrics.Mean] = {}
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")

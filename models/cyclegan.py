@@ -25,7 +25,7 @@ class CycleGAN(Adversarial, keras.Model):
 
     Args:
         generator: builder of a network from picture to picture; discriminator: builder, called with `image_shape`.
-        image_shape: of both kinds; `num_classes` of the data set is not used.
+        image_shape: of both kinds.
         cycle_weight, identity_weight: of the two, beside the adversarial loss.
         pool_size: pictures that each discriminator is reminded of.
         seed: of what is drawn from the history.
@@ -42,7 +42,6 @@ class CycleGAN(Adversarial, keras.Model):
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
         pool_size: int = 50,
-        num_classes: int = 0,
         seed: int = 0,
     ):
         super().__init__(name="cyclegan")

@@ -25,7 +25,7 @@ class Pix2Pix(Adversarial, keras.Model):
     Args:
         generator, discriminator: builders, called with `image_shape` and `source_shape`, as those in
             `models/networks/unet.py` and `patchgan.py`.
-        image_shape, source_shape: of targets and sources; `num_classes` of the data set is not used.
+        image_shape, source_shape: of targets and sources.
         reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
         seed: of the dropout, and of penalties that draw points.
     """
@@ -40,7 +40,6 @@ class Pix2Pix(Adversarial, keras.Model):
         image_shape: tuple[int, int, int],
         source_shape: tuple[int, int, int],
         reconstruction_weight: float = 100.0,
-        num_classes: int = 0,
         seed: int = 0,
     ):
         super().__init__(name="pix2pix")

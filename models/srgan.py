@@ -22,14 +22,13 @@ class SRGAN(Adversarial, keras.Model):
 
     The least error is the mean of all pictures that it might have been, which is a blur. After `pretrain_steps`
     the error is measured on VGG's activations instead, and a discriminator asks for texture. With `pretrain_steps`
-    of the whole run it is SRResNet. All state is in variables: a run that goes on from a checkpoint cannot be told
-    from one that never stopped.
+    of the whole run it is SRResNet. Nothing in a step is random, and all state is in variables: a run that goes on
+    from a checkpoint cannot be told from one that never stopped.
 
     Args:
         generator, discriminator: builders, called with `image_shape`, the generator with `source_shape` too, as
             those in `models/networks/srresnet.py`.
-        image_shape, source_shape: of the large and the small pictures; `num_classes` is not used, nor is `seed`:
-            nothing in a step is random.
+        image_shape, source_shape: of the large and the small pictures.
         pretrain_steps: with the squared error alone.
         content_layer, weights, network: of VGG, `vgg.encoder`.
         content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
@@ -50,8 +49,6 @@ class SRGAN(Adversarial, keras.Model):
         weights: str | Path | None = None,
         content_weight: float = 0.006,
         adversarial_weight: float = 0.001,
-        num_classes: int = 0,
-        seed: int = 0,
     ):
         super().__init__(name="srgan")
         self.pretrain_steps = pretrain_steps
@@ -63,7 +60,7 @@ class SRGAN(Adversarial, keras.Model):
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]
-        self.init_state(seed)
+        self.init_state()
 
     def mean_names(self) -> list[str]:
         """What a step measures; 0 of what a phase does not have."""

@@ -1,7 +1,9 @@
 """Makes the composed model and trains it to a step, with all that happens beside the steps."""
 
+import inspect
 import json
 import logging
+from collections.abc import Collection
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -9,14 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from core.config import draws
 from core.errors import GessoError
 from core.files import atomic
 from core.images import provenance
 from core.instantiate import build
 from data.pipeline import Dataset
-from models.gan import GAN
 from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
 from training.evaluator import EvaluationCallback, Evaluator
@@ -30,17 +32,24 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
     keras.config.set_dtype_policy(policy)  # which that forgets
     keras.utils.set_random_seed(seed)
-    classes = len(dataset.class_names or ())
-    shapes = {"image_shape": dataset.image_shape}
-    if hasattr(dataset, "source_shape"):  # of data sets of pairs
-        shapes["source_shape"] = dataset.source_shape
-    model = build(config.model.system, **shapes, num_classes=classes, seed=seed)
+    facts = {
+        "image_shape": dataset.image_shape, "source_shape": getattr(dataset, "source_shape", None),
+        "num_classes": len(dataset.class_names or ()), "seed": seed,
+    }  # fmt: skip
+    asked = _parameters(config.model.system._target_)
+    model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
     optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
     try:
         model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
     except ValueError as error:
         raise GessoError(str(error)) from error
     return model
+
+
+def _parameters(target: str) -> Collection[str]:
+    """Returns the names of what a system's builder takes."""
+    builder = build(OmegaConf.create({"_target_": target, "_partial_": True}))  # by the one door there is
+    return inspect.signature(builder.func).parameters
 
 
 def fit(
@@ -78,7 +87,7 @@ def fit(
     )
     samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
     every = [scalars, samples]
-    if isinstance(model, GAN):
+    if draws(config):
         every += [
             collapse.CollapseMonitor(writer, samples, scalars, reals, model.threshold, config.sample_every, last)
         ]

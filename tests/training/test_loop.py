@@ -41,7 +41,7 @@ def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
         def stream(self, *args, **options):
             raise RuntimeError("no more pictures")
 
-    monkeypatch.setattr(loop.dashboard, "describe", lambda *args: None)
+    monkeypatch.setattr(loop.tensorboard, "describe", lambda *args: None)
     pictures, settings = Fails(image_shape=(32, 32, 3), class_names=None), config()
     model = loop.make(settings, pictures, seed=0)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
