@@ -13,6 +13,7 @@ from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from core import stored
 from core.config import leaves
 from core.errors import GessoError
 from core.files import atomic
@@ -37,14 +38,14 @@ def run_arguments(arguments: list[str]) -> list[str]:
     folder = _given(arguments, "run")
     if folder is None:
         return arguments
-    choices = OmegaConf.load(_hydra(folder, "run") / "hydra.yaml").hydra.runtime.choices
-    config = OmegaConf.load(_hydra(folder, "run") / "config.yaml")
-    stored = [f"dataset={choices.dataset}", f"image_size={config.image_size}"]
+    choices = stored.load_choices(_hydra(folder, "run") / "hydra.yaml", "dataset")
+    config = stored.load_config(_hydra(folder, "run") / "config.yaml")
+    own = [f"dataset={choices['dataset']}", f"image_size={config.image_size}"]
     if not any(argument.startswith("dataset=") for argument in arguments):
         values = OmegaConf.to_container(config.dataset).items()
         plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
-        stored += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
-    return [*stored, *arguments]
+        own += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
+    return [*own, *arguments]
 
 
 def resume_arguments(arguments: list[str]) -> list[str]:
@@ -55,10 +56,11 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     folder = _given(arguments, "resume")
     if folder is None:
         return arguments
-    stored = _overrides(_hydra(folder, "resume"))
+    own = stored.load_overrides(_hydra(folder, "resume") / "overrides.yaml")
+    stored.check_folder(Path(folder))
     run = quoted(str(Path(folder)))
     return [
-        *stored,
+        *own,
         *(argument for argument in arguments if not argument.startswith("resume=")),
         f"resume={run}",
         f"hydra.run.dir={run}",
@@ -74,15 +76,10 @@ def _given(arguments: list[str], key: str) -> str | None:
 
 def _hydra(folder: str, key: str) -> Path:
     """Where a run directory keeps its configuration. Raises `GessoError` if it is none."""
-    stored = Path(folder) / ".hydra"
-    if not (stored / "config.yaml").is_file():
+    hydra = Path(folder) / ".hydra"
+    if not (hydra / "config.yaml").is_file():
         raise GessoError(f"{key}={folder}: not a run directory, it has no .hydra/config.yaml.")
-    return stored
-
-
-def _overrides(stored: Path) -> list[str]:
-    """The command line that a run directory keeps. What it interpolates is not resolved: it is of another tree."""
-    return OmegaConf.to_container(OmegaConf.load(stored / "overrides.yaml"))
+    return hydra
 
 
 def quoted(value: Any) -> str:
@@ -105,17 +102,17 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     Raises `GessoError` where a change would not fit the checkpoints.
     """
     folder = Path(config.resume) / ".hydra"
-    stored, own = OmegaConf.load(folder / "config.yaml"), _overrides(folder)
+    before, own = stored.load_config(folder / "config.yaml"), stored.load_overrides(folder / "overrides.yaml")
     named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
     began = dict(leaves(compose(config_name, own)))
-    goes_on = copy.deepcopy(stored)
+    goes_on = copy.deepcopy(before)
     for group in {REPLACED[name] for name in named if name in REPLACED}:
         goes_on[group] = config[group]
     for key, value in leaves(config):
         given = any(key == name or key.startswith(f"{name}.") for name in named)
         if key != "resume" and (given or key not in began or began[key] != value):
             OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
-    _check_changes(stored, goes_on, config.resume)
+    _check_changes(before, goes_on, config.resume)
     goes_on.resume = config.resume
     return goes_on
 
@@ -126,9 +123,13 @@ def begin(config: DictConfig, folder: Path) -> None:
     The folder may be an interrupted run's (a sweep does its jobs again): it goes on. Raises `GessoError` if that
     one had another configuration, but for `steps`, and leaves it as it is.
     """
-    stored = folder / ".hydra" / "config.yaml"
-    if stored.is_file() and any((*folder.glob("checkpoints/*.npz"), *folder.glob("restarts/*/checkpoints/*.npz"))):
-        changed = [change for change in _differences(OmegaConf.load(stored), config) if change[0] != "steps"]
+    config_file = folder / ".hydra" / "config.yaml"
+    if config_file.is_file() and any(
+        (*folder.glob("checkpoints/*.npz"), *folder.glob("restarts/*/checkpoints/*.npz"))
+    ):
+        changed = [
+            change for change in _differences(stored.load_config(config_file), config) if change[0] != "steps"
+        ]
         if changed:
             values = (f"{key} was {quoted(there)}, not {quoted(here)}" for key, there, here in changed[:3])
             raise GessoError(
@@ -151,11 +152,11 @@ def store(config: DictConfig, folder: Path) -> None:
         path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
 
 
-def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None:
+def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str) -> None:
     """Logs them. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
-    penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (stored, goes_on)]
+    penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
-    changes += _differences(stored, goes_on)
+    changes += _differences(before, goes_on)
     for key, there, here in changes:
         if key == "penalty" or (key.startswith(FIXED) and not CHANGEABLE.match(key)):
             raise GessoError(
@@ -164,7 +165,7 @@ def _check_changes(stored: DictConfig, goes_on: DictConfig, folder: str) -> None
             )
         log.info("%s: %s -> %s", key, quoted(there), quoted(here))
     by_steps = [key for key, value in leaves(goes_on) if key.startswith("model.") and "${steps}" in str(value)]
-    if by_steps and stored.steps != goes_on.steps:
+    if by_steps and before.steps != goes_on.steps:
         log.warning("As if steps= had been %d from the start: %s", goes_on.steps, ", ".join(by_steps))
 
 

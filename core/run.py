@@ -8,6 +8,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from core import stored
+
 _HYDRA = ".hydra"
 _BEST = "best"
 _RESTARTS = "restarts"
@@ -154,13 +156,13 @@ class Run:
 
     def load_config(self) -> DictConfig:
         """Reads the composed configuration, unresolved."""
-        return OmegaConf.load(self.config)
+        return stored.load_config(self.config)
 
     def choices(self) -> DictConfig:
         """Reads which option of each group the run was composed of: `choices().model` is `dcgan`."""
-        return OmegaConf.load(self.hydra).hydra.runtime.choices
+        return OmegaConf.create(stored.load_choices(self.hydra))
 
     @property
     def model_name(self) -> str:
         """The option of `model=`: `dcgan`."""
-        return self.choices().model
+        return stored.load_choices(self.hydra, "model")["model"]

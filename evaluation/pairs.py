@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from PIL import Image, ImageFilter
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
+from core import stored
 from core.color import with_luminance
 from core.errors import GessoError
 from core.images import to_uint8
@@ -197,7 +198,7 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
 
 def _held_out(config: DictConfig) -> bool:
     """Whether the data set is another one than `config.run` was trained on."""
-    trained = OmegaConf.load(Path(config.run) / ".hydra" / "config.yaml").dataset
+    trained = stored.load_config(Path(config.run) / ".hydra" / "config.yaml").dataset
     folders = [
         tuple(
             found and Path(found).expanduser().resolve() for found in map(options.get, ("root", "source", "target"))

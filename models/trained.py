@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from omegaconf import OmegaConf
 from tqdm import tqdm
 
 from core import images
 from core.errors import GessoError, did_you_mean
+from core.stored import load_choices, load_config
 
 
 def load(path: str | Path):
@@ -65,8 +65,8 @@ def provenance(path: Path, seed: int) -> dict[str, str]:
     stored = run / ".hydra"
     if not (stored / "config.yaml").is_file():
         return images.provenance(path.name, None, seed)
-    choices = OmegaConf.load(stored / "hydra.yaml").hydra.runtime.choices
-    return images.provenance(choices.model, OmegaConf.load(stored / "config.yaml"), seed)
+    choices, config = load_choices(stored / "hydra.yaml", "model"), load_config(stored / "config.yaml")
+    return images.provenance(choices["model"], config, seed)
 
 
 def load_stylizer(path: str | Path):
