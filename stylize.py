@@ -17,7 +17,7 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import to_float, to_uint8
 from core.instantiate import build
-from data import film, picture
+from data import film, film_writer, picture
 from models import trained
 from stylization.arguments import check, find_contents, listed, outputs, refuse_unused
 
@@ -190,7 +190,7 @@ def paint_film(content: Path, output: Path, paint, config: DictConfig, chunks: d
         for frame in stabilize(sized, paint, config.temporal_consistency):
             yield to_uint8(checked(frame, content))
 
-    film.write(content, output, frames, chunks)
+    film_writer.write(content, output, frames, chunks)
 
 
 def _scaled(frame: np.ndarray, size: int | None) -> np.ndarray:

@@ -1,20 +1,14 @@
 """Films, frame by frame: memory does not grow with their length. Needs PyAV, which brings FFmpeg's libraries."""
 
-import io
 import logging
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import GessoError
-from core.files import atomic, unfinished
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +16,17 @@ SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".mts", ".m2ts", ".3gp", ".flv",
     ".ogv",
 )  # fmt: skip
-OUTPUTS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # hold H.264 and any timestamps
+# FFmpeg's names of what holds these.
+ONLY_FILMS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegvideo,mpegts,asf,flv,ogg",
+    "protocol_whitelist": "file",
+}
+LARGEST = 2**26  # pixels of a frame: twice those of 8K
 
 # FFmpeg's numbers. Matrices between YUV and RGB: all that it can apply, and two of them. Ranges; no known colours.
 MATRICES, BT709, BT601 = (1, 4, 5, 6, 7, 9), 1, 6
 LIMITED, FULL, UNSPECIFIED = 1, 2, 2
 EXACT = 0x46004  # bicubic, full chroma both ways, accurate rounding: else every film gets a little darker
-
-Stylize = Callable[[Iterator[np.ndarray]], Iterable[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def is_film(path: str | Path) -> bool:
 def open(path: str | Path) -> Film:
     """Looks at the first frame. Raises `GessoError` for all that is no film with moving pictures."""
     path = Path(path)
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = _pictures(container, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         frames = stream.frames or round((container.duration or 0) * rate / 10**6) or None
@@ -94,113 +91,27 @@ def open(path: str | Path) -> Film:
     return Film(path, width, height, rate, frames, start, time_base, aspect, colours)
 
 
-def suffix(path: str | Path) -> str:
-    """The suffix for a film made of the film `path`: its own, or of a kind that can hold its sound."""
-    own = Path(path).suffix.lower()
-    if own in OUTPUTS:
-        return own
-    try:
-        with _opened(Path(path)) as source:
-            return next(suffix for suffix, kind in OUTPUTS.items() if _misfit(source, kind) is None)
-    except (GessoError, StopIteration):  # to be said when the film is read
-        return ".mp4"
+def opened(path: Path):
+    """Opens the file as PyAV's container. Raises `GessoError` for all that is no film.
 
-
-def write(source: str | Path, output: str | Path, stylize: Stylize, metadata: Mapping[str, str]) -> None:
-    """The film `source` with other frames, as H.264 in `output`: the same timestamps, the sound copied as it is.
-
-    `stylise` gets an iterator of frames, uint8 [height, width, 3], and yields as many, in their order, all of one
-    size. It may read ahead, a batch or so. `metadata` becomes the comment of the file, which appears when all is
-    done; where it cannot be, the frames that are done are left in <name>.partial<suffix>. Raises `GessoError` if
-    the source cannot be read, or the output not be written or not hold the sound; `ValueError` for other numbers
-    of frames, or sizes.
+    FFmpeg looks at what is in a file, not at its name: a list of other files (`ffconcat`, a playlist) would have it
+    open those. So it may take containers of films alone, and files alone.
     """
-    film, output = open(source), Path(output)
-    kind = OUTPUTS.get(output.suffix.lower())
-    if kind is None:
-        raise GessoError(f"{output}: films are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
-    import av
-
-    with _opened(film.path) as sound:  # now, not after minutes of painting
-        if misfit := _misfit(sound, kind):
-            others = [suffix for suffix, other in OUTPUTS.items() if _misfit(sound, other) is None]
-            advice = f"The suffix {others[0]} can." if others else "Convert it to AAC first."
-            raise GessoError(f"{output} cannot hold the sound of {source} ({misfit}). {advice}")
-    times: deque[tuple[int, int]] = deque()  # of the frames that are with `stylise`
-    handed_out = _hand_out(film, times)
-    stylized = iter(stylize(handed_out))
-    first = next(stylized, None)
-    if first is None:
-        raise ValueError("stylise gave no frames")
-    options = {} if kind == "matroska" else {"movflags": "faststart"}  # plays while it is still loading
-    try:
-        with (
-            atomic(output) as temporary,
-            av.open(f"file:{temporary}", "w", format=kind, options=options) as target,
-            _opened(film.path) as sound,
-        ):
-            target.metadata["comment"] = "; ".join(f"{key}: {value}" for key, value in metadata.items())
-            stream = _encoder(target, film, first)
-            packets = _sound(sound, target, film)
-            packet = next(packets, None)
-            try:
-                for pixels in chain([first], stylized):
-                    if not times:
-                        raise ValueError("stylise gave more frames than it got")
-                    pts, duration = times.popleft()
-                    # Sound and pictures in step: whatever comes too early, the container has to keep in memory.
-                    while packet is not None and packet.dts * packet.time_base <= pts * film.time_base:
-                        target.mux(packet)
-                        packet = next(packets, None)
-                    target.mux(stream.encode(_frame(pixels, film, stream, pts, duration)))
-                if times or next(handed_out, None) is not None:
-                    raise ValueError("stylise gave fewer frames than the film has")
-                target.mux(stream.encode(None))
-                while packet is not None:
-                    target.mux(packet)
-                    packet = next(packets, None)
-            except BaseException:  # Ctrl-C too: what took hours must not be lost
-                _keep(target, stream, temporary, output)
-                raise
-    except av.FFmpegError as error:
-        raise GessoError(f"Could not write {output}: {error.strerror}.") from error
-
-
-def _keep(target, stream, temporary: Path, output: Path) -> None:
-    """Finishes a film before its end, under a name that says so."""
-    partial = unfinished(output)
-    with suppress(Exception):  # of which there is nothing more if it stopped at the very end
-        target.mux(stream.encode(None))
-    with suppress(Exception):  # what stopped it may stop this too, a full disk for one
-        target.close()
-        os.replace(temporary, partial)
-        log.warning("The frames that are done: %s", partial)
-
-
-def _hand_out(film: Film, times: deque[tuple[int, int]]) -> Iterator[np.ndarray]:
-    """The frames; their timestamps and durations are put into `times`."""
-    count = 0
-    for pixels, pts, duration in film.timed():
-        times.append((pts, duration))
-        count += 1
-        yield pixels
-    if film.frames and count < 0.9 * film.frames:
-        log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, count)
-
-
-def _opened(path: Path):
     try:
         import av
     except ImportError:
         raise GessoError("Films need PyAV: .venv/bin/pip install av") from None
     try:
-        return av.open(f"file:{path}", metadata_errors="replace")  # else "a:b.mp4" is an address
+        # "file:", else "a:b.mp4" is an address
+        return av.open(f"file:{path}", options=dict(ONLY_FILMS), metadata_errors="replace")
     except FileNotFoundError:
         reason = "does not exist"
     except IsADirectoryError:
         reason = "is a folder, not a film"
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
+    except av.ArgumentError:
+        reason = f"is of no kind that is read as a film ({' '.join(SUFFIXES)})"
     except av.FFmpegError as error:
         reason = "is empty" if path.stat().st_size == 0 else f"is no film, or damaged ({error.strerror})"
     raise GessoError(f"{path} {reason}.")
@@ -209,12 +120,17 @@ def _opened(path: Path):
 def _pictures(container, path: Path):
     """The first stream of moving pictures; the cover of an album is none."""
     for stream in container.streams.video:
-        if stream.codec_context is not None and not stream.disposition & stream.disposition.attached_pic:
+        context = stream.codec_context
+        if context is not None and not stream.disposition & stream.disposition.attached_pic:
+            if context.width * context.height > LARGEST:
+                raise GessoError(f"{path} has frames of {context.width}x{context.height} px, which is too large.")
+            context.options = {"max_pixels": str(LARGEST)}  # it may say one size and have frames of another
             return stream
     raise GessoError(f"{path} has no moving pictures that can be decoded.")
 
 
-def _packets(container, streams, path: Path):
+def packets(container, streams, path: Path):
+    """Yields the packets of some streams of the film `path`. Raises `GessoError` where it ends in the middle."""
     import av
 
     try:
@@ -229,10 +145,10 @@ def _decode(path: Path):
     import av
 
     damaged = 0
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = _pictures(container, path)
         stream.thread_type = "AUTO"
-        for packet in _packets(container, [stream], path):
+        for packet in packets(container, [stream], path):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
@@ -268,64 +184,3 @@ def _matrix(frame) -> int:
     if frame.colorspace in MATRICES:
         return frame.colorspace
     return BT709 if frame.width >= 1280 or frame.height > 576 else BT601
-
-
-def _encoder(target, film: Film, first: np.ndarray):
-    """The stream for pictures of the first one's size. Chroma is halved as everywhere, unless a side is odd."""
-    height, width, _ = first.shape
-    stream = target.add_stream("libx264", rate=film.rate, options={"crf": "18", "preset": "medium"})
-    stream.width, stream.height = width, height
-    stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
-    stream.time_base = stream.codec_context.time_base = film.time_base  # 1 / rate would round variable rates
-    context = stream.codec_context
-    context.sample_aspect_ratio = film.aspect
-    context.colorspace, context.color_primaries, context.color_trc = film.colours
-    context.color_range = LIMITED
-    context.flags |= 1 << 8  # frame_duration: the last frame, too, stays as long as it did
-    context.thread_type = "AUTO"  # slices, the default, cost quality
-    return stream
-
-
-def _frame(pixels: np.ndarray, film: Film, stream, pts: int, duration: int):
-    import av
-
-    if pixels.shape != (stream.height, stream.width, 3):
-        raise ValueError(f"stylise gave a frame {pixels.shape} after others of {stream.height} x {stream.width}")
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
-    rgb.colorspace, rgb.color_primaries, rgb.color_trc = film.colours
-    frame = rgb.reformat(format=stream.pix_fmt, dst_color_range=LIMITED, interpolation=EXACT)
-    frame.pts, frame.duration, frame.time_base = pts, duration, film.time_base
-    return frame
-
-
-def _misfit(container, kind: str) -> str | None:
-    """The name of a codec of sound that films of that kind cannot hold; None if they hold all that there is."""
-    import av
-
-    target = av.open(io.BytesIO(), "w", format=kind)  # never begun, so there is nothing to finish
-    for stream in container.streams.audio:
-        try:
-            if stream.codec_context is not None:
-                target.add_stream_from_template(stream)
-        except ValueError:
-            return stream.codec_context.name
-    return None
-
-
-def _sound(container, target, film: Film):
-    """Adds all streams of sound to `target`; then yields their packets, one after the other."""
-    copies = {}
-    for stream in container.streams.audio:
-        if stream.codec_context is None:
-            log.warning("%s: sound of a kind that FFmpeg does not know is left out", film.path)
-            continue
-        copy = copies[stream.index] = target.add_stream_from_template(stream)
-        copy.metadata.update({key: stream.metadata[key] for key in ("language", "title") if key in stream.metadata})
-        copy.disposition = stream.disposition
-    for packet in _packets(container, [container.streams[i] for i in copies], film.path) if copies else ():
-        if packet.dts is not None:  # the last one of each stream is empty
-            start = round(film.start / packet.time_base)
-            packet.dts -= start
-            packet.pts = None if packet.pts is None else packet.pts - start
-            packet.stream = copies[packet.stream.index]
-            yield packet

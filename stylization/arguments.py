@@ -9,7 +9,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from core.config import CHOICES
 from core.errors import GessoError, did_you_mean
 from core.files import relative
-from data import film, picture
+from data import film, film_writer, picture
 from models import trained
 
 # Keys that a method has no use for. Whoever gives one expects something of it.
@@ -95,7 +95,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     folder = relative(Path(config.output or HydraConfig.get().runtime.output_dir).expanduser())
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
     if one_file and Path(str(config.content)).expanduser().is_dir():
-        if folder.suffix.lower() in {**film.OUTPUTS, **picture.OUTPUTS}:
+        if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture.OUTPUTS}:
             raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
         one_file = False
     kept = {Path(path).expanduser().resolve() for path in [*contents, *listed(config.style), *mask_files(config)]}
@@ -104,8 +104,8 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     for content in contents:
         moving = film.is_film(content)
         name = content.stem if stems.count(content.stem) == 1 else content.name  # a.jpg beside a.png
-        output = folder if one_file else folder / (name + (film.suffix(content) if moving else ".png"))
-        known = film.OUTPUTS if moving else picture.OUTPUTS
+        output = folder if one_file else folder / (name + (film_writer.suffix(content) if moving else ".png"))
+        known = film_writer.OUTPUTS if moving else picture.OUTPUTS
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
         if output.resolve() in kept:

@@ -9,7 +9,7 @@ import pytest
 av = pytest.importorskip("av", reason="films need PyAV")
 
 from core.errors import GessoError  # noqa: E402
-from data import film  # noqa: E402
+from data import film, film_writer  # noqa: E402
 
 METADATA = {"Software": "Gesso", "Source": "Made by a neural network", "Model": "none"}
 
@@ -126,7 +126,7 @@ def test_what_is_known_of_a_film(tmp_path):
 def test_everything_but_the_pictures_stays(tmp_path, suffix):
     source = make(tmp_path / f"in{suffix}", pictures(30, 48, 64), Fraction(24), sounds=2)
     output = tmp_path / f"out{suffix}"
-    film.write(source, output, lambda frames: (255 - frame for frame in frames), METADATA)
+    film_writer.write(source, output, lambda frames: (255 - frame for frame in frames), METADATA)
     assert difference(film.open(output), 255 - pictures(30, 48, 64)) < 1.5
     before, after = packets(source), packets(output)
     assert len(after) == 3 and len(before[1]) > 50
@@ -144,7 +144,7 @@ def test_everything_but_the_pictures_stays(tmp_path, suffix):
 def test_variable_frame_rates_stay_variable(tmp_path):
     pts = [0, 40, 80, 200, 210, 500, 501, 900, 1000, 1700]
     source = make(tmp_path / "a.mp4", pictures(10, 48, 64), pts=pts, time_base=Fraction(1, 1000))
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     *shown, end = times(tmp_path / "b.mp4")
     assert shown == [Fraction(value, 1000) for value in pts]
     assert abs(end - times(source)[-1]) < 0.1  # where frames are reordered, FFmpeg tells it less exactly
@@ -154,7 +154,7 @@ def test_variable_frame_rates_stay_variable(tmp_path):
 def test_odd_sides_stay_odd(tmp_path, height, width):
     frames = pictures(6, height, width)
     source = make(tmp_path / "a.mp4", frames)
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     assert np.stack(list(film.open(tmp_path / "b.mp4"))).shape == (6, height, width, 3)
     assert difference(film.open(tmp_path / "b.mp4"), film.open(source)) < 2.5  # so small that every edge counts
 
@@ -163,13 +163,13 @@ def test_names_with_colons(tmp_path, monkeypatch):
     """FFmpeg takes what stands before a colon for a protocol."""
     monkeypatch.chdir(tmp_path)
     make(tmp_path / "a.mp4", pictures(3, 48, 64)).rename("part 1: a.mp4")
-    film.write("part 1: a.mp4", "part 1: %d.mp4", same, METADATA)
+    film_writer.write("part 1: a.mp4", "part 1: %d.mp4", same, METADATA)
     assert film.open("part 1: %d.mp4").frames == 3
 
 
 def test_another_size(tmp_path):
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
-    film.write(source, tmp_path / "b.mp4", lambda frames: (frame[::2, ::2] for frame in frames), METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", lambda frames: (frame[::2, ::2] for frame in frames), METADATA)
     found = film.open(tmp_path / "b.mp4")
     assert (found.width, found.height, found.frames) == (32, 24, 8)
 
@@ -185,14 +185,14 @@ def test_upright_however_the_phone_was_held(tmp_path, degrees, hflip):
     found = film.open(source)
     assert (found.height, found.width) == upright.shape[1:3]
     assert difference(found, upright) < 1.5
-    film.write(source, tmp_path / "b.mp4", same, METADATA)  # is upright without being told so
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)  # is upright without being told so
     assert difference(film.open(tmp_path / "b.mp4"), upright) < 1.5
 
 
 @pytest.mark.parametrize(("degrees", "expected"), [(0, Fraction(4, 3)), (90, Fraction(3, 4))])
 def test_pixels_that_are_not_square(tmp_path, degrees, expected):
     source = make(tmp_path / "a.mp4", pictures(3, 48, 64), aspect=Fraction(4, 3), rotation={"degrees": degrees})
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     assert film.open(source).aspect == film.open(tmp_path / "b.mp4").aspect == expected
 
 
@@ -202,7 +202,7 @@ def test_colours_stay(tmp_path, colours):
     frames = np.full((4, 48, 64, 3), (200, 40, 90), np.uint8)
     frames[2:] = 10, 220, 130
     source = make(tmp_path / "a.mp4", frames, colours=colours)
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     for path in (source, tmp_path / "b.mp4"):
         shown = np.stack(list(film.open(path))).astype(int)
         assert np.abs(shown - frames).max() <= 3
@@ -217,7 +217,7 @@ def test_colours_stay(tmp_path, colours):
 def test_other_containers_are_read(tmp_path, name, codec):
     frames = pictures(10, 48, 64)
     source = make(tmp_path / name, frames, sounds=0, codec=codec)
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     assert difference(film.open(tmp_path / "b.mp4"), film.open(source)) < 2
     assert film.open(tmp_path / "b.mp4").rate == 25
     assert times(tmp_path / "b.mp4")[:-1] == [Fraction(i, 25) for i in range(10)]
@@ -232,7 +232,7 @@ def test_reading_ahead(tmp_path):
         while batch := list(islice(iterator, 4)):
             yield from batch
 
-    film.write(source, tmp_path / "b.mp4", batched, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", batched, METADATA)
     assert difference(film.open(tmp_path / "b.mp4"), frames) < 1.5
     assert times(tmp_path / "b.mp4") == times(source)
 
@@ -247,7 +247,7 @@ def test_no_more_is_read_than_asked_for(tmp_path):
             yield frame
             assert len(lead) == number + 1
 
-    film.write(source, tmp_path / "b.mp4", one_by_one, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", one_by_one, METADATA)
     assert lead == list(range(40))
 
 
@@ -257,13 +257,13 @@ def failing(frames):
 
 
 @pytest.mark.parametrize(
-    ("stylise", "error", "message"),
+    ("stylize", "error", "message"),
     [
         (failing, GessoError, "no more paint"),
         (lambda frames: islice(frames, 3), ValueError, "fewer"),
         (lambda frames: iter(()), ValueError, "no frames"),
         (lambda frames: list(frames)[:-1], ValueError, "fewer"),
-        (lambda frames: (frame[i:] for i, frame in enumerate(frames)), ValueError, "stylise gave a frame"),
+        (lambda frames: (frame[i:] for i, frame in enumerate(frames)), ValueError, "stylize gave a frame"),
         (lambda frames: (frame for frame in frames for _ in range(2)), ValueError, "more"),
     ],
 )
@@ -271,7 +271,7 @@ def test_no_output_appears_when_it_fails(tmp_path, stylize, error, message):
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
     (tmp_path / "b.mp4").write_text("what was there")
     with pytest.raises(error, match=message):
-        film.write(source, tmp_path / "b.mp4", stylize, METADATA)
+        film_writer.write(source, tmp_path / "b.mp4", stylize, METADATA)
     assert (tmp_path / "b.mp4").read_text() == "what was there"
     assert {path.name for path in tmp_path.iterdir()} - {"b.partial.mp4"} == {"a.mp4", "b.mp4"}
 
@@ -286,17 +286,17 @@ def test_frames_that_are_done_are_kept(tmp_path, error):
 
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
     with pytest.raises(type(error)):
-        film.write(source, tmp_path / "b.mp4", stylize, METADATA)
+        film_writer.write(source, tmp_path / "b.mp4", stylize, METADATA)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.partial.mp4"]
     assert len(list(film.open(tmp_path / "b.partial.mp4"))) == 5
     with pytest.raises(type(error)):
-        film.write(tmp_path / "b.partial.mp4", tmp_path / "b.mp4", stylize, METADATA)
+        film_writer.write(tmp_path / "b.partial.mp4", tmp_path / "b.mp4", stylize, METADATA)
     assert (tmp_path / "b.partial1.mp4").exists()
 
 
 def test_ctrl_c_after_the_last_frame_keeps_the_film(tmp_path, monkeypatch):
     """Before the encoder has handed out its last frames."""
-    encoder = film._encoder
+    encoder = film_writer._encoder
 
     class Interrupted:
         def __init__(self, *args):
@@ -311,10 +311,10 @@ def test_ctrl_c_after_the_last_frame_keeps_the_film(tmp_path, monkeypatch):
                 raise KeyboardInterrupt
             return self.stream.encode(frame)
 
-    monkeypatch.setattr(film, "_encoder", Interrupted)
+    monkeypatch.setattr(film_writer, "_encoder", Interrupted)
     source = make(tmp_path / "a.mp4", pictures(8, 48, 64))
     with pytest.raises(KeyboardInterrupt):
-        film.write(source, tmp_path / "b.mp4", same, METADATA)
+        film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     assert len(list(film.open(tmp_path / "b.partial.mp4"))) == 8
 
 
@@ -340,7 +340,7 @@ def test_what_is_no_film_has_a_reason(tmp_path):
         with pytest.raises(GessoError, match=rf"{name}\.mp4 {reason}"):
             film.open(tmp_path / f"{name}.mp4")
         with pytest.raises(GessoError, match=rf"{name}\.mp4 {reason}"):
-            film.write(tmp_path / f"{name}.mp4", tmp_path / "out.mp4", same, METADATA)
+            film_writer.write(tmp_path / f"{name}.mp4", tmp_path / "out.mp4", same, METADATA)
         assert not (tmp_path / "out.mp4").exists()
 
 
@@ -349,13 +349,13 @@ def test_without_pyav(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     assert film.is_film(source)
     with pytest.raises(GessoError, match="pip install av"):
-        film.write(source, tmp_path / "b.mp4", same, METADATA)
+        film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
 
 
 def test_a_film_that_ends_early_is_made_as_far_as_it_goes(tmp_path, caplog):
     source = make(tmp_path / "a.mkv", pictures(50, 144, 192), sounds=0)
     (tmp_path / "cut.mkv").write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    film.write(tmp_path / "cut.mkv", tmp_path / "b.mkv", same, METADATA)
+    film_writer.write(tmp_path / "cut.mkv", tmp_path / "b.mkv", same, METADATA)
     assert 5 < len(list(film.open(tmp_path / "b.mkv"))) < 45
     assert "ends early" in caplog.text
 
@@ -364,10 +364,10 @@ def test_outputs_that_cannot_be(tmp_path):
     source = make(tmp_path / "a.mp4", pictures(2, 48, 64))
     for name in ("b.webm", "b.avi", "b.png", "b"):
         with pytest.raises(GessoError, match=r"\.mp4 \.m4v \.mov \.mkv"):
-            film.write(source, tmp_path / name, same, METADATA)
+            film_writer.write(source, tmp_path / name, same, METADATA)
     (tmp_path / "file").touch()
     with pytest.raises(GessoError, match="Could not write"):
-        film.write(source, tmp_path / "file" / "b.mp4", same, METADATA)
+        film_writer.write(source, tmp_path / "file" / "b.mp4", same, METADATA)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -377,7 +377,7 @@ def test_a_film_that_begins_late_begins_at_once(tmp_path, suffix):
     with av.open(str(late)) as container:
         assert container.start_time > 10**6
     source, output = late.rename(tmp_path / "a.mts"), tmp_path / f"b{suffix}"
-    film.write(source, output, same, METADATA)
+    film_writer.write(source, output, same, METADATA)
     shown, expected = times(output), times(make(tmp_path / "c.mp4", frames))
     assert len(shown) == len(expected) == 13
     assert shown[0] < 0.05 and shown[-1] < expected[-1] + 0.1
@@ -396,10 +396,10 @@ def test_sound_that_the_container_cannot_hold(tmp_path):
             container.mux(video.encode(frame))
         container.mux([*video.encode(None), *track.encode(samples), *track.encode(None)])
     with pytest.raises(GessoError, match=r"b\.mp4 cannot hold the sound of .*a\.avi \(pcm_u8\)\. .*\.mov can"):
-        film.write(source, tmp_path / "b.mp4", same, METADATA)
+        film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     assert not (tmp_path / "b.mp4").exists()
-    assert film.suffix(source) == ".mov"
-    film.write(source, tmp_path / "b.mov", same, METADATA)
+    assert film_writer.suffix(source) == ".mov"
+    film_writer.write(source, tmp_path / "b.mov", same, METADATA)
     before, after = packets(source)[1], packets(tmp_path / "b.mov")[1]
     assert b"".join(packet[2] for packet in before) == b"".join(packet[2] for packet in after)
 
@@ -407,7 +407,7 @@ def test_sound_that_the_container_cannot_hold(tmp_path):
 @pytest.mark.parametrize(("name", "seconds", "rate"), [("cutBunny.mp4", 1, 24), ("bigbuckbunny.mp4", 0.4, 25)])
 def test_real_films(tmp_path, bunny, name, seconds, rate):
     source = bunny(name, seconds)
-    film.write(source, tmp_path / "b.mp4", same, METADATA)
+    film_writer.write(source, tmp_path / "b.mp4", same, METADATA)
     before, after = film.open(source), film.open(tmp_path / "b.mp4")
     assert after.rate == before.rate == rate
     assert after.frames == before.frames and after.frames >= seconds * rate
