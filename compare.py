@@ -31,7 +31,7 @@ def compare(config: DictConfig) -> None:
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
         raise GessoError(f"by={by}: {did_you_mean(by, known)}")
-    sign = -1 if any(run.result["mode"].get(by) == "max" for run in runs) else 1
+    sign = -1 if any(run.result["modes"].get(by) == "max" for run in runs) else 1
     rows = merged(runs, by, config.over) if config.over else single(runs, by)
     ranked = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))  # NaN is last
     print(table({f"{rank}  {name}": row for rank, (name, row) in enumerate(ranked, 1)}))

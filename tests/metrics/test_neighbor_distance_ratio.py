@@ -6,14 +6,14 @@ from metrics import neighbor_distance_ratio
 
 def test_nearest_worked_by_hand():
     points = np.array([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0], [3.0, 9.0]])
-    np.testing.assert_allclose(neighbor_distance_ratio.nearest(points), [1, np.sqrt(18), 1, 5])
+    np.testing.assert_allclose(neighbor_distance_ratio.nearest_distance(points), [1, np.sqrt(18), 1, 5])
 
 
 def test_nearest_by_loops_in_pieces(monkeypatch):
     monkeypatch.setattr(neighbor_distance_ratio, "ROWS", 7)
     x = np.random.default_rng(0).normal(size=(30, 5))
     expected = [min(np.linalg.norm(p - q) for j, q in enumerate(x) if j != i) for i, p in enumerate(x)]
-    np.testing.assert_allclose(neighbor_distance_ratio.nearest(x), expected, rtol=1e-12)
+    np.testing.assert_allclose(neighbor_distance_ratio.nearest_distance(x), expected, rtol=1e-12)
 
 
 def test_copies_give_exactly_zero_even_far_from_the_origin():
@@ -37,6 +37,6 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ValueError, match="one size"):
         neighbor_distance_ratio.neighbor_distance_ratio(x, x[:2])
     with pytest.raises(ValueError, match="at least 2"):
-        neighbor_distance_ratio.nearest(x[:1])
+        neighbor_distance_ratio.nearest_distance(x[:1])
     with pytest.raises(ValueError, match="copies"):
         neighbor_distance_ratio.neighbor_distance_ratio(x, np.ones((3, 2)))

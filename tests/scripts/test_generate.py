@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.images import to_uint8
-from generate import grid
+from generate import sheet_of
 from models import latent
 from models.networks import dcgan
 from models.trained import find_class
@@ -109,9 +109,9 @@ def test_labels():
 
 def test_the_grid_has_a_row_for_each_class():
     images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    sheet = grid(images, 3)[3::4, 3::4, 0]  # a pixel of each
+    sheet = sheet_of(images, 3)[3::4, 3::4, 0]  # a pixel of each
     np.testing.assert_array_equal(sheet, [[0, 3], [1, 4], [2, 255]])
-    np.testing.assert_array_equal(grid(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
+    np.testing.assert_array_equal(sheet_of(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
 
 
 def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
