@@ -39,6 +39,7 @@ COUNTS = (
 RANGES = {  # keys by the end of their names: a test, and what it asks for
     "ema_decay": (lambda x: 0 <= x < 1, "at least 0 and less than 1"),
     "label_smoothing": (lambda x: 0 <= x < 1, "at least 0 and less than 1"),
+    "least_margin": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "augment_probability": (lambda x: 0 <= x <= 1, "between 0 and 1"),
     "instance_noise": (lambda x: x >= 0, "at least 0"),
     "weight_clipping": (lambda x: x > 0, "positive"),

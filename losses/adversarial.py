@@ -2,13 +2,15 @@
 
 Every objective is a pair: `..._discriminator_loss(real_logits, fake_logits)`, minimised by the discriminator, and
 `..._generator_loss(fake_logits)`, minimised by the generator. Logits are float `[batch, ...]`, any real number,
-large where the discriminator believes a picture to be real; losses are scalars, means over all logits.
+large where the discriminator believes a picture to be real; losses are scalars, means over all logits. A
+discriminator's loss that draws random numbers names a `seed`, int32 `[2]`, in its signature and is given one.
 
 Those with `label_smoothing` ask the discriminator to call real pictures real by only `1 - label_smoothing`, in
 [0, 1); generated ones stay 0, hence one-sided (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -61,13 +63,32 @@ def least_squares_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasT
     return ops.mean(ops.square(fake_logits - 1.0)) / 2
 
 
-def hinge_discriminator_loss(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> keras.KerasTensor:
+def hinge_discriminator_loss(
+    real_logits: keras.KerasTensor,
+    fake_logits: keras.KerasTensor,
+    least_margin: float = 1.0,
+    seed: tf.Tensor | None = None,
+) -> keras.KerasTensor:
     """Asks for a margin of one on either side: `max(0, 1 - D(x)) + max(0, 1 + D(G(z)))`.
 
     Geometric GAN, Lim & Ye 2017 (arXiv:1705.02894); with spectral normalisation, Miyato et al. 2018
     (arXiv:1802.05957). Pictures beyond the margin teach nothing more. It is 2 where all logits are 0.
+
+    With a `least_margin` below 1 every logit is asked for a margin of its own, drawn uniformly between that and 1
+    by `seed`, int32 `[2]`: FastGAN's authors have 0.8 (Liu et al. 2021, arXiv:2101.04775, in their code alone).
+    Raises `ValueError` for one outside of [0, 1], and where there is no seed to draw by.
     """
-    return ops.mean(ops.relu(1.0 - real_logits)) + ops.mean(ops.relu(1.0 + fake_logits))
+    if not 0 <= least_margin <= 1:
+        raise ValueError(f"least_margin={least_margin}: it must be between 0 and 1.")
+    real_margin = fake_margin = 1.0
+    if least_margin < 1:
+        if seed is None:
+            raise ValueError(f"least_margin={least_margin}: margins are drawn, and there is no seed.")
+        real_margin, fake_margin = (
+            tf.random.stateless_uniform(tf.shape(logits), key, least_margin, 1.0, logits.dtype)
+            for logits, key in zip((real_logits, fake_logits), tf.unstack(tf.random.split(seed)), strict=True)
+        )
+    return ops.mean(ops.relu(real_margin - real_logits)) + ops.mean(ops.relu(fake_margin + fake_logits))
 
 
 def hinge_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:

@@ -2,7 +2,12 @@
 
 Real and generated pictures alike are transformed before they are judged, so that a discriminator cannot learn a
 small data set by heart; gradients flow through the transformations to the generator (DiffAugment, Zhao et al. 2020,
-arXiv:2006.10738; ADA, Karras et al. 2020, arXiv:2006.06676).
+arXiv:2006.10738; ADA, Karras et al. 2020, arXiv:2006.06676). Penalties are on slopes at the pictures as they were,
+through the transformations, as in the code of ADA's authors.
+
+What adapts here is the probability of DiffAugment's three transformations, by the rule of the ADA paper; ADA's own
+pipeline of eighteen (flips, rotations, scalings, filters ...), for which its target of 0.6 was found, is not here,
+because these three are few, cheap on a CPU, and the same that `augment` has without adapting.
 
 A transformation takes images, float `[batch, height, width, channels]` in [-1, 1] with static height and width, and
 a seed, int32 `[2]`; it gives every image its own draw and returns the same shape and dtype. Each is linear in the

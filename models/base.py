@@ -7,8 +7,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from losses import scores
+
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
+
+MARGINS = 5  # what a random number of a step is for, beside a system's own purposes, which are less
 
 
 class Trainable:
@@ -69,22 +73,27 @@ class Adversarial(Trainable):
         penalties: Mapping[str, Loss] | None = None,
         weight_clipping: float | None = None,
         threshold: float | None = 0.0,
+        score: Callable[[Tensor, Tensor], dict[str, Tensor]] = scores.critic_values,
         jit_compile: str | bool = "auto",
     ) -> None:
         """Sets the objective and the optimizers.
 
         Args:
             generator_loss: of `fake_logits`, and of `real_logits` where its signature has them; a mean.
-            discriminator_loss: of `real_logits` and `fake_logits`; a mean over a batch.
+            discriminator_loss: of `real_logits` and `fake_logits`, and a `seed` where its signature has one; a mean
+                over a batch.
             penalties: added to the discriminator's loss, by name; `losses.penalties.Penalty`.
             weight_clipping: bound of the discriminator's weights, kept after every update; none if not given.
             threshold: the logit between real and generated, if the objective has one.
+            score: what is logged of the logits, on the objective's own scale, `losses.scores`.
 
         Raises `ValueError` for an objective that the system does not have.
         """
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.generator_loss = generator_loss
         self.discriminator_loss = discriminator_loss
+        self.draws_margins = "seed" in inspect.signature(discriminator_loss).parameters
+        self.score = score
         self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
         self.penalties = dict(penalties or {})
         self.weight_clipping = weight_clipping
@@ -111,6 +120,11 @@ class Adversarial(Trainable):
         return {
             f"{name}_penalty": penalty(judge, reals, fakes, seed, step) for name, penalty in self.penalties.items()
         }
+
+    def loss_of_discriminator(self, real_logits: Tensor, fake_logits: Tensor, i: int = 0) -> Tensor:
+        """The objective's; what it draws is a function of `(seed, step, replica, i)`."""
+        seed = {"seed": self.key(MARGINS + 8 * i)} if self.draws_margins else {}
+        return self.discriminator_loss(real_logits, fake_logits, **seed)
 
     def key(self, purpose: int) -> Tensor:
         """A seed, int32 `[2]`, for a purpose in this step on this replica."""

@@ -104,7 +104,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
     def _train_discriminator(self, reals: Tensor, fakes: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
             real, fake = self._discriminate(reals, labels), self._discriminate(fakes, labels)
-            loss = self.discriminator_loss(real, fake)
+            loss = self.loss_of_discriminator(real, fake)
             terms = self.penalty_terms(lambda x: self._discriminate(x, labels), reals, fakes, self.key(PENALTY))
             objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)

@@ -101,7 +101,8 @@ class CycleGAN(Adversarial, keras.Model):
                 (network(real, training=True), network(fake, training=True))
                 for network, real, fake in ((self.discriminator_a, a, fake_a), (self.discriminator_b, b, fake_b))
             ]
-            loss = sum(self.discriminator_loss(*pair) for pair in logits) / 2  # slowed down, as in the paper
+            losses = [self.loss_of_discriminator(*pair, i) for i, pair in enumerate(logits)]
+            loss = sum(losses) / 2  # slowed down, as in the paper
             objective = scale_loss_for(loss, self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2

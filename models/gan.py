@@ -79,7 +79,7 @@ class GAN(Adversarial, keras.Model):
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
-        names = list(_MEANS)
+        names = [*_MEANS, *self.score(ops.zeros(1), ops.zeros(1))]
         if self._has_output("class_logits"):
             names += ["discriminator_class_loss", "generator_class_loss"]
         if self._has_output("reconstruction_error"):
@@ -165,14 +165,16 @@ class GAN(Adversarial, keras.Model):
     def _train_discriminator(
         self, reals: Tensor, fakes: Tensor, labels: Tensor | None, i: int
     ) -> dict[str, Tensor]:
-        reals = self._augment(reals, REALS, i)
-        fakes = self._augment(tf.stop_gradient(fakes), FAKES, i)
+        fakes = tf.stop_gradient(fakes)
+
+        def judge(images: Tensor, draws: int = REALS) -> dict[str, Tensor]:
+            return self._discriminate(self._augment(images, draws, i), labels)
+
         with tf.GradientTape() as tape:
-            real, fake = self._discriminate(reals, labels), self._discriminate(fakes, labels)
-            loss = self.discriminator_loss(real["logits"], fake["logits"])
-            terms = self.penalty_terms(
-                lambda images: self._discriminate(images, labels)["logits"], reals, fakes, self._key(PENALTY, i)
-            )
+            real, fake = judge(reals), judge(fakes, FAKES)
+            loss = self.loss_of_discriminator(real["logits"], fake["logits"], i)
+            # Slopes are those at the pictures themselves, through the augmentation, as ADA's authors have it.
+            terms = self.penalty_terms(lambda images: judge(images)["logits"], reals, fakes, self._key(PENALTY, i))
             if "class_logits" in real:
                 # Of real pictures alone, where the paper takes generated ones, too: from these, a class becomes
                 # a sign that the two networks agree on, and that nobody sees (docs/results.md, paintings by style).
@@ -191,8 +193,7 @@ class GAN(Adversarial, keras.Model):
             "discriminator_loss": loss,
             "discriminator_gradient_norm": norm,
             "discriminator_accuracy": accuracy(real["logits"], fake["logits"], self.threshold),
-            "real_score": ops.mean(ops.sigmoid(real["logits"])),  # D(x)
-            "fake_score": ops.mean(ops.sigmoid(fake["logits"])),  # D(G(z)), before this step's update
+            **self.score(real["logits"], fake["logits"]),  # before this step's update
         }
 
     def _fakes(self, reals: Tensor, labels: Tensor | None, i: int) -> Tensor:
@@ -236,8 +237,6 @@ _MEANS = (
     "generator_loss",
     "discriminator_loss",
     "discriminator_accuracy",
-    "real_score",
-    "fake_score",
     "generator_gradient_norm",
     "discriminator_gradient_norm",
 )

@@ -79,7 +79,7 @@ class Pix2Pix(Adversarial, keras.Model):
     def _train_discriminator(self, source: Tensor, target: Tensor, image: Tensor) -> dict[str, Tensor]:
         with tf.GradientTape() as tape:
             real, fake = self._discriminate(target, source), self._discriminate(image, source)
-            loss = self.discriminator_loss(real, fake) / 2  # slows it down beside the generator, as in the paper
+            loss = self.loss_of_discriminator(real, fake) / 2  # slows it down beside the generator, as in the paper
             terms = self.penalty_terms(lambda x: self._discriminate(x, source), target, image, self.key(PENALTY))
             objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)

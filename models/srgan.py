@@ -103,7 +103,7 @@ class SRGAN(Adversarial, keras.Model):
     def _train_discriminator(self, large: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         with tf.GradientTape() as tape:
             real, fake = self.discriminator(large, training=True), self.discriminator(image, training=True)
-            loss = self.discriminator_loss(real, fake)
+            loss = self.loss_of_discriminator(real, fake)
             objective = scale_loss_for(loss, self.discriminator_optimizer)
         update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return loss, accuracy(real, fake, self.threshold)

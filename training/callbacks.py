@@ -215,8 +215,9 @@ def _shown(name: str) -> bool:
 def _tag(name: str) -> str:
     """Groups the scalars in TensorBoard: `losses/generator_loss`, ..."""
     groups = {
-        "_loss": "losses", "_penalty": "losses", "_score": "scores", "_accuracy": "scores", "_norm": "gradients",
-        "_rate": "learning_rates", "_probability": "augmentation",
+        "_loss": "losses", "_penalty": "losses", "_accuracy": "scores", "augment_probability": "augmentation",
+        "_probability": "scores", "_output": "scores", "_critic": "scores", "_norm": "gradients",
+        "_rate": "learning_rates",
     }  # fmt: skip
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
 

@@ -61,6 +61,7 @@ def test_right_types(composed, override):
         ("model.ema_decay=1", "less than 1"),
         ("model.latent_dim=0", "at least 1"),
         ("loss.discriminator_loss.label_smoothing=1.5", "less than 1"),
+        ("+loss.discriminator_loss.least_margin=1.5", "between 0 and 1"),
         (["loss=wasserstein", "model.weight_clipping=0"], "positive"),
         (["penalty=r1", "loss.penalties.r1.weight=-10"], "at least 0"),
         (["restarts=2", "restart_steps=5000"], "less than steps=5000"),

@@ -216,3 +216,44 @@ def test_the_generators_that_ask_for_real_logits():
         for name in NAMES
     }
     assert [name for name in NAMES if asks[name]] == ["relativistic"]
+
+
+def test_random_margins_lie_between_the_least_and_one_and_are_each_logits_own():
+    real, fake = tf.linspace(-0.9, 0.6, 400), tf.linspace(0.9, -0.6, 400)
+    margins = []
+    for i in range(3):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch([real, fake])
+            loss = adversarial.hinge_discriminator_loss(real, fake, least_margin=0.8, seed=tf.constant([7, i]))
+        # Within the least margin all logits learn, and as fast as ever.
+        np.testing.assert_allclose(tape.gradient(loss, real), np.full(400, -1 / 400), rtol=1e-5)
+        np.testing.assert_allclose(tape.gradient(loss, fake), np.full(400, 1 / 400), rtol=1e-5)
+        plain = float(tf.reduce_mean(-real) + tf.reduce_mean(fake))
+        margins.append(float(loss) - plain)
+    assert len(set(margins)) == 3  # another seed, other margins
+    assert np.mean(margins) == pytest.approx(2 * 0.9, abs=0.02)
+    # One logit beyond some margins and within others: each is asked for its own.
+    between = tf.fill([2000], 0.9)
+    loss = adversarial.hinge_discriminator_loss(between, between - 10, least_margin=0.8, seed=tf.constant([1, 2]))
+    assert float(loss) == pytest.approx(0.1 / 2 / 2, rel=0.1)  # half of them are above, by 0.05 on average
+
+
+def test_random_margins_of_real_and_generated_are_drawn_apart():
+    zeros, far = tf.zeros([50]), tf.fill([50], 9.0)
+    seed = tf.constant([3, 4])
+    on_real = float(adversarial.hinge_discriminator_loss(zeros, -far, least_margin=0.5, seed=seed))
+    on_fake = float(adversarial.hinge_discriminator_loss(far, zeros, least_margin=0.5, seed=seed))
+    assert on_real != on_fake and 0.5 < on_real < 1 and 0.5 < on_fake < 1
+
+
+def test_a_margin_of_one_draws_nothing():
+    real, fake = tf.constant([0.3, -2.0]), tf.constant([0.1, -0.4])
+    plain = adversarial.hinge_discriminator_loss(real, fake)
+    seeded = adversarial.hinge_discriminator_loss(real, fake, least_margin=1.0, seed=tf.constant([1, 2]))
+    assert float(plain) == float(seeded)
+
+
+@pytest.mark.parametrize(("least", "seed", "message"), [(0.8, None, "no seed"), (1.5, [1, 2], "between 0 and 1")])
+def test_random_margins_refuse_what_makes_no_sense(least, seed, message):
+    with pytest.raises(ValueError, match=message):
+        adversarial.hinge_discriminator_loss(tf.zeros([2]), tf.zeros([2]), least_margin=least, seed=seed)

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from core.cli import ROOT
 from core.instantiate import build
-from losses import penalties
+from losses import penalties, scores
 
 THRESHOLDS = {
     "minimax": 0.0,
@@ -18,6 +18,15 @@ THRESHOLDS = {
     "wasserstein": None,
     "wgan_gp": None,
     "relativistic": None,
+}
+SCORES = {
+    "minimax": scores.probabilities,
+    "non_saturating": scores.probabilities,
+    "least_squares": scores.outputs,
+    "hinge": scores.critic_values,
+    "wasserstein": scores.critic_values,
+    "wgan_gp": scores.critic_values,
+    "relativistic": scores.pair_probability,
 }
 PENALTIES = {
     "gradient": (penalties.gradient_penalty, 10.0, 1),
@@ -51,6 +60,7 @@ def test_there_is_a_case_here_for_every_file():
 def test_loss(loss, name):
     config = loss(f"loss={name}")
     assert config.threshold == THRESHOLDS[name]
+    assert build(config.score).func is SCORES[name]
     assert config.weight_clipping == (0.01 if name == "wasserstein" else None)
     assert list(config.penalties) == (["gradient"] if name == "wgan_gp" else [])
     discriminator, generator = build(config.discriminator_loss), build(config.generator_loss)
@@ -70,6 +80,13 @@ def test_label_smoothing_from_the_command_line(loss, name):
     # cross-entropy: 0.2 of the logit more; least squares: half the square of 0.2, from nothing
     expected = 0.2**2 / 2 if name == "least_squares" else 0.2
     assert float(smooth(real, fake)) - float(plain) == pytest.approx(expected, rel=1e-5)
+
+
+def test_random_margins_from_the_command_line(loss):
+    told = build(loss("loss=hinge", "loss.discriminator_loss.least_margin=0.8").discriminator_loss)
+    blind = [float(told(tf.zeros([9]), tf.zeros([9]), seed=tf.constant([1, i]))) for i in range(3)]
+    assert len(set(blind)) == 3 and all(1.6 < value < 2 for value in blind)
+    assert float(build(loss("loss=hinge").discriminator_loss)(tf.zeros([9]), tf.zeros([9]))) == 2
 
 
 @pytest.mark.parametrize("name", names("penalty"))

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 import sys
 
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from losses import adversarial
-from models import base, latent
+from losses import adversarial, scores
+from losses.penalties import Penalty, r1
+from models import base, gan, latent
+from models.augmentation import Augmentation
 from models.gan import GAN
 from models.networks import dcgan
 
@@ -27,6 +30,7 @@ def make(seed=0, rate=1e-3, **options) -> GAN:
         keras.optimizers.Adam(rate, beta_1=0.5),
         adversarial.non_saturating_generator_loss,
         adversarial.non_saturating_discriminator_loss,
+        score=scores.probabilities,
     )
     return model
 
@@ -110,7 +114,7 @@ def test_discriminator_learns_to_tell_bright_from_generated():
     model.fit(stream, steps_per_epoch=30, epochs=1, verbose=0, shuffle=False)
     model.reset_metrics()
     means = model.train_step(data)
-    assert float(means["real_score"]) > 0.7 > 0.3 > float(means["fake_score"])
+    assert float(means["real_probability"]) > 0.7 > 0.3 > float(means["fake_probability"])
 
 
 def test_mixed_float16_scales_the_loss_and_reports_true_norms():
@@ -294,3 +298,62 @@ def test_auxiliary_classes_are_learned():
     means = model.train_step(data)
     assert float(means["discriminator_class_loss"]) < 0.5 * np.log(3)
     assert float(means["generator_class_loss"]) < 0.5 * np.log(3)
+
+
+def test_what_is_logged_is_on_the_objectives_own_scale():
+    model = make(rate=0.0)
+    for score in (scores.outputs, scores.pair_probability, scores.probabilities):
+        model.compile(
+            keras.optimizers.SGD(0.0),
+            keras.optimizers.SGD(0.0),
+            adversarial.least_squares_generator_loss,
+            adversarial.least_squares_discriminator_loss,
+            score=score,
+        )
+        fakes = model.generator(model._latents(8), training=True)
+        expected = score(
+            model.discriminator(reals()["image"], training=True), model.discriminator(fakes, training=True)
+        )
+        means = model.train_step(reals())
+        assert {name: float(means[name]) for name in expected} == pytest.approx(
+            {name: float(value) for name, value in expected.items()}, rel=1e-4
+        )
+        named = {name for name in means if name.startswith(("real_", "fake_", "pair_"))}
+        assert named == set(expected)
+
+
+def test_random_margins_are_a_function_of_seed_and_step():
+    def losses(model):
+        loss = functools.partial(adversarial.hinge_discriminator_loss, least_margin=0.5)
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), adversarial.hinge_generator_loss, loss)
+        zeros = tf.zeros([8])
+        values = [float(model.loss_of_discriminator(zeros, zeros, i)) for i in (0, 0, 1)]
+        model.step.assign(1)
+        return [*values, float(model.loss_of_discriminator(zeros, zeros))]
+
+    one, again, other = losses(make(seed=3)), losses(make(seed=3)), losses(make(seed=4))
+    assert one == again and one[0] == one[1] and len({*one, *other}) == 6
+
+
+def test_slopes_are_penalised_at_the_pictures_through_the_augmentation():
+    """As ADA's authors do: what is differentiated by is the picture, not what was made of it."""
+    model = make(rate=0.0, augmentation=Augmentation(["color", "translation", "cutout"]))
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        keras.optimizers.SGD(0.0),
+        adversarial.non_saturating_generator_loss,
+        adversarial.non_saturating_discriminator_loss,
+        penalties={"r1": Penalty(r1, 1.0)},
+    )
+    images = reals()["image"]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(images)
+        seen = model.augmentation(images, model._key(gan.REALS, 0), model.step)
+        tape.watch(seen)
+        logits = model.discriminator(seen, training=True)
+    through, beyond = (
+        float(tf.reduce_mean(tf.reduce_sum(tf.square(tape.gradient(logits, x)), axis=[1, 2, 3]))) / 2
+        for x in (images, seen)
+    )
+    penalty = float(model.train_step(reals())["r1_penalty"])
+    assert penalty == pytest.approx(through, rel=1e-3) and penalty != pytest.approx(beyond, rel=0.1)

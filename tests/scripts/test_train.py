@@ -71,7 +71,7 @@ def test_metrics(straight):
     assert logged[-1]["images"] == 400
     names = ("loss", "gradient_norm", "learning_rate")
     assert {f"{net}_{name}" for net in ("generator", "discriminator") for name in names} < logged[0].keys()
-    assert all(0 < row["real_score"] < 1 and row["images_per_second"] > 0 for row in logged)
+    assert all(0 < row["real_probability"] < 1 and row["images_per_second"] > 0 for row in logged)
 
 
 def test_tensorboard(straight):
@@ -79,8 +79,9 @@ def test_tensorboard(straight):
     events.Reload()
     tags = set(events.Tags()["tensors"])
     assert {
-        "losses/generator_loss", "scores/real_score", "scores/fake_score", "gradients/generator_gradient_norm",
-        "learning_rates/generator_learning_rate", "speed/images_per_second", "samples", "reals", "config",
+        "losses/generator_loss", "scores/real_probability", "scores/fake_probability",
+        "gradients/generator_gradient_norm", "learning_rates/generator_learning_rate", "speed/images_per_second",
+        "samples", "reals", "config",
     } < tags  # fmt: skip
     logged = {e.step: float(tf.make_ndarray(e.tensor_proto)) for e in events.Tensors("losses/generator_loss")}
     assert logged == pytest.approx({row["step"]: row["generator_loss"] for row in rows(straight)[:-1]})
