@@ -53,7 +53,7 @@ def train(config: DictConfig) -> float | None:
         else:
             log.info(
                 "%s on %d pictures of %s, steps %d to %d: %s",
-                name, len(dataset), dataset.name, start, config.steps, folder,
+                name, len(dataset), dataset.spec.name, start, config.steps, folder,
             )  # fmt: skip
             signal = loop.fit(config, model, dataset, folder, name, seed, config.steps, evaluator)
     if signal is not None:
@@ -61,8 +61,8 @@ def train(config: DictConfig) -> float | None:
         sys.exit(128 + signal)
     more = f"python generate.py run={folder}"
     if "generator" not in model.exports:
-        style = " style=<painting>" if "style" in dataset.keys else ""
-        mask = " mask=<picture of the holes>" if getattr(dataset, "task", None) == "inpaint" else ""
+        style = " style=<painting>" if "style" in dataset.spec.batch_keys else ""
+        mask = " mask=<picture of the holes>" if dataset.spec.task == "inpaint" else ""
         more = f"python stylize.py model={folder} content=<picture>{style}{mask}"
     log.info(
         "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",

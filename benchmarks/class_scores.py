@@ -25,7 +25,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.files import atomic
-from data import Dataset
+from data import ImageDataset
 
 PAINTINGS, TEST_PAINTINGS = 20_000, 4_000
 EPOCHS = {"mnist": 3, "paintings": 12}
@@ -33,7 +33,7 @@ BATCH = 128
 SHIFT = 2  # px, either way
 
 
-def load(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+def load(options: argparse.Namespace) -> tuple[ImageDataset, ImageDataset]:
     """The pictures to learn from, and others to test on."""
     size, cache = options.image_size, options.cache_dir
     if options.dataset == "mnist":
@@ -61,12 +61,12 @@ def classifier(image_shape: tuple[int, int, int], classes: int):
     return keras.Model(image, layers.Dense(classes, activation="softmax", dtype="float32")(x))
 
 
-def train(dataset: Dataset, epochs: int, flip: bool):
+def train(dataset: ImageDataset, epochs: int, flip: bool):
     """A classifier of `dataset`: Adam on one cycle of rates, pictures shifted (and mirrored if `flip`)."""
     import keras
     import tensorflow as tf
 
-    size, _, channels = dataset.image_shape
+    size, _, channels = dataset.spec.image_shape
 
     def shifted(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.pad(batch["image"], [[0, 0], [SHIFT] * 2, [SHIFT] * 2, [0, 0]], "REFLECT")
@@ -75,7 +75,7 @@ def train(dataset: Dataset, epochs: int, flip: bool):
 
     keras.utils.set_random_seed(0)
     steps = len(dataset) // BATCH
-    model = classifier(dataset.image_shape, len(dataset.class_names))
+    model = classifier(dataset.spec.image_shape, dataset.spec.num_classes)
     warm = epochs * steps // 5
     rate = keras.optimizers.schedules.CosineDecay(
         1e-4, epochs * steps - warm, warmup_target=2e-3, warmup_steps=warm
@@ -133,14 +133,17 @@ def score_generator(path: Path, model, options: argparse.Namespace) -> dict:
     return scores(probabilities(model, trained.draw(generator, latents, labels)), labels)
 
 
-def obtain(options: argparse.Namespace, dataset: Dataset):
+def obtain(options: argparse.Namespace, dataset: ImageDataset):
     """The classifier in `--classifier`, or one trained now, and kept there."""
     import keras
 
     if options.classifier and options.classifier.is_file():
         model = keras.models.load_model(options.classifier, compile=False)
-        if (model.input_shape[1:], model.output_shape[-1]) != (dataset.image_shape, len(dataset.class_names)):
-            raise GessoError(f"{options.classifier} was not trained on {dataset.name} of this size.")
+        if (model.input_shape[1:], model.output_shape[-1]) != (
+            dataset.spec.image_shape,
+            dataset.spec.num_classes,
+        ):
+            raise GessoError(f"{options.classifier} was not trained on {dataset.spec.name} of this size.")
         return model
     started = time.perf_counter()
     model = train(dataset, options.epochs or EPOCHS[options.dataset], flip=options.dataset == "paintings")
@@ -197,10 +200,10 @@ def main() -> None:
         results = {"reals not seen in training": scores(seen, test.labels)}
         for path in paths:
             results[str(path)] = score_generator(path, model, options)
-        report(results, dataset.class_names)
+        report(results, dataset.spec.class_names)
         if options.output:
             with atomic(options.output) as path:
-                path.write_text(json.dumps({"classes": dataset.class_names, **results}, indent=1) + "\n")
+                path.write_text(json.dumps({"classes": dataset.spec.class_names, **results}, indent=1) + "\n")
     except GessoError as error:
         sys.exit(str(error))
 

@@ -3,8 +3,9 @@ Transfer", arXiv:1606.05897). Images float32 `[height, width, 3]` in [-1, 1]."""
 
 import numpy as np
 
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue, by ITU-R BT.601, as in JPEG and Pillow
 # RGB to YIQ: luminance, and two axes of colour.
-YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
+YIQ = np.array([LUMINANCE, [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]], np.float32)
 RGB = np.linalg.inv(YIQ).astype(np.float32)
 
 

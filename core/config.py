@@ -199,9 +199,10 @@ def check_data(config: DictConfig, dataset: Any) -> None:
     Raises `GessoError`.
     """
     takes = tuple(config.model.batch_keys)
-    if takes != tuple(dataset.keys):
+    spec = dataset.spec
+    if takes != spec.batch_keys:
         raise GessoError(
-            f"This model= learns from {' and '.join(takes)}, and {dataset.name} has {' and '.join(dataset.keys)}. "
+            f"This model= learns from {' and '.join(takes)}, and {spec.name} has {' and '.join(spec.batch_keys)}. "
             f"What fits: dataset={FITTING.get(takes)}."
         )
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
@@ -209,14 +210,14 @@ def check_data(config: DictConfig, dataset: Any) -> None:
         each = batch // config.batch_size
         fits = len(dataset) // each
         raise GessoError(
-            f"batch_size={config.batch_size}: {dataset.name} has only {len(dataset)} pictures, a step takes {batch}"
+            f"batch_size={config.batch_size}: {spec.name} has only {len(dataset)} pictures, a step takes {batch}"
             + (f", {each} batches at once" if each > 1 else "")
             + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
     condition = config.model.get("condition", "none")
-    if condition != "none" and len(dataset.class_names or ()) < 2:
+    if condition != "none" and spec.num_classes < 2:
         raise GessoError(
-            f"model.condition={condition} needs classes, and {dataset.name} has none. In an image folder, the "
+            f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
             "subfolders are the classes."
         )
 

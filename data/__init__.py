@@ -1,5 +1,6 @@
-"""Where the pictures come from: one file a source, one file (`pipeline`) that streams them."""
+"""Where the pictures come from: one file a source. What they all are stands in `data.dataset`."""
 
-from data.pipeline import Dataset
+from data.dataset import Dataset, DatasetSpec
+from data.image_dataset import ImageDataset
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "DatasetSpec", "ImageDataset"]

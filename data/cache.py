@@ -5,8 +5,6 @@ gets another name. Any of them may be deleted at any time; it is then built agai
 """
 
 import errno
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -16,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from core.errors import GessoError
+from data.dataset import digest
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +32,7 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
 
     Raises `GessoError` where the cache folder cannot be written or the disk is full.
     """
-    text = json.dumps(key, sort_keys=True, separators=(",", ":"))
-    folder = Path(cache_dir).expanduser() / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    folder = Path(cache_dir).expanduser() / f"{kind}-{digest(key)}"
     if folder.is_dir():
         return folder
     try:

@@ -3,9 +3,11 @@
 python train.py dataset=image_folder dataset.root=<folder>
 """
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +15,10 @@ import numpy as np
 
 from core.errors import GessoError
 from data.cache import cached
-from data.decode import CROPS, decode_folder
-from data.pipeline import Dataset
+from data.checks import check_options
+from data.dataset import digest
+from data.decode import decode_folder
+from data.image_dataset import ImageDataset
 from data.store import Store
 
 log = logging.getLogger(__name__)
@@ -41,12 +45,12 @@ def load(
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
-) -> Dataset:
+) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
     No labels where pictures lie directly in `root`. `crop` is one of `CROPS` (see `data.decode`);
-    `limit` takes that many pictures, evenly spread; `balance` as in `Dataset`. Raises `GessoError` if there is
-    nothing to read.
+    `limit` takes that many pictures, evenly spread; `flip` and `balance` as in `ImageDataset`. Raises `GessoError`
+    if there is nothing to read.
     """
     folder, pictures = listed(root)
     name = folder.resolve().name
@@ -117,12 +121,12 @@ def from_files(
     flip: bool,
     limit: int | None,
     balance: bool,
-) -> Dataset:
+) -> ImageDataset:
     """The data set of these `pictures`, decoded once into the cache; `classes` names the class of each.
 
     Class numbers follow the alphabet and have no gaps: a class of which nothing could be read is left out.
     """
-    check(image_size, limit, crop)
+    check_options(image_size, limit, crop)
     chosen = subsample(len(pictures), limit)
     pictures = [pictures[i] for i in chosen]
     where = str(root.resolve())  # two folders may hold files of the same names, sizes and times
@@ -137,30 +141,34 @@ def from_files(
             f"None of the {len(pictures)} picture files in {root.absolute()} can be read; "
             f"the first: {images.skipped[0]}"
         )
-    labels = class_names = None
+    labels, class_names = None, ()
     if classes is not None:
         kept = [classes[chosen[i]] for i in images.sources]
         classes = sorted(set(kept))
         class_names = tuple(_printable(name) for name in classes)
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
-    shape = (image_size, image_size, 3)
-    return Dataset(name, images, labels, class_names, shape, flip, balance, images.skipped)
+    return ImageDataset(
+        name, images, labels, class_names,
+        flip=flip, balance=balance, skipped=images.skipped, origin=origin(root, pictures),
+    )  # fmt: skip
+
+
+def origin(root: Path, pictures: Sequence[PictureFile]) -> str:
+    """Names these files, wherever `root` lies: by path, size and time, and a few by how they begin.
+
+    Bitmaps out of an archive may be alike in path, size and time.
+    """
+    beginnings = []
+    for i in subsample(len(pictures), 16):
+        with suppress(OSError), open(root / pictures[i].path, "rb") as file:
+            beginnings.append(hashlib.sha256(file.read(65536)).hexdigest())
+    return digest([pictures, beginnings])
 
 
 def _printable(name: str) -> str:
     """A folder's name, which on disk may be no UTF-8, as a file can hold it."""
     return os.fsencode(name).decode("utf-8", errors="replace")
-
-
-def check(image_size: int, limit: int | None, crop: str = "center") -> None:
-    """Raises `GessoError` for values that no data set can have."""
-    if isinstance(image_size, bool) or not isinstance(image_size, int) or image_size < 1:
-        raise GessoError(f"image_size={image_size}: must be a whole number of pixels, 1 or more.")
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise GessoError(f"dataset.limit={limit}: must be null or a number of pictures, 1 or more.")
-    if crop not in CROPS:
-        raise GessoError(f"dataset.crop={crop}: must be one of {', '.join(CROPS)}.")
 
 
 def subsample(count: int, limit: int | None) -> np.ndarray:

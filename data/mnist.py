@@ -4,17 +4,28 @@ python train.py dataset=mnist image_size=32
 python train.py dataset=mnist dataset.root=<folder that holds mnist.npz>
 """
 
+import hashlib
+import logging
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 from PIL import Image
 
 from core.errors import GessoError
+from core.files import atomic
 from data.cache import cached
-from data.image_folder import check, subsample
-from data.pipeline import Dataset
+from data.checks import check_options
+from data.dataset import digest
+from data.image_dataset import ImageDataset
+from data.image_folder import subsample
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
+URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # where Keras has it from
+SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 SPLITS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
@@ -26,33 +37,36 @@ def load(
     flip: bool = False,
     limit: int | None = None,
     balance: bool = False,
-) -> Dataset:
+) -> ImageDataset:
     """The digits, white on black, one channel, classes "0" to "9".
 
     Padded from 28 to 32 px, then resized if `image_size` is another. `<root>/mnist.npz` if `root` is given,
     else the copy that Keras keeps in ~/.keras, downloaded if it is not there. `split`: train (60,000), test
-    (10,000) or all. `flip` and `balance` as in `Dataset`. Raises `GessoError` where the file cannot be had or
+    (10,000) or all. `flip` and `balance` as in `ImageDataset`. Raises `GessoError` where the file cannot be had or
     read.
     """
-    check(image_size, limit)
+    check_options(image_size, limit)
     if split not in SPLITS:
         raise GessoError(f"dataset.split={split}: must be one of {', '.join(SPLITS)}.")
     path = _find(root)
     digits, labels = _read(path, split)
     chosen = subsample(len(digits), limit)
     digits, labels = digits[chosen], labels[chosen]
+    info = path.stat()
+    key = {
+        "version": VERSION, "size": image_size, "split": split, "limit": limit,
+        "file": [info.st_size, info.st_mtime_ns],
+    }  # fmt: skip
     if image_size == 32:
         images = _padded(digits)
     else:
-        info = path.stat()
-        key = {
-            "version": VERSION, "size": image_size, "split": split, "limit": limit,
-            "file": [info.st_size, info.st_mtime_ns],
-        }  # fmt: skip
         folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
-    return Dataset("mnist", images, labels.astype(np.int32), names, (image_size, image_size, 1), flip, balance)
+    return ImageDataset(
+        "mnist", images, labels.astype(np.int32), names,
+        flip=flip, balance=balance, origin=digest(key | {"size": None}),
+    )  # fmt: skip
 
 
 def _find(root: str | None) -> Path:
@@ -63,19 +77,24 @@ def _find(root: str | None) -> Path:
         return path
     path = Path.home() / ".keras" / "datasets" / "mnist.npz"
     if not path.is_file():
-        from core import hardware
-
-        hardware.load_tensorflow()
-        import keras
-
         try:
-            keras.datasets.mnist.load_data()
-        except Exception as error:  # Keras wraps what goes wrong on the network in a bare `Exception`
+            _download(path)
+        except (OSError, HTTPException, GessoError) as error:
             raise GessoError(
                 f"MNIST is not in {path} and could not be downloaded ({error}). Put mnist.npz into a folder and "
                 "give dataset.root=<folder>."
             ) from error
     return path
+
+
+def _download(path: Path) -> None:
+    log.info("Downloading MNIST, 11 MB, to %s", path)
+    with urlopen(URL, timeout=60) as answer:
+        content = answer.read()
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        raise GessoError(f"{URL} is not the file that it was")
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def _read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:

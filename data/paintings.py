@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 from core.errors import GessoError
 from data.cache import cached
-from data.pipeline import Dataset
+from data.checks import check_whole
+from data.dataset import digest
+from data.image_dataset import ImageDataset
 from data.styles import PAINTERS
 
 STYLES: tuple[str, ...] = tuple(PAINTERS)
@@ -53,21 +55,19 @@ def load(
     styles: Sequence[str] | None = None,
     flip: bool = False,
     balance: bool = False,
-) -> Dataset:
+) -> ImageDataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
     `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
     (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures;
-    `flip` and `balance` as in `Dataset`.
+    `flip` and `balance` as in `ImageDataset`.
     Raises `GessoError` for an unknown style and for numbers that make no sense.
     """
     names = _check_styles(styles)
     if not SMALLEST <= image_size <= LARGEST:
         raise GessoError(f"image_size={image_size}: paintings are from {SMALLEST} to {LARGEST} pixels wide.")
-    if num_images < 1:
-        raise GessoError(f"dataset.num_images={num_images}: at least 1 picture is needed.")
-    if seed < 0:
-        raise GessoError(f"dataset.seed={seed}: the paintings' seed is 0 or more.")
+    check_whole("dataset.num_images", num_images, "a number of pictures")
+    check_whole("dataset.seed", seed, "a whole number", least=0)
     key = {"version": VERSION, "size": image_size, "num": num_images, "seed": seed, "styles": names}
     folder = cached(
         "paintings",
@@ -75,14 +75,14 @@ def load(
         lambda folder: _paint_all(folder / _FILE, image_size, num_images, seed, names),
         cache_dir,
     )
-    return Dataset(
-        name="paintings",
+    return ImageDataset(
+        "paintings",
         images=np.load(folder / _FILE, mmap_mode="r", allow_pickle=False),
         labels=np.arange(num_images, dtype=np.int32) % np.int32(len(names)),
-        class_names=tuple(names),
-        image_shape=(image_size, image_size, 3),
+        class_names=names,
         flip=flip,
         balance=balance,
+        origin=digest(key | {"size": None}),  # the same pictures at every size
     )
 
 

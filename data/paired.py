@@ -4,22 +4,24 @@ python train.py model=pix2pix dataset=paired dataset.root=<facades> dataset.spli
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.errors import GessoError
 from data.cache import cached
+from data.checks import check_options
+from data.dataset import DatasetSpec, digest
 from data.decode import decode_all
-from data.image_folder import PICTURES, PictureFile, check, listed, report, several, subsample
+from data.image_dataset import ImageDataset
+from data.image_folder import PICTURES, PictureFile, listed, origin, report, several, subsample
 from data.pair_files import load_pair, match, side_by_side
-from data.pipeline import Dataset
 from data.store import Store
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from data.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
 
@@ -30,51 +32,45 @@ EXPECTED = (
     f"Expected: {PICTURES}, either of two pictures each, left and right (dataset.root), or in two folders, with "
     "the same names (dataset.source, dataset.target)."
 )
-Images = TypeVar("Images", np.ndarray, "tf.Tensor")
 
 
-@dataclass(frozen=True, eq=False)
 class Paired:
-    """Sources and targets of one size; otherwise as `Dataset`.
+    """Sources and targets of one size: a `data.dataset.Dataset`.
 
     `pairs` has six channels: those of one picture and those of the other. `backward`: the other is the source.
     `skipped`: files that could not be read, and those without a partner.
     """
 
-    pairs: Dataset
-    backward: bool = False
-    skipped: tuple[str, ...] = ()
-    class_names: None = None
-    keys: tuple[str, str] = ("source", "target")
+    def __init__(self, pairs: ImageDataset, backward: bool = False, skipped: Sequence[str] = ()):
+        shape = (*pairs.spec.image_shape[:2], 3)
+        self.spec = DatasetSpec(pairs.spec.name, ("source", "target"), shape, source_shape=shape)
+        self.pairs = pairs
+        self.backward = backward
+        self.skipped = tuple(skipped)
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     @property
-    def name(self) -> str:
-        return self.pairs.name
+    def fingerprint(self) -> str:
+        """As `data.dataset.Dataset.fingerprint` says."""
+        return digest([self.pairs.fingerprint, self.backward])
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return (*self.pairs.image_shape[:2], 3)
+    def stream(
+        self, batch_size: int, seed: int, start_step: int = 0, worker: int = 0, workers: int = 1
+    ) -> "Stream":
+        """As `data.dataset.Dataset.stream` says: "source" and "target", which are cut and mirrored alike."""
 
-    @property
-    def source_shape(self) -> tuple[int, int, int]:
-        return self.image_shape
+        def split(batch: "Batch", seed: int, positions: Any) -> "Batch":
+            return self._split(batch["image"])
 
-    def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
-        """Endless batches: "source" and "target", float32 [batch, height, width, 3] in [-1, 1].
-
-        Partners are cut and mirrored alike. As `Dataset.stream`: what a step gives depends on `seed` and its
-        number alone.
-        """
-        return self.pairs.stream(batch_size, seed, start_step).map(lambda batch: self._split(batch["image"]))
+        return self.pairs.stream(batch_size, seed, start_step, worker, workers, change=split)
 
     def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
-        """Under "source" and "target", float32 [num, height, width, 3] in [-1, 1]; otherwise as `Dataset`'s."""
+        """As `data.dataset.Dataset.examples` says: "source" and "target", the centres of both."""
         return self._split(self.pairs.examples(num, seed, start)["image"])
 
-    def _split(self, images: Images) -> dict[str, Images]:
+    def _split(self, images: Any) -> dict[str, Any]:
         one, other = images[..., :3], images[..., 3:]
         return {"source": other, "target": one} if self.backward else {"source": one, "target": other}
 
@@ -99,7 +95,7 @@ def load(
 
     Raises `GessoError` if a folder is missing, nothing there makes a pair, or both ways are asked for at once.
     """
-    check(image_size, limit, crop)
+    check_options(image_size, limit, crop)
     if direction not in DIRECTIONS:
         raise GessoError(f"dataset.direction={direction}: must be one of {', '.join(DIRECTIONS)}.")
     if (source is None) != (target is None) or (root is None) == (source is None):
@@ -135,7 +131,8 @@ def load(
             f"None of the {len(files)} pairs in {folders[0].absolute()} can be read; the first: {images.skipped[0]}"
         )
     name = " and ".join("/".join(folder.resolve().parts[-2 if split else -1 :]) for folder in folders)
-    pairs = Dataset(name, images, None, None, (image_size, image_size, 6), flip)
+    origins = [origin(folder, part) for folder, part in zip(folders, zip(*files, strict=True), strict=True)]
+    pairs = ImageDataset(name, images, flip=flip, origin=digest(origins))
     return Paired(pairs, direction == "backward", (*alone, *images.skipped))
 
 

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from core.errors import GessoError
 from core.files import atomic
 from core.images import to_float
+from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation, to_bytes_range
 from data.image_folder import SUFFIXES
 
@@ -47,8 +48,8 @@ def read(path: str | Path, size: int | None = None) -> Picture:
     whole picture.
     """
     path = Path(path)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-        raise GessoError(f"size={size}: must be null or a number of pixels, 1 or more.")
+    if size is not None:
+        check_whole("size", size, "null or a number of pixels")
     try:
         with Image.open(path, formats=FORMATS) as image:
             target = scale_sides(image.size, size) if size else image.size

@@ -66,3 +66,22 @@ class Store:
             top, left = (height - size) // 2, (width - size) // 2
             square[:] = picture[top : top + size, left : left + size]
         return batch
+
+
+def layout(images: np.ndarray | Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number of the first pixel, height and width of each picture: int64 `[n]` each."""
+    if isinstance(images, Store):
+        return images.offsets // images.shape[3], images.heights, images.widths
+    n, height, width = images.shape[:3]
+    return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
+
+
+def file_of(images: np.ndarray | Store) -> tuple[Path, int] | None:
+    """The file that holds the pixels, and where in it they start; None if they are in memory."""
+    if isinstance(images, Store):
+        return images.path, 0
+    if isinstance(images, np.memmap) and images.flags.c_contiguous:
+        path, start = Path(images.filename), images.offset
+        if path.stat().st_size == start + images.nbytes:  # all of the file, not a part
+            return path, start
+    return None

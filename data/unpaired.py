@@ -3,73 +3,60 @@
 python train.py model=cyclegan dataset.a=<photos> dataset.b=<paintings>
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.errors import GessoError
+from data.dataset import DatasetSpec, digest
+from data.image_dataset import ImageDataset
 from data.image_folder import PICTURES, from_files, listed, subfolders
-from data.pipeline import Dataset
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from data.stream import Batch, Stream
 
 APART = 2**32  # between the seeds of the two: neither order says anything about the other
 
 
-@dataclass(frozen=True, eq=False)
 class Unpaired:
-    """Pictures of one size from two data sets, drawn independently of each other; otherwise as `Dataset`.
+    """Pictures of one size from two data sets, drawn independently of each other: a `data.dataset.Dataset`.
 
-    `keys` names the two in what `stream` and `examples` give. All have the shape `image_shape`.
+    `keys` names the two in what `stream` and `examples` give. The classes are those of the second.
     """
 
-    first: Dataset
-    second: Dataset
-    keys: tuple[str, str] = ("a", "b")
+    def __init__(self, first: ImageDataset, second: ImageDataset, keys: tuple[str, str] = ("a", "b")):
+        name = f"{first.spec.name} and {second.spec.name}"
+        self.spec = DatasetSpec(name, keys, first.spec.image_shape, class_names=second.spec.class_names)
+        self.first = first
+        self.second = second
+        self.skipped = first.skipped + second.skipped
 
     def __len__(self) -> int:
         return min(len(self.first), len(self.second))
 
     @property
-    def name(self) -> str:
-        return f"{self.first.name} and {self.second.name}"
+    def fingerprint(self) -> str:
+        """As `data.dataset.Dataset.fingerprint` says."""
+        return digest([self.first.fingerprint, self.second.fingerprint])
 
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        return self.second.class_names
+    def stream(
+        self, batch_size: int, seed: int, start_step: int = 0, worker: int = 0, workers: int = 1
+    ) -> "Stream":
+        """As `data.dataset.Dataset.stream` says: under each of `spec.batch_keys`, and "label" of the second."""
+        one, other = self.spec.batch_keys
+        first = self.first.stream(batch_size, seed, start_step, worker, workers)
+        second = self.second.stream(batch_size, seed + APART, start_step, worker, workers)
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.first.image_shape
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        return self.first.skipped + self.second.skipped
-
-    def stream(self, batch_size: int, seed: int, start_step: int = 0) -> "tf.data.Dataset":
-        """Endless batches: under each of `keys`, float32 [batch, height, width, channels] in [-1, 1].
-
-        Under "label", int32 [batch], the classes of the second, if it has any. As `Dataset.stream`: what a step
-        gives depends on `seed` and its number alone.
-        """
-        import tensorflow as tf
-
-        first = self.first.stream(batch_size, seed, start_step)
-        second = self.second.stream(batch_size, seed + APART, start_step)
-        one, other = self.keys
-
-        def pair(a: dict[str, "tf.Tensor"], b: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
+        def pair(a: "Batch", b: "Batch") -> "Batch":
             return {one: a["image"], other: b["image"]} | ({"label": b["label"]} if "label" in b else {})
 
-        return tf.data.Dataset.zip(first, second).map(pair)
+        return first.zip(first, second).map(pair)  # a static method, which needs no TensorFlow imported here
 
-    def examples(self, num: int, seed: int = 0) -> dict[str, np.ndarray]:
-        """Under each of `keys`, float32 [num, height, width, channels] in [-1, 1]: drawn at random."""
-        num = min(num, len(self))
-        parts = zip(self.keys, (self.first, self.second), strict=True)
-        return {key: part.examples(num, seed)["image"] for key, part in parts}
+    def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
+        """As `data.dataset.Dataset.examples` says: under each of `spec.batch_keys`."""
+        num = max(0, min(num, len(self) - start))  # as many of the one as of the other
+        parts = zip(self.spec.batch_keys, (self.first, self.second), strict=True)
+        return {key: part.examples(num, seed, start)["image"] for key, part in parts}
 
 
 def load(
@@ -103,7 +90,7 @@ def load_folder(
     flip: bool,
     limit: int | None,
     classes: bool = False,
-) -> Dataset:
+) -> ImageDataset:
     """All pictures under the folder that the configuration's `key` names; with `classes`, those of subfolders."""
     folder, pictures = listed(root, key, f"Expected: {PICTURES}, with or without subfolders.")
     name = folder.resolve().name

@@ -11,8 +11,8 @@ import unicodedata
 from pathlib import Path
 
 from core.errors import GessoError
+from data.image_dataset import ImageDataset
 from data.image_folder import PictureFile, find_pictures, from_files
-from data.pipeline import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +35,12 @@ def load(
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
-) -> Dataset:
+) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
     Labels come from the release's CSV files, in the folder `csv` or near `root`. Without them, and for files that
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out.
-    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `Dataset`.
+    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:

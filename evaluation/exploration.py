@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from core.errors import GessoError
 from core.images import grid, to_uint8
 from core.instantiate import build
-from data.pipeline import Dataset
+from data import ImageDataset
 from evaluation import report, sets
 from metrics.class_scores import histogram
 from metrics.color_balance import ColorBalance, distance
@@ -60,14 +60,14 @@ class Inside:
             dataset, everything, space, config.weights, config.cache_dir, config.batch_size
         )
         if len(dataset) < 2:
-            raise GessoError(f"{dataset.name} has {len(dataset)} pictures: none is nearer than others.")
+            raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: none is nearer than others.")
         images, neighbours = self._samples(config.num), min(config.neighbors, len(dataset))
         rows, nearest, ratios = [], [], []
         for image, row in zip(images, space(images), strict=True):
             parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
             found = np.concatenate([np.linalg.norm(part - row, axis=1) for part in parts])
             near = np.argsort(found, kind="stable")[: max(neighbours, 2)]
-            rows += [to_uint8(image), *dataset.images[near[:neighbours]]]
+            rows += [to_uint8(image), *dataset.pictures(near[:neighbours])[0]]
             nearest.append(found[near[0]])
             ratios.append(found[near[0]] / max(found[near[1]], 1e-12))
         numbers = {
@@ -104,11 +104,11 @@ class Inside:
         numbers = {name: found.numbers() for name, found in colors.items()}
         print(report.table(numbers))
         if classes:
-            names = dataset.class_names or [str(i) for i in range(len(classes["training"]))]
+            names = dataset.spec.class_names or [str(i) for i in range(len(classes["training"]))]
             if len(names) != len(classes["training"]):
                 raise GessoError(
-                    f"classifier={config.classifier} knows {len(classes['training'])} classes, {dataset.name} has "
-                    f"{len(names)}."
+                    f"classifier={config.classifier} knows {len(classes['training'])} classes, and "
+                    f"{dataset.spec.name} has {len(names)}."
                 )
             shares = {name: dict(zip(names, found.tolist(), strict=True)) for name, found in classes.items()}
             print(report.table(shares))
@@ -116,15 +116,16 @@ class Inside:
         return None, numbers | {"hue_distance": distance(*colors.values())}
 
     @cached_property
-    def dataset(self) -> Dataset:
+    def dataset(self) -> ImageDataset:
         """The training pictures."""
         size = self.generator.output_shape[1]
         if self.config.image_size not in (None, size):
             raise GessoError(f"image_size={self.config.image_size}, but the generator makes pictures of {size} px.")
         self.config.image_size = size
         dataset = build(self.config.dataset)
-        if not isinstance(dataset, Dataset) or dataset.image_shape != tuple(self.generator.output_shape[1:]):
-            raise GessoError(f"{dataset.name} does not have the kind of pictures that {self.path} makes.")
+        spec = dataset.spec
+        if spec.batch_keys != ("image",) or spec.image_shape != tuple(self.generator.output_shape[1:]):
+            raise GessoError(f"{spec.name} does not have the kind of pictures that {self.path} makes.")
         return dataset
 
     def _samples(self, num: int) -> np.ndarray:

@@ -13,7 +13,6 @@ from core.errors import GessoError
 from core.images import to_float, to_uint8
 from core.instantiate import build
 from data import image_folder
-from data.pipeline import Dataset
 from evaluation import pairs, sets
 from metrics import fid
 from models import trained
@@ -47,20 +46,21 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
         raise GessoError(f"image_size={config.image_size}, but {subject.name} makes pictures of {subject.size} px.")
     config.image_size = subject.size
     dataset = build(config.dataset)
-    if not isinstance(dataset, Dataset):
+    spec = dataset.spec
+    if spec.batch_keys != ("image",):
         raise GessoError(
-            f"{dataset.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
+            f"{spec.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
         )
-    classes = list(dataset.class_names or ())
+    classes = list(spec.class_names)
     if config.images is not None and subject.classes != classes:
         subject = subject._replace(classes=[])  # subfolders that are other ones
     if subject.classes and subject.classes != classes:
-        raise GessoError(f"{subject.name} makes pictures of classes, and {dataset.name} does not have the same.")
+        raise GessoError(f"{subject.name} makes pictures of classes, and {spec.name} does not have the same.")
     num = min(config.num, len(dataset), subject.available or config.num)
     if subject.available is None and config.baselines and len(dataset) < 2 * num:
         num = len(dataset) // 2
     if num < 2:
-        raise GessoError(f"{dataset.name} has {len(dataset)} pictures: too few to compare with.")
+        raise GessoError(f"{spec.name} has {len(dataset)} pictures: too few to compare with.")
     labelled = bool(subject.classes)  # else no row has labels, or they would not compare
     order = np.random.default_rng(config.seed).permutation(len(dataset))
     first, second = order[:num], order[num : 2 * num]
@@ -90,7 +90,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
         log.warning("%s", said)
     settings = {
-        "reference": dataset.name, "num": num, "seed": config.seed, "truncation": config.truncation,
+        "reference": spec.name, "num": num, "seed": config.seed, "truncation": config.truncation,
         "image_size": subject.size,
         "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
         "features_multiplied_by": scale, "classifier": config.classifier,
@@ -127,7 +127,7 @@ def _folder(config: DictConfig) -> Subject:
         chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
         return sets.of_dataset(own, chosen, config.batch_size, "pictures")
 
-    return Subject(str(config.images), size, len(own), list(own.class_names or ()), batches)
+    return Subject(str(config.images), size, len(own), list(own.spec.class_names), batches)
 
 
 def _side(folder: str) -> int:

@@ -158,16 +158,17 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
     """A translator beside the truth, on a data set of pairs. Raises `GessoError` for data sets without."""
     network = trained.load_translator(path)
     dataset = build(config.dataset)
-    if not hasattr(dataset, "source_shape"):
+    spec = dataset.spec
+    if spec.source_shape is None:
         raise GessoError(
-            f"{dataset.name} has no pairs, so nothing says what {path} should have made. Stylize a folder, and "
+            f"{spec.name} has no pairs, so nothing says what {path} should have made. Stylize a folder, and "
             "compare it with pictures of its aim: images=<folder> dataset=image_folder dataset.root=<folder>."
         )
-    task, num = getattr(dataset, "task", None), min(config.num, len(dataset))
-    if dataset.source_shape[-1] != network.input_shape[-1]:
+    task, num = spec.task, min(config.num, len(dataset))
+    if spec.source_shape[-1] != network.input_shape[-1]:
         raise GessoError(
-            f"{path} takes pictures of {network.input_shape[-1]} channels, and {dataset.name} gives "
-            f"{dataset.source_shape[-1]}: it was trained on another kind of pairs."
+            f"{path} takes pictures of {network.input_shape[-1]} channels, and {spec.name} gives "
+            f"{spec.source_shape[-1]}: it was trained on another kind of pairs."
         )
 
     def batches(name: str) -> Iterator[dict[str, np.ndarray]]:
@@ -179,8 +180,8 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
         tint = None
         if task == "colorize":
             tint = sum(batch["target"].sum(axis=(0, 1, 2)) for batch in batches("mean colour"))
-            tint = (tint / (num * np.prod(dataset.image_shape[:2]))).astype(np.float32)
-        makes |= baselines(task, dataset.source_shape == dataset.image_shape, tint)
+            tint = (tint / (num * np.prod(spec.image_shape[:2]))).astype(np.float32)
+        makes |= baselines(task, spec.source_shape == spec.image_shape, tint)
 
     means = {name: Means(metrics) for name in makes}
     for batch in batches("comparing"):
@@ -191,7 +192,7 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
     if not held_out:
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
     return {name: found.values for name, found in means.items()}, {
-        "reference": dataset.name, "held_out": held_out, "num": num, "seed": config.seed,
+        "reference": spec.name, "held_out": held_out, "num": num, "seed": config.seed,
         "size": config.image_size,
     }  # fmt: skip
 

@@ -9,6 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from core.errors import GessoError
+from core.images import to_float
+from data import ImageDataset
 from data.cache import cached
 from metrics.features import FeatureSpace, scale_of
 from metrics.fid import Moments
@@ -94,13 +96,13 @@ def measured(
     return values
 
 
-def of_dataset(dataset, chosen: np.ndarray, batch_size: int, bar: str | None = None) -> Iterator[Batch]:
-    """The pictures `chosen` of a `data.pipeline.Dataset`, a batch at a time; `bar` names a progress bar."""
-    from core.images import to_float
-
+def of_dataset(
+    dataset: ImageDataset, chosen: np.ndarray, batch_size: int, bar: str | None = None
+) -> Iterator[Batch]:
+    """The pictures `chosen` of a data set, a batch at a time; `bar` names a progress bar."""
     for i in _bar(range(0, len(chosen), batch_size), bar):
-        part = chosen[i : i + batch_size]
-        yield to_float(dataset.images[part]), None if dataset.labels is None else dataset.labels[part]
+        pictures, labels = dataset.pictures(chosen[i : i + batch_size])
+        yield to_float(pictures), labels
 
 
 def of_generator(
@@ -124,7 +126,12 @@ def of_generator(
 
 
 def reference_features(
-    dataset, chosen: np.ndarray, space: FeatureSpace, weights: str | None, cache_dir: str, batch_size: int
+    dataset: ImageDataset,
+    chosen: np.ndarray,
+    space: FeatureSpace,
+    weights: str | None,
+    cache_dir: str,
+    batch_size: int,
 ) -> np.ndarray:
     """Features `[n, d]` of the pictures `chosen` of a data set, from the cache if the same have been there.
 
@@ -138,7 +145,7 @@ def reference_features(
     file = None if weights is None else Path(weights).stat()
     key = {
         "version": VERSION, "space": space.name, "resizer": space.resizer, "pixels": digest.hexdigest(),
-        "weights": file and [file.st_size, file.st_mtime_ns], "shape": [len(chosen), *dataset.image_shape],
+        "weights": file and [file.st_size, file.st_mtime_ns], "shape": [len(chosen), *dataset.spec.image_shape],
     }  # fmt: skip
 
     def build(folder: Path) -> None:

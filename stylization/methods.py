@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from core import color
 from core.errors import GessoError
-from data import tasks
+from data import transforms
 from data.decode import same_shape
 from data.picture import MIN_SIDE, pad_to_min
 from losses import perceptual
@@ -164,15 +164,15 @@ def translation(
             if not same_shape((rows, columns), (height, width)):
                 raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
             mask = resize_lanczos(hole, image.shape[:2]) > 0.5
-            painted = run(tasks.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
+            painted = run(transforms.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)
         if task == "colorize":
             scale = min(1.0, (size or math.inf) / min(image.shape[:2]))
             small = resize_lanczos(image, tuple(round(scale * side) for side in image.shape[:2]))
-            painted = run(tasks.colorize(tf.constant(small[None])).numpy()[0])
+            painted = run(transforms.colorize(tf.constant(small[None])).numpy()[0])
             return color.with_luminance(resize_lanczos(painted, image.shape[:2]), image)
         if task == "edges":
-            source = tasks.edges(source)
+            source = transforms.edges(source)
         return np.clip(run(source.numpy()[0]), -1, 1)
 
     return paint

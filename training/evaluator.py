@@ -13,8 +13,9 @@ from omegaconf import DictConfig
 
 from core.errors import GessoError
 from core.files import atomic
+from core.images import to_float
 from core.instantiate import build
-from data.pipeline import Dataset
+from data import ImageDataset
 from evaluation import sets
 from metrics import fid
 from training import checkpoint
@@ -29,16 +30,16 @@ class Evaluator:
     The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
     """
 
-    def __init__(self, config: DictConfig, dataset: Dataset):
+    def __init__(self, config: DictConfig, dataset: ImageDataset):
         self.metrics = build(config.metrics)
         self.kinds = {metric["of"] for metric in self.metrics.values()}
         self.space = build(config.features) if self.kinds - {"images"} else None
         self.modes = {name: metric["mode"] for metric in self.metrics.values() for name in metric["names"]}
         self.objective = next(iter(self.modes))
         self.sign = {"min": 1, "max": -1}[self.modes[self.objective]]
-        self.reals = dataset.examples(config.evaluate_num)["image"]
         # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
-        self.labels = None if dataset.labels is None else dataset.labels[dataset.drawn(config.evaluate_num)]
+        pictures, self.labels = dataset.pictures(dataset.drawn(config.evaluate_num))
+        self.reals = to_float(pictures)
         self.batch_size, self.scale, self.reference = 64, 1.0, None
         if len(self.reals) < config.evaluate_num:
             log.info("Evaluated with %d pictures: there are no more.", len(self.reals))

@@ -18,7 +18,7 @@ from core.errors import GessoError
 from core.files import atomic
 from core.images import provenance
 from core.instantiate import build
-from data.pipeline import Dataset
+from data import Dataset
 from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
 from training.evaluator import EvaluationCallback, Evaluator
@@ -32,9 +32,10 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
     keras.config.set_dtype_policy(policy)  # which that forgets
     keras.utils.set_random_seed(seed)
+    spec = dataset.spec
     facts = {
-        "image_shape": dataset.image_shape, "source_shape": getattr(dataset, "source_shape", None),
-        "num_classes": len(dataset.class_names or ()), "seed": seed,
+        "image_shape": spec.image_shape, "source_shape": spec.source_shape, "num_classes": spec.num_classes,
+        "seed": seed,
     }  # fmt: skip
     asked = _parameters(config.model.system._target_)
     model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
@@ -73,10 +74,10 @@ def fit(
     *_, last_kind = examples.values()
     reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
     tensorboard.describe(config, folder, writer, reals, start)
-    if dataset.class_names:
+    if dataset.spec.class_names:
         with atomic(folder / "classes.json") as path:
-            path.write_text(json.dumps(dataset.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
-    if task := getattr(dataset, "task", None):  # stylize.py makes sources the same way
+            path.write_text(json.dumps(dataset.spec.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
+    if task := dataset.spec.task:  # stylize.py makes sources the same way
         with atomic(folder / "translator.json") as path:
             path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
     chunks = provenance(name, config, seed)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from core.errors import DivergedError
 from core.files import atomic
-from data.pipeline import Dataset
+from data import Dataset
 from training import checkpoint, loop
 from training.evaluator import Evaluator
 

@@ -7,6 +7,7 @@ from core.config import check_data, check_train, check_types, explain, leaves
 from core.errors import GessoError
 from core.instantiate import build
 from core.overrides import resume_arguments, resumed, store
+from data import DatasetSpec
 
 
 @pytest.fixture
@@ -110,10 +111,8 @@ def test_hints_are_of_the_chosen_options(composed, overrides, words):
 class Pictures:
     """As much of a data set as is checked."""
 
-    keys = ("image",)
-
-    def __init__(self, num, class_names=None):
-        self.num, self.class_names, self.name = num, class_names, "mine"
+    def __init__(self, num, class_names=()):
+        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, 3), class_names=class_names)
 
     def __len__(self):
         return self.num

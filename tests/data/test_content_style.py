@@ -36,6 +36,6 @@ def test_subfolders_of_styles_are_classes(tmp_path, private_cache):
         (tmp_path / name).mkdir(parents=True)
         Image.new("RGB", (40, 40), (200 if "fauvism" in name else 100, 0, 0)).save(tmp_path / name / "0.png")
     pairs = content_style.load(str(tmp_path / "contents"), str(tmp_path / "styles"), 32, str(private_cache))
-    assert pairs.class_names == ("cubism", "fauvism")
+    assert pairs.spec.class_names == ("cubism", "fauvism")
     batch = next(iter(pairs.stream(1, seed=1)))
     assert int(batch["label"][0]) == (float(batch["style"][0, 0, 0, 0]) > 0.3)

@@ -26,23 +26,27 @@ def classes(tmp_path) -> Path:
 
 def test_subfolders_are_the_classes(classes, tmp_path):
     dataset = load(str(classes), 8, str(tmp_path / "cache"))
-    assert (dataset.name, dataset.image_shape, len(dataset)) == ("pictures", (8, 8, 3), 12)
-    assert dataset.class_names == ("blue", "green", "red") and dataset.labels.dtype == np.int32
+    assert (dataset.spec.name, dataset.spec.image_shape, len(dataset)) == ("pictures", (8, 8, 3), 12)
+    assert dataset.spec.class_names == ("blue", "green", "red") and dataset.labels.dtype == np.int32
     for picture, label in zip(dataset.images[np.arange(12)], dataset.labels, strict=True):
-        assert (picture == COLOURS[dataset.class_names[label]]).all()
+        assert (picture == COLOURS[dataset.spec.class_names[label]]).all()
 
 
 def test_deeper_folders_belong_to_the_first(classes, tmp_path):
     (classes / "red" / "deep" / "deeper").mkdir(parents=True)
     (classes / "red" / "0.png").rename(classes / "red" / "deep" / "deeper" / "0.png")
     dataset = load(str(classes), 8, str(tmp_path / "cache"))
-    assert dataset.class_names == ("blue", "green", "red") and np.bincount(dataset.labels).tolist() == [4, 4, 4]
+    assert dataset.spec.class_names == ("blue", "green", "red") and np.bincount(dataset.labels).tolist() == [
+        4,
+        4,
+        4,
+    ]
 
 
 def test_pictures_at_the_top_have_no_classes(classes, tmp_path):
     Image.new("RGB", (20, 20)).save(classes / "a.png")
     dataset = load(str(classes), 8, str(tmp_path / "cache"))
-    assert len(dataset) == 13 and dataset.labels is None and dataset.class_names is None
+    assert len(dataset) == 13 and dataset.labels is None and dataset.spec.class_names == ()
 
 
 def test_hidden_and_other_files_are_left_out(classes):
@@ -100,7 +104,7 @@ def test_what_cannot_be_read_is_skipped_counted_and_named(classes, tmp_path, cap
         assert "Skipped 3 of 13 files" in caplog.text
         assert all(line in caplog.text for line in dataset.skipped)
         for picture, label in zip(dataset.images[np.arange(10)], dataset.labels, strict=True):
-            assert (picture == COLOURS[dataset.class_names[label]]).all()
+            assert (picture == COLOURS[dataset.spec.class_names[label]]).all()
 
 
 def test_of_many_skipped_files_ten_are_named(classes, tmp_path, caplog):
@@ -116,7 +120,7 @@ def test_a_class_of_which_nothing_can_be_read_leaves_no_gap(classes, tmp_path):
     for file in (classes / "green").iterdir():
         file.write_text("x")
     dataset = load(str(classes), 8, str(tmp_path / "cache"))
-    assert dataset.class_names == ("blue", "red") and np.bincount(dataset.labels).tolist() == [4, 4]
+    assert dataset.spec.class_names == ("blue", "red") and np.bincount(dataset.labels).tolist() == [4, 4]
 
 
 def test_skewed_classes_can_be_balanced(classes, tmp_path):
@@ -219,7 +223,7 @@ def test_a_class_s_name_that_is_no_utf_8_can_be_written(tmp_path):
         os.makedirs(folder)
         Image.new("RGB", (8, 8)).save(os.path.join(os.fsdecode(folder), "0.png"))
     dataset = load(str(tmp_path / "styles"), 8, str(tmp_path / "cache"))
-    assert dataset.class_names == ("Andr\ufffd", "Klee") and list(dataset.labels) == [0, 1]
+    assert dataset.spec.class_names == ("Andr\ufffd", "Klee") and list(dataset.labels) == [0, 1]
 
 
 def test_a_damaged_cache_is_explained(classes, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.pipeline import Dataset
+from data.image_dataset import ImageDataset
 
 
 def test_a_large_file_is_not_copied_into_memory(tmp_path):
@@ -13,9 +13,9 @@ def test_a_large_file_is_not_copied_into_memory(tmp_path):
     shape = (2000, 256, 256, 3)  # 390 MB, none of them on disk: the file is one hole
     np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.uint8, shape).flush()
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    next(iter(Dataset("small", np.zeros((4, 8, 8, 3), np.uint8), None, None, (8, 8, 3), False).stream(2, 1)))
+    next(iter(ImageDataset("small", np.zeros((4, 8, 8, 3), np.uint8)).stream(2, 1)))
     before = _own_megabytes()
-    stream = iter(Dataset("large", images, None, None, shape[1:], flip=False).stream(2, seed=1))
+    stream = iter(ImageDataset("large", images).stream(2, seed=1))
     next(stream)
     assert _own_megabytes() - before < 150
 

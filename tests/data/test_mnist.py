@@ -24,8 +24,8 @@ def made(tmp_path) -> Path:
 
 def test_padded_to_32(made, tmp_path):
     dataset = load(32, str(tmp_path / "cache"), str(made))
-    assert dataset.name == "mnist" and dataset.image_shape == (32, 32, 1) and len(dataset) == 30
-    assert dataset.class_names == tuple("0123456789") and dataset.labels.dtype == np.int32
+    assert dataset.spec.name == "mnist" and dataset.spec.image_shape == (32, 32, 1) and len(dataset) == 30
+    assert dataset.spec.class_names == tuple("0123456789") and dataset.labels.dtype == np.int32
     images = dataset.images[np.arange(30)]
     assert images.dtype == np.uint8 and images.shape == (30, 32, 32, 1)
     inside = images[:, 2:-2, 2:-2, 0]
@@ -39,7 +39,7 @@ def test_other_sizes_are_resized_and_cached(made, tmp_path, size):
     for _ in range(2):
         dataset = load(size, str(tmp_path / "cache"), str(made), split="test")
         images = dataset.images[np.arange(10)]
-        assert images.shape == (10, size, size, 1) and dataset.image_shape == (size, size, 1)
+        assert images.shape == (10, size, size, 1) and dataset.spec.image_shape == (size, size, 1)
         np.testing.assert_array_equal(images[:, size // 2, size // 2, 0], 10 * dataset.labels + 9)
         assert images[:, 0, 0].max() < 10
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1

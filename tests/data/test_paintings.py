@@ -124,8 +124,8 @@ def test_edges_are_smooth(style):
 
 def test_load_paints_in_turn_and_labels_match(tmp_path):
     data = load(16, tmp_path, num_images=23, seed=5, flip=True)
-    assert len(data) == 23 and data.image_shape == (16, 16, 3) and data.flip
-    assert data.class_names == STYLES and data.labels.dtype == np.int32
+    assert len(data) == 23 and data.spec.image_shape == (16, 16, 3) and data.flip
+    assert data.spec.class_names == STYLES and data.labels.dtype == np.int32
     for i in (0, 9, 10, 22):
         assert data.labels[i] == i % len(STYLES)
         assert np.array_equal(data.images[i], paint(5, i, 16))
@@ -161,12 +161,12 @@ def test_a_painter_that_fails_is_noticed_and_leaves_nothing(tmp_path, monkeypatc
 
 def test_some_of_the_styles(tmp_path):
     data = load(16, tmp_path, num_images=7, styles=["cubism", "op_art"])
-    assert data.class_names == ("cubism", "op_art")
+    assert data.spec.class_names == ("cubism", "op_art")
     assert data.labels.tolist() == [0, 1, 0, 1, 0, 1, 0]
     cubism, op_art = STYLES.index("cubism"), STYLES.index("op_art")
     assert np.array_equal(data.images[0], paint(0, cubism, 16))
     assert np.array_equal(data.images[3], paint(0, len(STYLES) + op_art, 16))
-    assert load(16, tmp_path, num_images=2, styles="cubism").class_names == ("cubism",)
+    assert load(16, tmp_path, num_images=2, styles="cubism").spec.class_names == ("cubism",)
 
 
 def test_styles_can_be_balanced(tmp_path):

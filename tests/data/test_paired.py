@@ -53,8 +53,8 @@ def as_bytes(batch) -> tuple[np.ndarray, np.ndarray]:
 
 def test_what_it_is(one_folder, private_cache):
     dataset = load(str(one_folder), 32, str(private_cache))
-    assert (dataset.name, len(dataset), dataset.class_names, dataset.skipped) == ("both", 7, None, ())
-    assert dataset.image_shape == dataset.source_shape == (32, 32, 3)
+    assert (dataset.spec.name, len(dataset), dataset.spec.class_names, dataset.skipped) == ("both", 7, (), ())
+    assert dataset.spec.image_shape == dataset.spec.source_shape == (32, 32, 3)
     spec = dataset.stream(3, seed=1).element_spec
     assert {name: (x.shape, x.dtype) for name, x in spec.items()} == dict.fromkeys(
         ("source", "target"), ((3, 32, 32, 3), "float32")
@@ -142,7 +142,7 @@ def test_turned_photographs_are_cut_upright(tmp_path):
 def test_real_facades(test_data, private_cache):
     root = str(test_data / "facades")
     dataset = load(root, 64, str(private_cache), split="train", crop="center", flip=False, limit=24)
-    assert dataset.name == "facades/train" and len(dataset) == 24
+    assert dataset.spec.name == "facades/train" and len(dataset) == 24
     photos, labels = as_bytes(dataset.examples(24))
     # Label maps are flat and of few colours, and blue as no house is.
     flat = [(np.abs(np.diff(x, axis=2)) <= 4).mean() for x in (photos, labels)]
@@ -260,7 +260,7 @@ def test_splits(one_folder, tmp_path, private_cache, caplog):
         (half / "train").mkdir(parents=True)
         Image.fromarray(view(1)).save(half / "train" / "a.png")
     dataset = from_two(halves, 8, private_cache, split="train")
-    assert len(dataset) == 1 and dataset.name == "sources/train and targets/train"
+    assert len(dataset) == 1 and dataset.spec.name == "sources/train and targets/train"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +282,6 @@ def test_values_that_make_no_sense_are_refused(one_folder, tmp_path, arguments, 
 
 def test_paired_yaml(one_folder, two_folders, compose_dataset):
     dataset = compose_dataset("paired", f"root={one_folder}", "direction=backward")
-    assert dataset.backward and dataset.pairs.flip and dataset.image_shape == (16, 16, 3)
+    assert dataset.backward and dataset.pairs.flip and dataset.spec.image_shape == (16, 16, 3)
     assert dataset.pairs.images.heights.tolist() == [18] * 7  # room for random crops
     assert len(compose_dataset("paired", f"source={two_folders[0]}", f"target={two_folders[1]}", "limit=2")) == 2

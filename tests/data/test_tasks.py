@@ -6,8 +6,8 @@ import tensorflow as tf
 from PIL import Image
 
 from core.errors import GessoError
-from data import tasks
-from data.masks import masks
+from data import tasks, transforms
+from data.transforms import masks
 
 LOADERS = {
     "colorize": (tasks.load_colorize, {}, (32, 32, 1)),
@@ -54,8 +54,8 @@ def batches(task) -> list[dict[str, np.ndarray]]:
 
 def test_what_they_are(task, batches):
     dataset, shape = task
-    assert (len(dataset), dataset.class_names, dataset.skipped) == (9, None, ())
-    assert dataset.image_shape == (32, 32, 3) and dataset.source_shape == shape
+    assert (len(dataset), dataset.spec.class_names, dataset.skipped) == (9, (), ())
+    assert dataset.spec.image_shape == (32, 32, 3) and dataset.spec.source_shape == shape
     for batch in batches:
         assert batch["source"].shape == (4, *shape) and batch["target"].shape == (4, 32, 32, 3)
         assert all(x.dtype == np.float32 and np.abs(x).max() <= 1 for x in batch.values())
@@ -84,7 +84,7 @@ def test_examples(task):
 
 
 def test_the_luminance_is_pillows(pictures):
-    ours = (tasks.colorize(to_range(pictures)).numpy()[..., 0] + 1) * 127.5
+    ours = (transforms.colorize(to_range(pictures)).numpy()[..., 0] + 1) * 127.5
     theirs = [np.asarray(Image.fromarray(picture).convert("L"), float) for picture in pictures]
     assert np.abs(ours - theirs).max() < 0.51  # Pillow rounds
 
@@ -93,13 +93,13 @@ def test_the_luminance_by_hand():
     colours = np.array(
         [[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [1, 1, 1], [-1, -1, -1], [0.2, 0.2, 0.2]], np.float32
     )
-    grey = tasks.colorize(colours[:, None, None]).numpy()[:, 0, 0, 0]
+    grey = transforms.colorize(colours[:, None, None]).numpy()[:, 0, 0, 0]
     np.testing.assert_allclose(grey, [-0.402, 0.174, -0.772, 1, -1, 0.2], atol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [2, 4])
 def test_reducing_is_pillows_bicubic(pictures, factor):
-    ours = (tasks.reduce(to_range(pictures), factor).numpy() + 1) * 127.5
+    ours = (transforms.reduce(to_range(pictures), factor).numpy() + 1) * 127.5
     size = (160 // factor, 120 // factor)
     theirs = [np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)) for picture in pictures]
     assert ours.shape == (3, 120 // factor, 160 // factor, 3)
@@ -108,7 +108,7 @@ def test_reducing_is_pillows_bicubic(pictures, factor):
 
 def test_reducing_stays_in_range():
     checks = np.where(np.indices((24, 24))[0] // 6 % 2, 1.0, -1.0).astype(np.float32)
-    small = tasks.reduce(np.repeat(checks[None, ..., None], 3, axis=-1), 2).numpy()
+    small = transforms.reduce(np.repeat(checks[None, ..., None], 3, axis=-1), 2).numpy()
     assert small.max() == 1 and small.min() == -1  # bicubic alone overshoots here
 
 
@@ -116,7 +116,7 @@ def test_holes_are_grey_and_marked():
     images = tf.random.stateless_uniform((2, 4, 4, 3), (1, 2), -1.0, 1.0)
     holes = np.zeros((2, 4, 4, 1), np.float32)
     holes[0, 1:3, 2] = 1
-    source = tasks.inpaint(images, holes).numpy()
+    source = transforms.inpaint(images, holes).numpy()
     np.testing.assert_array_equal(source[..., 3:], holes)
     assert (source[0, 1:3, 2, :3] == 0).all()
     np.testing.assert_array_equal(source[1, ..., :3], images[1])
@@ -171,19 +171,21 @@ def test_masks_of_large_pictures_are_the_same_drawing():
 def test_an_edge_is_a_dark_line_on_white():
     image = np.full((1, 32, 32, 3), -0.5, np.float32)
     image[:, :, 20:] = 0.5
-    drawing = tasks.edges(image).numpy()[0, ..., 0]
+    drawing = transforms.edges(image).numpy()[0, ..., 0]
     assert drawing.shape == (32, 32)
     assert (drawing[:, 19:21] == -1).all() and (drawing[:, :16] == 1).all() and (drawing[:, 24:] == 1).all()
-    np.testing.assert_allclose(drawing, tasks.edges(-image).numpy()[0, ..., 0], atol=1e-6)  # either way
-    np.testing.assert_allclose(drawing.T, tasks.edges(image.transpose(0, 2, 1, 3)).numpy()[0, ..., 0], atol=1e-6)
+    np.testing.assert_allclose(drawing, transforms.edges(-image).numpy()[0, ..., 0], atol=1e-6)  # either way
+    np.testing.assert_allclose(
+        drawing.T, transforms.edges(image.transpose(0, 2, 1, 3)).numpy()[0, ..., 0], atol=1e-6
+    )
 
 
 def test_edges_are_sobels_of_the_blurred_luminance(pictures):
     """Steeper is never paler, and steepness is that of SciPy's filters."""
     from scipy import ndimage
 
-    light = tasks.colorize(to_range(pictures)).numpy()[..., 0].astype(float)
-    drawing = tasks.edges(to_range(pictures)).numpy()[..., 0]
+    light = transforms.colorize(to_range(pictures)).numpy()[..., 0].astype(float)
+    drawing = transforms.edges(to_range(pictures)).numpy()[..., 0]
     for grey, drawn in zip(light, drawing, strict=True):
         for axis in (0, 1):
             grey = ndimage.correlate1d(grey, np.array([1, 4, 6, 4, 1]) / 16, axis, mode="mirror")
@@ -195,10 +197,10 @@ def test_edges_are_sobels_of_the_blurred_luminance(pictures):
 
 def test_contrast_does_not_matter_but_blank_paper_stays_blank(pictures):
     images = to_range(pictures)
-    np.testing.assert_allclose(tasks.edges(images).numpy(), tasks.edges(images * 0.6).numpy(), atol=0.01)
+    np.testing.assert_allclose(transforms.edges(images).numpy(), transforms.edges(images * 0.6).numpy(), atol=0.01)
     noise = np.random.default_rng(0).normal(0, 0.01, (1, 32, 32, 3)).astype(np.float32)
-    assert tasks.edges(noise).numpy().min() > 0.9
-    drawing = tasks.edges(images).numpy()
+    assert transforms.edges(noise).numpy().min() > 0.9
+    drawing = transforms.edges(images).numpy()
     assert drawing.min() == -1 and drawing.max() == 1
     assert 0.03 < (drawing < -0.9).mean() < 0.2 and np.median(drawing) > 0.5  # mostly paper
 
@@ -213,7 +215,7 @@ def test_sizes_that_do_not_divide(folder, tmp_path):
         with pytest.raises(GessoError, match=words):
             tasks.load_super_resolution(size, factor, root=str(folder), cache_dir=str(tmp_path))
     with pytest.raises(GessoError, match="Pictures of 10x8 px cannot be 4 times smaller"):
-        tasks.reduce(tf.zeros((1, 8, 10, 3)), 4)
+        transforms.reduce(tf.zeros((1, 8, 10, 3)), 4)
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -221,7 +223,7 @@ def test_their_yaml(name, folder, tmp_path, compose_dataset):
     options = ["factor=2"] if name == "super_resolution" else []
     dataset = compose_dataset(name, f"root={folder}", "limit=3", *options)
     shape = {"colorize": (16, 16, 1), "inpaint": (16, 16, 4), "super_resolution": (8, 8, 3), "edges": (16, 16, 1)}
-    assert len(dataset) == 3 and dataset.source_shape == shape[name] and dataset.pictures.flip
+    assert len(dataset) == 3 and dataset.spec.source_shape == shape[name] and dataset.pictures.flip
     assert dataset.examples(2)["source"].shape == (2, *shape[name])
     assert dataset.pictures.images.heights.min() > 16  # room for random crops
     with pytest.raises(GessoError, match=r"dataset\.root=<folder>"):

@@ -31,8 +31,8 @@ def reds(batch) -> dict[str, list[int]]:
 
 
 def test_what_it_is(dataset):
-    assert (dataset.name, len(dataset), dataset.image_shape) == ("photos and paintings", 7, (32, 32, 3))
-    assert dataset.class_names is None and dataset.skipped == ()
+    assert (dataset.spec.name, len(dataset), dataset.spec.image_shape) == ("photos and paintings", 7, (32, 32, 3))
+    assert dataset.spec.class_names == () and dataset.skipped == ()
     spec = dataset.stream(3, seed=1).element_spec
     assert {name: (x.shape, x.dtype) for name, x in spec.items()} == dict.fromkeys(
         "ab", ((3, 32, 32, 3), "float32")
@@ -100,4 +100,4 @@ def test_both_folders_are_needed_and_named(folders, tmp_path):
 
 def test_unpaired_yaml(folders, compose_dataset):
     dataset = compose_dataset("unpaired", f"a={folders[0]}", f"b={folders[1]}")
-    assert len(dataset) == 7 and dataset.first.flip and dataset.image_shape == (16, 16, 3)
+    assert len(dataset) == 7 and dataset.first.flip and dataset.spec.image_shape == (16, 16, 3)

@@ -56,7 +56,7 @@ def write(folder: Path, label: str, rows: list[tuple[str, int]], classes: str = 
 def named(dataset) -> dict[int, str]:
     """Colour -> class of the pictures."""
     greys = (dataset.images[np.arange(len(dataset))].mean(axis=(1, 2, 3)) / 50).astype(int) * 50 + 10
-    return {int(g): dataset.class_names[label] for g, label in zip(greys, dataset.labels, strict=True)}
+    return {int(g): dataset.spec.class_names[label] for g, label in zip(greys, dataset.labels, strict=True)}
 
 
 STYLES = {
@@ -66,8 +66,8 @@ STYLES = {
 
 def test_without_label_files_folders_are_the_styles(root, tmp_path):
     dataset = load(str(root), 8, str(tmp_path / "cache"))
-    assert dataset.name == "wikiart" and dataset.image_shape == (8, 8, 3)
-    assert dataset.class_names == ("Art_Nouveau", "Baroque", "Impressionism", "Naive_Art_Primitivism")
+    assert dataset.spec.name == "wikiart" and dataset.spec.image_shape == (8, 8, 3)
+    assert dataset.spec.class_names == ("Art_Nouveau", "Baroque", "Impressionism", "Naive_Art_Primitivism")
     assert named(dataset) == STYLES
 
 
@@ -130,7 +130,7 @@ def test_genre(root, tmp_path):
     write(root, "genre", rows, "0 landscape\n1 portrait\n2 still_life\n")
     dataset = load(str(root), 8, str(tmp_path / "cache"), label="genre")
     assert named(dataset) == {60: "portrait", 110: "landscape"}  # those without a genre are left out
-    assert dataset.class_names == ("landscape", "portrait")
+    assert dataset.spec.class_names == ("landscape", "portrait")
 
 
 def test_artist_with_prose_and_two_commas(root, tmp_path):
@@ -205,7 +205,7 @@ def test_the_real_pictures(test_data, tmp_path):
     dataset = load(str(test_data / "wikiart_64"), 32, str(tmp_path), limit=700)
     assert len(dataset) == 700 and dataset.skipped == ()
     assert np.bincount(dataset.labels).tolist() == [100] * 7
-    assert dataset.class_names == (
+    assert dataset.spec.class_names == (
         "Art_Nouveau", "Baroque", "Expressionism", "Impressionism", "Post_Impressionism", "Romanticism", "Symbolism"
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.images import to_float
-from data.pipeline import Dataset
+from data import ImageDataset
 from evaluation import sets
 from metrics import fid, kid
 from metrics.features import FeatureSpace
@@ -15,7 +15,7 @@ from models.networks import dcgan
 rng = np.random.default_rng(0)
 IMAGES = rng.integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
 LABELS = (np.arange(23) % 3).astype(np.int32)
-DATASET = Dataset("made", IMAGES, LABELS, ("a", "b", "c"), (8, 8, 3), flip=True)
+DATASET = ImageDataset("made", IMAGES, LABELS, ("a", "b", "c"), flip=True)
 
 
 class Means:
@@ -79,7 +79,7 @@ def test_reference_features_are_cached_by_content(tmp_path):
     np.testing.assert_allclose(first, Means()(to_float(IMAGES[:20])), rtol=1e-5)
     changed = IMAGES.copy()
     changed[3, 0, 0, 0] ^= 1
-    sets.reference_features(Dataset("made", changed, None, None, (8, 8, 3), flip=False), chosen, *arguments)
+    sets.reference_features(ImageDataset("made", changed), chosen, *arguments)
     assert network.seen == 40
     joined = sets.of_features(first, None, ["features", "moments"], 3.0)
     np.testing.assert_allclose(joined.moments.mean, 3 * first.mean(axis=0), rtol=1e-5)

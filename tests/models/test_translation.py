@@ -242,7 +242,7 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     model = Pix2Pix(
         lambda **shapes: unet.generator(**shapes, width=24, upsampling="resize"),
         lambda **shapes: patchgan.discriminator(**shapes, width=8, receptive_field=34),
-        dataset.image_shape, dataset.source_shape,
+        dataset.spec.image_shape, dataset.spec.source_shape,
     )  # fmt: skip
     compiled(model, "non_saturating", learning_rate=2e-3)
     data = {name: tf.constant(images) for name, images in dataset.examples(4).items()}

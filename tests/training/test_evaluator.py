@@ -10,13 +10,13 @@ from hydra import compose, initialize_config_dir
 from core.config import CONF, check_train
 from core.errors import GessoError
 from core.images import to_float
-from data.pipeline import Dataset
+from data import ImageDataset
 from metrics.features import pixels, scale_of
 from metrics.kid import kid
 from training.evaluator import Evaluator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
-DATASET = Dataset("made", IMAGES, None, None, (32, 32, 3), flip=False)
+DATASET = ImageDataset("made", IMAGES)
 
 
 def composed(*overrides: str):
@@ -55,7 +55,7 @@ def test_features_are_scaled_by_the_reals():
 def test_generated_pictures_have_the_classes_of_the_reals():
     """Three quarters of the data set are of class 0."""
     labels = np.repeat([0, 1], [30, 10]).astype(np.int32)
-    dataset = Dataset("made", IMAGES, labels, ("a", "b"), (32, 32, 3), flip=False)
+    dataset = ImageDataset("made", IMAGES, labels, ("a", "b"))
     evaluator, model = Evaluator(composed("evaluate_num=40"), dataset), Draws(IMAGES / 127.5 - 1)
     evaluator(model)
     shown = [int(np.flatnonzero((np.rint((x + 1) * 127.5) == IMAGES).all((1, 2, 3)))[0]) for x in evaluator.reals]
@@ -84,7 +84,7 @@ def test_what_cannot_be_evaluated_is_refused(overrides, words):
 
 
 def test_what_cannot_be_measured_is_known_before_the_first_step():
-    few = Dataset("few", IMAGES[:3], None, None, (32, 32, 3), flip=False)
+    few = ImageDataset("few", IMAGES[:3])
     with pytest.raises(GessoError, match=r"evaluate_num=3: metrics=kid: .* 2 rows"):
         Evaluator(composed("metrics=[kid]", "features=pixels"), few).check()
     Evaluator(composed("metrics=[kid,sliced_wasserstein]", "features=pixels"), DATASET).check()

@@ -9,9 +9,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from core.cli import ROOT
+from data import DatasetSpec
 from training import loop
 
-PICTURES = SimpleNamespace(image_shape=(16, 16, 3), class_names=None)
+PICTURES = SimpleNamespace(spec=DatasetSpec("none", ("image",), (16, 16, 3)))
 
 
 def config():
@@ -33,8 +34,6 @@ def test_networks_are_in_the_precision_that_was_set():
 
 def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
     class Fails(PICTURES.__class__):
-        keys, name = ("image",), "none"
-
         def examples(self, num: int) -> dict[str, np.ndarray]:
             return {"image": np.zeros((8, 32, 32, 3), np.float32)}
 
@@ -42,7 +41,7 @@ def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
             raise RuntimeError("no more pictures")
 
     monkeypatch.setattr(loop.tensorboard, "describe", lambda *args: None)
-    pictures, settings = Fails(image_shape=(32, 32, 3), class_names=None), config()
+    pictures, settings = Fails(spec=DatasetSpec("none", ("image",), (32, 32, 3))), config()
     model = loop.make(settings, pictures, seed=0)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(RuntimeError, match="no more pictures"):

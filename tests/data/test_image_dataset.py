@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import GessoError
 from data import store
-from data.pipeline import Dataset
+from data.image_dataset import ImageDataset
 from data.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,30 +23,30 @@ def coordinates(number: int, height: int = SIZE, width: int = SIZE) -> np.ndarra
     return np.stack([np.full_like(down, number), down, right], axis=-1).astype(np.uint8)
 
 
-def in_memory(n: int = 50, flip: bool = False, labels: bool = True) -> Dataset:
+def in_memory(n: int = 50, flip: bool = False, labels: bool = True) -> ImageDataset:
     images = np.stack([coordinates(i) for i in range(n)])
     numbers = np.arange(n, dtype=np.int32) % 5 if labels else None
-    return Dataset("test", images, numbers, tuple("abcde") if labels else None, (SIZE, SIZE, 3), flip)
+    return ImageDataset("test", images, numbers, "abcde" if labels else (), flip=flip)
 
 
-def on_disk(folder: Path, n: int = 50, flip: bool = False, random: bool = False) -> Dataset:
+def on_disk(folder: Path, n: int = 50, flip: bool = False, random: bool = False) -> ImageDataset:
     """`random`: larger pictures of several shapes, of which squares are cut."""
     folder.mkdir()
     shapes = [(9, 9), (9, 18), (13, 9)] if random else [(SIZE, SIZE)]
     store.write(folder, ((i, coordinates(i, *shapes[i % len(shapes)])) for i in range(n)))
     labels = np.arange(n, dtype=np.int32) % 5
-    return Dataset("test", Store(folder, SIZE, 3), labels, tuple("abcde"), (SIZE, SIZE, 3), flip)
+    return ImageDataset("test", Store(folder, SIZE, 3), labels, "abcde", flip=flip)
 
 
-def skewed(folder: Path | None = None) -> Dataset:
+def skewed(folder: Path | None = None) -> ImageDataset:
     """Classes of 1, 3, 0, 40, 7 and 40 pictures, mixed; to be balanced. Mirrored, and cut at random if on disk."""
     labels = np.random.default_rng(0).permutation(np.repeat(np.arange(6), COUNTS)).astype(np.int32)
     images = in_memory(sum(COUNTS)).images if folder is None else on_disk(folder, sum(COUNTS), random=True).images
-    return Dataset("test", images, labels, tuple("abcdef"), (SIZE, SIZE, 3), flip=True, balance=True)
+    return ImageDataset("test", images, labels, "abcdef", flip=True, balance=True)
 
 
 def take(
-    dataset: Dataset, steps: int, batch: int = 16, seed: int = 1, start: int = 0
+    dataset: ImageDataset, steps: int, batch: int = 16, seed: int = 1, start: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images as bytes [steps * batch, ...], and labels."""
     batches = list(dataset.stream(batch, seed, start).take(steps).as_numpy_iterator())
@@ -56,7 +56,7 @@ def take(
 
 
 @pytest.fixture(params=["memory", "disk", "disk, random crops"])
-def dataset(request, tmp_path) -> Dataset:
+def dataset(request, tmp_path) -> ImageDataset:
     if request.param == "memory":
         return in_memory(flip=True)
     return on_disk(tmp_path / "store", flip=True, random="random" in request.param)
@@ -74,7 +74,7 @@ def test_what_a_batch_is():
 
 def test_black_is_minus_one_and_white_one():
     images = np.repeat(np.uint8([0, 255])[:, None], SIZE * SIZE * 3, axis=1).reshape(2, SIZE, SIZE, 3)
-    batch = next(iter(Dataset("test", images, None, None, (SIZE, SIZE, 3), False).stream(2, 1)))["image"].numpy()
+    batch = next(iter(ImageDataset("test", images).stream(2, 1)))["image"].numpy()
     assert sorted(batch[:, 0, 0, 0].tolist()) == [-1.0, 1.0]
 
 
@@ -93,7 +93,7 @@ def test_batches_run_on_across_epochs(dataset):
 
 def test_the_orders_of_epochs_do_not_correlate():
     images = np.arange(4000).astype(np.uint16).view(np.uint8).reshape(4000, 1, 1, 2)
-    stream = Dataset("test", images, None, None, (1, 1, 2), False).stream(1000, 3)
+    stream = ImageDataset("test", images).stream(1000, 3)
     batches = [b["image"] for b in stream.take(12).as_numpy_iterator()]
     pixels = np.rint((np.concatenate(batches) + 1) * 127.5).astype(np.uint8)
     epochs = pixels.reshape(-1, 2).view(np.uint16).reshape(3, 4000).astype(float)
@@ -143,8 +143,8 @@ def test_a_mapped_file_gives_the_same_as_memory(tmp_path):
     np.save(tmp_path / "images.npy", memory.images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     for images, expected in ((mapped, memory.images), (mapped[10:30], memory.images[10:30])):
-        ours = Dataset("test", images, memory.labels[: len(images)], tuple("abcde"), (SIZE, SIZE, 3), False)
-        theirs = Dataset("test", expected, memory.labels[: len(images)], tuple("abcde"), (SIZE, SIZE, 3), False)
+        ours = ImageDataset("test", images, memory.labels[: len(images)], "abcde")
+        theirs = ImageDataset("test", expected, memory.labels[: len(images)], "abcde")
         np.testing.assert_array_equal(take(ours, 4)[0], take(theirs, 4)[0])
 
 
@@ -237,7 +237,7 @@ def test_balanced_seeds_differ_and_repeat():
 
 def test_balanced_classes_of_one_size_are_epochs_of_the_whole():
     dataset = in_memory(50)
-    dataset = Dataset("test", dataset.images, dataset.labels, dataset.class_names, (SIZE, SIZE, 3), False, True)
+    dataset = ImageDataset("test", dataset.images, dataset.labels, dataset.spec.class_names, balance=True)
     images, labels = take(dataset, 10, batch=25)
     epochs = np.sort(images[:, 0, 0, 0].reshape(5, 50), axis=1)
     np.testing.assert_array_equal(epochs, np.repeat(np.arange(50)[None], 5, axis=0))
@@ -247,12 +247,12 @@ def test_balanced_classes_of_one_size_are_epochs_of_the_whole():
 def test_balancing_needs_classes():
     images = in_memory().images
     with pytest.raises(GessoError, match=r"dataset\.balance=true, but the data set 'test' has no classes"):
-        Dataset("test", images, None, None, (SIZE, SIZE, 3), False, balance=True)
+        ImageDataset("test", images, balance=True)
 
 
 def test_balancing_leaves_examples_as_they_are():
     dataset = skewed()
-    plain = Dataset("test", dataset.images, dataset.labels, dataset.class_names, (SIZE, SIZE, 3), True)
+    plain = ImageDataset("test", dataset.images, dataset.labels, dataset.spec.class_names, flip=True)
     np.testing.assert_array_equal(dataset.examples(20, 3)["image"], plain.examples(20, 3)["image"])
 
 
@@ -303,9 +303,10 @@ def test_python_ends_while_a_stream_is_alive(tmp_path):
     """Streams that call Python hang there, as TensorFlow's threads wait for Python's lock."""
     dataset = on_disk(tmp_path / "store", random=True)
     code = (
-        "import sys; from pathlib import Path; from data.pipeline import Dataset; from data.store import Store\n"
+        "import sys; from pathlib import Path\n"
+        "from data.image_dataset import ImageDataset; from data.store import Store\n"
         f"images = Store(Path(sys.argv[1]), {SIZE}, 3)\n"
-        f"iterator = iter(Dataset('test', images, None, None, ({SIZE}, {SIZE}, 3), True).stream(16, 1))\n"
+        "iterator = iter(ImageDataset('test', images, flip=True).stream(16, 1))\n"
         "next(iterator); print(len(images))"
     )
     command = [sys.executable, "-c", code, str(dataset.images.path.parent)]
