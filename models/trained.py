@@ -3,13 +3,14 @@
 import importlib
 import json
 import pkgutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from core import images
+from core import images, keras_archive
 from core.errors import GessoError, did_you_mean
 from core.stored import load_choices, load_config
 
@@ -124,9 +125,10 @@ def load_network(path: str | Path):
 
     for module in pkgutil.iter_modules(models.networks.__path__):  # the classes that a file may name
         importlib.import_module(f"models.networks.{module.name}")
+    keras_archive.check(path, [name for name in keras.saving.get_custom_objects() if name.startswith("gesso>")])
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
     for layer in network._flatten_layers():  # the file says what precision it was trained in, on that machine
