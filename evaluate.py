@@ -73,11 +73,6 @@ def check(config: DictConfig) -> None:
     for key in ("truth", "content"):
         if config[key] is not None and config.dataset is not None:
             raise GessoError(f"{key}= and dataset= are two things to compare with: give one of them.")
-    if config.truncation is not None and not config.truncation > 0:
-        raise GessoError(f"truncation={config.truncation}: it must be positive.")
-    for key in ("num", "batch_size"):
-        if config[key] < 1:
-            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
 
 
 def chosen(config: DictConfig, of_pairs: bool) -> DictConfig:

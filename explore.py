@@ -7,15 +7,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from core.cli import main
-from core.errors import GessoError, did_you_mean
+from core.errors import GessoError
 from core.files import atomic
 from core.images import save_png
 from core.overrides import run_arguments
 from models import trained
 
 log = logging.getLogger(__name__)
-
-SHOWN = ("sefa", "ganspace", "nearest", "balance")
 
 
 @main("explore", files=("run", "generator", "weights", "classifier", "output"), arguments=run_arguments)
@@ -45,16 +43,10 @@ def explore(config: DictConfig) -> None:
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at."""
     trained.generator_file(config.run, config.generator)
-    for name in config.show:
-        if name not in SHOWN:
-            raise GessoError(f"show={name}: {did_you_mean(str(name), SHOWN)}")
     if {"nearest", "balance"} & set(config.show) and config.run is None and config.dataset is None:
         raise GessoError(
             "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."
         )
-    for key, least in (("num", 1), ("frames", 2), ("neighbors", 1), ("pictures", 2), ("batch_size", 1)):
-        if config[key] < least:
-            raise GessoError(f"{key}={config[key]}: it must be at least {least}.")
 
 
 if __name__ == "__main__":

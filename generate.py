@@ -54,15 +54,8 @@ def generate(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for values that make no pictures."""
-    for key in ("num", "frames", "batch_size"):
-        if config[key] is not None and config[key] < 1:
-            raise GessoError(f"{key}={config[key]}: it must be at least 1.")
     if config.interpolate and config.num == 1:
         raise GessoError("interpolate=true walks between latents: num= must be at least 2.")
-    if config.seed < 0:
-        raise GessoError(f"seed={config.seed}: it must not be negative.")
-    if config.truncation is not None and not config.truncation > 0:
-        raise GessoError(f"truncation={config.truncation}: it must be positive.")
 
 
 def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:

@@ -8,11 +8,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
-from core.config import check_data, check_train, draws
 from core.errors import GessoError
 from core.files import relative
 from core.instantiate import build
 from core.overrides import begin, resume_arguments, resumed, store
+from training.checks import check_data, check_train, draws
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,6 @@
 """What every script does around its task: compose, turn errors into words, set exit codes, split sweeps."""
 
+import io
 import logging
 import os
 import re
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from core.checks import BLOCKS, check_values, without_blocks
 from core.config import check_types, explain
 from core.errors import GessoError
 from core.overrides import quoted
@@ -55,14 +57,16 @@ def main(
                     return _in_fresh_process(script)
                 with _errors_in_words(tracebacks):
                     check_types(config, config_name, HydraConfig.get().runtime.choices)
-                    return task(config)
+                    check_values(config)
+                    return task(without_blocks(config))
 
             with _errors_in_words(tracebacks, config_name):
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
                 sys.argv[1:] = arguments([_plain(a, files, aliases or {}, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
-                hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
+                with _keys_alone():
+                    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
 
         return run
 
@@ -77,6 +81,20 @@ def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str], sw
         names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
         value = ",".join(quoted(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
     return f"{aliases.get(key, key)}{equals}{value}"
+
+
+@contextmanager
+def _keys_alone() -> Iterator[None]:
+    """Leaves what is no key out of what `--help` and `--cfg` print: blocks, and files that others build on."""
+    if {"--help", "-h", "--cfg", "-c"}.isdisjoint(sys.argv):
+        yield
+        return
+    block = rf"^( *)(?:{'|'.join(BLOCKS)}):\n(?:\1(?: |-).*\n)*"
+    with redirect_stdout(io.StringIO()) as printed:
+        try:
+            yield
+        finally:
+            sys.__stdout__.write(re.sub(rf"{block}|^\w+/base: .*\n", "", printed.getvalue(), flags=re.MULTILINE))
 
 
 class _errors_in_words:

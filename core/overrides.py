@@ -4,28 +4,22 @@ import copy
 import json
 import logging
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from core import stored
+from core.checks import changeable, without_blocks
 from core.config import leaves
 from core.errors import GessoError
 from core.files import atomic
 
 log = logging.getLogger(__name__)
 
-# What a resumed run may not change, as its checkpoints would not fit, and what of a model it may.
-FIXED = ("model.", "image_size", "dataset._target_", "dataset.direction", "dataset.factor", "restart")
-CHANGEABLE = re.compile(
-    r"model\.((generator_|discriminator_)?optimizer\.|discriminator_steps|augment(_probability|_speed)?$"
-    r"|instance_noise|ema_decay|\w+_weight$|content_layer$|pretrain_steps$)"
-)
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
 
@@ -104,7 +98,8 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     folder = Path(config.resume) / ".hydra"
     before, own = stored.load_config(folder / "config.yaml"), stored.load_overrides(folder / "overrides.yaml")
     named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
-    began = dict(leaves(compose(config_name, own)))
+    composed = hydra.compose(config_name, own)
+    began = dict(leaves(without_blocks(composed)))
     goes_on = copy.deepcopy(before)
     for group in {REPLACED[name] for name in named if name in REPLACED}:
         goes_on[group] = config[group]
@@ -112,7 +107,7 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         given = any(key == name or key.startswith(f"{name}.") for name in named)
         if key != "resume" and (given or key not in began or began[key] != value):
             OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
-    _check_changes(before, goes_on, config.resume)
+    _check_changes(before, goes_on, config.resume, changeable(composed))
     goes_on.resume = config.resume
     return goes_on
 
@@ -152,13 +147,13 @@ def store(config: DictConfig, folder: Path) -> None:
         path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
 
 
-def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str) -> None:
+def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:
     """Logs them. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
     penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
     changes += _differences(before, goes_on)
     for key, there, here in changes:
-        if key == "penalty" or (key.startswith(FIXED) and not CHANGEABLE.match(key)):
+        if key == "penalty" or not may_change(key):
             raise GessoError(
                 f"{key}={quoted(here)} would change what {folder} began with (there: {quoted(there)}), and its "
                 "checkpoints would not fit. Start a new run instead."

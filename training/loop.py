@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
-from core.config import draws
 from core.errors import GessoError
 from core.files import atomic
 from core.images import provenance
@@ -21,6 +20,7 @@ from core.instantiate import build
 from data import Dataset
 from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
+from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
 
 log = logging.getLogger(__name__)

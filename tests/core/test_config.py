@@ -2,12 +2,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from core.checks import without_blocks
 from core.cli import ROOT, _slug
-from core.config import check_data, check_train, check_types, explain, leaves
+from core.config import check_types, explain, leaves
 from core.errors import GessoError
 from core.instantiate import build
 from core.overrides import resume_arguments, resumed, store
-from data import DatasetSpec
 
 
 @pytest.fixture
@@ -30,8 +30,10 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.width=wide", "model.width=wide"),
         ("dataset.flip=3", "it must be true or false"),
         ("model.generator_optimizer.learning_rate=fast", "it must be a number"),
-        ("evaluate_every=abc", "it must be a whole number, such as 1000"),
+        ("evaluate_every=abc", "it must be a whole number, at least 1"),
         ("model.accumulate=2.5", "it must be a whole number"),
+        ("model.augment_target=high", "it must be a number, between 0 and 1"),
+        ("loss.weight_clipping=true", "it must be a number, positive"),
     ],
 )
 def test_wrong_types(composed, override, words):
@@ -46,50 +48,6 @@ RIGHT = ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resu
 @pytest.mark.parametrize("override", RIGHT)
 def test_right_types(composed, override):
     check_types(composed(override), "train", GROUPS)
-
-
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ("image_size=48", "32, 64, 128, 256"),
-        ("precision=mixed_bfloat", "Did you mean mixed_bfloat16?"),
-        ("batch_size=0", "at least 1"),
-        ("seed=-1", "between 0 and"),
-        ("model.condition=projektion", "Did you mean projection?"),
-        ("model.prior=gaussian", "There are: normal, uniform"),
-        ("model.augment=[colour]", "Did you mean color?"),
-        ("model.discriminator_steps=0", "at least 1"),
-        ("model.ema_decay=1", "less than 1"),
-        ("model.latent_dim=0", "at least 1"),
-        ("loss.discriminator_loss.label_smoothing=1.5", "less than 1"),
-        ("+loss.discriminator_loss.least_margin=1.5", "between 0 and 1"),
-        (["loss=wasserstein", "model.weight_clipping=0"], "positive"),
-        (["penalty=r1", "loss.penalties.r1.weight=-10"], "at least 0"),
-        (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
-        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
-    ],
-)
-def test_values_that_cannot_be_trained(composed, override, words):
-    with pytest.raises(GessoError) as error:
-        check_train(composed(*([override] if isinstance(override, str) else override)))
-    assert words in str(error.value)
-
-
-def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, caplog):
-    check_train(composed("loss=wgan_gp", "model.normalization=layer"))
-    check_train(composed("penalty=r1"))  # lazy; StyleGAN's, which has been used with either
-    assert not caplog.records
-    check_train(composed("loss=wgan_gp"))
-    assert "model.normalization=layer" in caplog.text
-
-
-def test_what_spoils_a_run_is_warned_of(composed, caplog):
-    check_train(composed("model=progressive", "image_size=32", "steps=3000"))
-    assert not caplog.records
-    check_train(composed("model=progressive", "image_size=256"))
-    assert "reach 256 px at step 6000" in caplog.text
-    check_train(composed("model.spectral=true"))
-    assert "model.normalization=none" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -108,29 +66,6 @@ def test_hints_are_of_the_chosen_options(composed, overrides, words):
     assert words in explain(error.value, "train", overrides)
 
 
-class Pictures:
-    """As much of a data set as is checked."""
-
-    def __init__(self, num, class_names=()):
-        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, 3), class_names=class_names)
-
-    def __len__(self):
-        return self.num
-
-
-def test_data_that_do_not_fit(composed):
-    check_data(composed("batch_size=32"), Pictures(32))
-    with pytest.raises(GessoError, match=r"a step takes 32, 8 batches at once\. Try batch_size=1\."):
-        check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
-    with pytest.raises(GessoError, match="a step takes 96"):
-        check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
-    with pytest.raises(GessoError, match="needs classes, and mine has none"):
-        check_data(composed("model=cgan"), Pictures(64))
-    check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
-    with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
-        check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
-
-
 def test_penalties_are_added_to_any_loss(composed):
     config = composed("loss=hinge", "penalty=[r1,r2]", "loss.penalties.r1.weight=3")
     assert set(config.loss.penalties) == {"r1", "r2"} and config.loss.penalties.r1.weight == 3
@@ -142,7 +77,6 @@ def test_penalties_are_added_to_any_loss(composed):
 
 def test_the_defaults_are_fine(composed):
     check_types(composed(), "train", GROUPS)
-    check_train(composed())
 
 
 def test_leaves():
@@ -171,7 +105,7 @@ def run(tmp_path, composed):
     """A run directory of `steps=10 model.width=8`."""
     folder = tmp_path / "a=b, c"
     (folder / ".hydra").mkdir(parents=True)
-    OmegaConf.save(composed("steps=10", "model.width=8"), folder / ".hydra" / "config.yaml")
+    OmegaConf.save(without_blocks(composed("steps=10", "model.width=8")), folder / ".hydra" / "config.yaml")
     OmegaConf.save(OmegaConf.create(["steps=10", "model.width=8"]), folder / ".hydra" / "overrides.yaml")
     return folder
 
@@ -179,7 +113,7 @@ def run(tmp_path, composed):
 def again(run, composed, *overrides: str):
     """The configuration of `python train.py resume=<run> <overrides>`."""
     *rest, _ = resume_arguments([f"resume={run}", *overrides])  # the last is hydra.run.dir
-    return resumed(composed(*rest), "train", rest)
+    return resumed(without_blocks(composed(*rest)), "train", rest)
 
 
 def test_resume_starts_from_the_runs_own_overrides(run):
@@ -207,7 +141,7 @@ def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
     for model, said in (("dcgan", False), ("pix2pix", True)):
         folder, own = tmp_path / model, [f"model={model}", "steps=10"]
         (folder / ".hydra").mkdir(parents=True)
-        OmegaConf.save(composed(*own), folder / ".hydra" / "config.yaml")
+        OmegaConf.save(without_blocks(composed(*own)), folder / ".hydra" / "config.yaml")
         OmegaConf.save(OmegaConf.create(own), folder / ".hydra" / "overrides.yaml")
         again(folder, composed, "steps=20")
         assert ("steps= had been 20 from the start: model.generator_optimizer.learning_rate" in caplog.text) == said
@@ -239,12 +173,3 @@ def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run
 def test_resume_refuses_what_checkpoints_do_not_fit(run, composed, changes):
     with pytest.raises(GessoError, match="would change what"):
         again(run, composed, *changes)
-
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
-def test_every_experiment_composes_and_can_be_trained(composed, name):
-    config = composed(f"experiment={name}")
-    check_train(config)
-    assert f"experiment={name}" in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()
-    assert composed(f"experiment={name}", "steps=7").steps == 7  # the command line has the last word
-    assert config.steps != composed().steps  # an experiment's keys count more than the defaults

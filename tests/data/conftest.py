@@ -1,9 +1,10 @@
 """Fixtures of the data sets' tests."""
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 
 from core.cli import ROOT
+from core.config import compose
 from core.instantiate import build
 
 

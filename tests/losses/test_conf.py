@@ -4,9 +4,10 @@ import math
 
 import pytest
 import tensorflow as tf
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 
 from core.cli import ROOT
+from core.config import compose
 from core.instantiate import build
 from losses import penalties, scores
 

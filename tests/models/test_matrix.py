@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 
 from core.cli import ROOT
+from core.config import compose
 from core.instantiate import build
 from models.gan import GAN
 

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from core import stored
-from core.config import CONF
+from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import config_hash
 from core.overrides import resume_arguments, resumed, run_arguments

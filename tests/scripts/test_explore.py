@@ -5,10 +5,10 @@ import json
 import keras
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from PIL import Image
 
-from core.config import CONF
+from core.config import CONF, compose
 from data import paintings
 from evaluation.exploration import Inside
 from models.networks import dcgan

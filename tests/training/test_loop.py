@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 
 from core.cli import ROOT
+from core.config import compose
 from data import DatasetSpec
 from training import loop
 

@@ -1,0 +1,140 @@
+"""Checks a configuration by what its YAML says beside the keys, in blocks that are no keys themselves.
+
+    width: 32
+    normalization: batch
+    accumulate: null
+    choices:
+      normalization: [batch, layer, none]
+    ranges:
+      width: "[1, inf)"
+      accumulate: "[2, inf)"
+      generator_optimizer.global_clipnorm: "(0.0, inf)"
+
+A block speaks of the keys beside it, and of those below them. A file that builds on another may say more than it
+does, or say it anew: a new model needs no change here. `null` always passes; of a list, each element is looked at.
+Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point.
+
+Two more blocks: `changeable`, what a resumed run may change, and a data set's `gives`, what its batches have.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from core.errors import GessoError, did_you_mean
+
+BLOCKS = ("choices", "ranges", "changeable", "gives")
+_NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
+_INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers from `low` to `high`; `whole` if only whole ones are meant. `str` says it in words."""
+
+    low: float
+    high: float
+    with_low: bool = True
+    with_high: bool = True
+    whole: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        """Reads the usual notation: `[0, 1)` is from 0 to below 1. Raises `ValueError` for other texts."""
+        found = _INTERVAL.fullmatch(str(text).strip())
+        if found is None:
+            raise ValueError(f"{text} is no interval, such as [0, 1) or (0.0, inf).")
+        opening, low, high, closing = found.groups()
+        whole = not {".", "e"}.intersection(low + high)
+        return cls(float(low), float(high), opening == "[", closing == "]", whole)
+
+    def __contains__(self, value: float) -> bool:
+        above = value >= self.low if self.with_low else value > self.low
+        below = value <= self.high if self.with_high else value < self.high
+        return above and below
+
+    def __str__(self) -> str:
+        if self.low == 0 and not self.with_low and self.high == inf:
+            return "positive"
+        low, high = f"{self.low:.10g}", f"{self.high:.10g}"
+        above = "" if self.low == -inf else f"{'at least' if self.with_low else 'more than'} {low}"
+        below = "" if self.high == inf else f"{'at most' if self.with_high else 'less than'} {high}"
+        if above.startswith("at least") and below.startswith("at most"):
+            return f"between {low} and {high}"
+        return " and ".join(filter(None, (above, below)))
+
+
+def ranges(config: DictConfig) -> dict[str, Interval]:
+    """The range of each key that has one, `{"model.width": Interval(1, inf), ...}`.
+
+    Raises `GessoError` for what is no interval.
+    """
+    found = {}
+    for key, text in _said(OmegaConf.to_container(config), "ranges"):
+        try:
+            found[key] = Interval.parse(text)
+        except ValueError as error:
+            raise GessoError(f"ranges: {key}: {error}") from None
+    return found
+
+
+def choices(config: DictConfig) -> dict[str, list]:
+    """The values that each key with choices may have, `{"model.prior": ["normal", "uniform"], ...}`."""
+    return dict(_said(OmegaConf.to_container(config), "choices"))
+
+
+def check_values(config: DictConfig) -> None:
+    """Refuses values that the blocks of a configuration do not allow. Raises `GessoError`."""
+    for key, interval in ranges(config).items():
+        for value in _values(config, key):
+            if isinstance(value, int | float) and value not in interval:
+                raise GessoError(f"{key}={value}: it must be {interval}.")
+    for key, allowed in choices(config).items():
+        for value in _values(config, key):
+            if (type(value), value) not in [(type(choice), choice) for choice in allowed]:
+                names = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in allowed]
+                raise GessoError(f"{key}={value}: {did_you_mean(str(value), names)}")
+
+
+def changeable(config: DictConfig) -> Callable[[str], bool]:
+    """Makes a function that says of a key whether a resumed run may change it; the nearest block counts."""
+    said = dict(_said(OmegaConf.to_container(config), "changeable"))
+
+    def may_change(key: str) -> bool:
+        nearest = max((name for name in said if f"{key}.".startswith(f"{name}.")), key=len, default=None)
+        return nearest is None or said[nearest]
+
+    return may_change
+
+
+def without_blocks(config: DictConfig) -> DictConfig:
+    """The configuration that a run has and keeps: values alone, without what they might have been."""
+    values = OmegaConf.create(_without(OmegaConf.to_container(config)))
+    OmegaConf.set_struct(values, True)
+    return values
+
+
+def _without(node: Any) -> Any:
+    if not isinstance(node, dict):
+        return node
+    return {key: _without(value) for key, value in node.items() if key not in BLOCKS}
+
+
+def _said(config: dict, block: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """What all blocks of a name say, by the full names of the keys."""
+    for name, value in config.items():
+        if not isinstance(value, dict):
+            continue
+        if name == block:
+            yield from ((f"{prefix}{key}", rule) for key, rule in value.items())
+        elif name not in BLOCKS:
+            yield from _said(value, block, f"{prefix}{name}.")
+
+
+def _values(config: DictConfig, key: str) -> list:
+    value = OmegaConf.select(config, key)
+    return [item for item in (value if isinstance(value, ListConfig) else [value]) if item is not None]

@@ -1,0 +1,87 @@
+"""What cannot be trained together is refused in words before anything slow starts."""
+
+import pytest
+from hydra import initialize_config_dir
+
+from core.cli import ROOT
+from core.config import compose
+from core.errors import GessoError
+from data import DatasetSpec
+from training.checks import check_data, check_train
+
+
+@pytest.fixture
+def composed():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("train", list(overrides))
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("image_size=48", "32, 64, 128, 256"),
+        (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
+        (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
+        (["model=pix2pix", "loss=perceptual"], "what does: hinge, least_squares, minimax"),
+        (["model=adain", "loss=hinge"], "what does: adain."),
+        (["model=pix2pix", "restarts=2", "restart_steps=1"], "generators of pictures from noise"),
+        (["metrics=[]"], "must name one at least"),
+    ],
+)
+def test_values_that_cannot_be_trained(composed, override, words):
+    with pytest.raises(GessoError) as error:
+        check_train(composed(*([override] if isinstance(override, str) else override)))
+    assert words in str(error.value)
+
+
+def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, caplog):
+    check_train(composed("loss=wgan_gp", "model.normalization=layer"))
+    check_train(composed("penalty=r1"))  # lazy; StyleGAN's, which has been used with either
+    assert not caplog.records
+    check_train(composed("loss=wgan_gp"))
+    assert "model.normalization=layer" in caplog.text
+
+
+def test_what_spoils_a_run_is_warned_of(composed, caplog):
+    check_train(composed("model=progressive", "image_size=32", "steps=3000"))
+    assert not caplog.records
+    check_train(composed("model=progressive", "image_size=256"))
+    assert "reach 256 px at step 6000" in caplog.text
+    check_train(composed("model.spectral=true"))
+    assert "model.normalization=none" in caplog.text
+
+
+class Pictures:
+    """As much of a data set as is checked."""
+
+    def __init__(self, num, class_names=()):
+        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, 3), class_names=class_names)
+
+    def __len__(self):
+        return self.num
+
+
+def test_data_that_do_not_fit(composed):
+    check_data(composed("batch_size=32"), Pictures(32))
+    with pytest.raises(GessoError, match=r"a step takes 32, 8 batches at once\. Try batch_size=1\."):
+        check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
+    with pytest.raises(GessoError, match="a step takes 96"):
+        check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
+    with pytest.raises(GessoError, match="needs classes, and mine has none"):
+        check_data(composed("model=cgan"), Pictures(64))
+    check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
+    with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
+        check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
+
+
+def test_the_defaults_are_fine(composed):
+    check_train(composed())
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_can_be_trained(composed, name):
+    config = composed(f"experiment={name}")
+    check_train(config)
+    assert f"experiment={name}" in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()
+    assert composed(f"experiment={name}", "steps=7").steps == 7  # the command line has the last word
+    assert config.steps != composed().steps  # an experiment's keys count more than the defaults

@@ -1,0 +1,119 @@
+"""Refuses models, losses and data that cannot be trained together, before anything slow starts."""
+
+import logging
+import math
+
+from omegaconf import DictConfig
+
+from core.config import options_that
+from core.errors import GessoError
+from data.dataset import Dataset
+
+log = logging.getLogger(__name__)
+
+
+def check_train(config: DictConfig) -> None:
+    """Refuses, in words, values that cannot be trained together, and warns of what spoils a run.
+
+    What each key may be on its own is `core.checks`'s business. Raises `GessoError`.
+    """
+    _check_size(config)
+    if config.restarts > 1 and config.restart_steps >= config.steps:
+        raise GessoError(f"restart_steps={config.restart_steps} must be less than steps={config.steps}.")
+    _check_objective(config)
+    _check_metrics(config)
+    _check_growth(config)
+
+
+def draws(config: DictConfig) -> bool:
+    """Whether the model makes pictures from noise, which can be compared with a data set's as a set."""
+    return config.model.kind == "generator"
+
+
+def _check_size(config: DictConfig) -> None:
+    sizes = config.model.get("image_sizes")
+    if sizes is not None and config.image_size not in sizes:
+        raise GessoError(
+            f"image_size={config.image_size}: this model makes pictures of {', '.join(map(str, sizes))} px."
+        )
+    multiple = config.model.get("image_multiple", 1)
+    if config.image_size % multiple:
+        raise GessoError(f"image_size={config.image_size}: this model wants a multiple of {multiple}.")
+
+
+def _check_objective(config: DictConfig) -> None:
+    if config.model.loss_key not in config.loss:
+        fitting = options_that("loss", lambda loss: config.model.loss_key in loss)
+        raise GessoError(f"This loss= does not fit this model=; what does: {', '.join(fitting)}.")
+    if config.model.get("augment_target") is not None and config.loss.get("threshold") is None:
+        raise GessoError(
+            "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
+            "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
+        )
+    penalties = config.loss.get("penalties", {}).values()
+    if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in penalties):
+        log.warning(
+            "A penalty on each picture's gradient, but model.normalization=batch ties the pictures of a batch "
+            "together; the papers take model.normalization=layer."
+        )
+    if config.model.get("normalization") == "batch" and config.model.get("spectral"):
+        log.warning(
+            "model.spectral=true bounds the weights, and model.normalization=batch divides their scale out again; "
+            "the paper has model.normalization=none."
+        )
+
+
+def _check_metrics(config: DictConfig) -> None:
+    if not draws(config):
+        for key, default in (("restarts", 1), ("evaluate_every", None)):
+            if config[key] != default:
+                raise GessoError(
+                    f"{key}={config[key]} is for generators of pictures from noise, which this is not."
+                )
+        return
+    if not config.get("metrics"):
+        raise GessoError("metrics= must name one at least, by which runs are ranked.")
+    for name, metric in config.metrics.items():
+        if metric.of in ("pairs", "probabilities"):
+            raise GessoError(f"metrics={name} is of {metric.of}: evaluate.py measures it, training does not.")
+
+
+def _check_growth(config: DictConfig) -> None:
+    if "phase_steps" not in config.model:
+        return
+    whole = config.model.phase_steps * 2 * int(math.log2(config.image_size // 4))
+    if config.steps < whole:
+        log.warning(
+            "The networks reach %d px at step %d, and steps=%d: raise it, or lower model.phase_steps.",
+            config.image_size, whole, config.steps,
+        )  # fmt: skip
+
+
+def check_data(config: DictConfig, dataset: Dataset) -> None:
+    """Refuses a data set that does not fit the model, is smaller than a step takes, or lacks the classes asked for.
+
+    Raises `GessoError`.
+    """
+    takes = tuple(config.model.batch_keys)
+    spec = dataset.spec
+    if takes != spec.batch_keys:
+        fitting = options_that("dataset", lambda other: takes == tuple(other.get("gives", ())))
+        raise GessoError(
+            f"This model= learns from {' and '.join(takes)}, and {spec.name} has {' and '.join(spec.batch_keys)}. "
+            f"What fits: dataset={', '.join(fitting)}."
+        )
+    batch = config.batch_size * config.model.get("discriminator_steps", 1)
+    if batch > len(dataset):
+        each = batch // config.batch_size
+        fits = len(dataset) // each
+        raise GessoError(
+            f"batch_size={config.batch_size}: {spec.name} has only {len(dataset)} pictures, a step takes {batch}"
+            + (f", {each} batches at once" if each > 1 else "")
+            + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
+        )
+    condition = config.model.get("condition", "none")
+    if condition != "none" and spec.num_classes < 2:
+        raise GessoError(
+            f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
+            "subfolders are the classes."
+        )
