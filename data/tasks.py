@@ -52,6 +52,8 @@ class Task:
     def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
         """As `data.dataset.Dataset.examples` says: "source" and "target"."""
         images = self.pictures.examples(num, seed, start)["image"]
+        if not len(images):  # of which TensorFlow makes nothing
+            return {"source": np.empty((0, *self.spec.source_shape), np.float32), "target": images}
         positions = np.arange(start, start + len(images))
         return {"source": self._sources(images, seed, positions).numpy(), "target": images}
 

@@ -1,9 +1,11 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.errors import GessoError
+from data import mnist
 from data.mnist import load
 
 
@@ -106,6 +108,22 @@ def test_kerass_copy_is_the_default(made, tmp_path, monkeypatch):
     (made / "mnist.npz").rename(tmp_path / "home" / ".keras" / "datasets" / "mnist.npz")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert len(load(32, str(tmp_path / "cache"))) == 30
+
+
+def test_it_is_downloaded_once_and_only_if_it_is_what_it_was(made, tmp_path, monkeypatch, caplog):
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(mnist, "URL", (made / "mnist.npz").as_uri())
+    with pytest.raises(GessoError, match=r"could not be downloaded .*is not the file that it was.*dataset\.root="):
+        load(32, str(tmp_path / "cache"))
+    assert not list(home.rglob("*.npz"))
+    monkeypatch.setattr(mnist, "SHA256", hashlib.sha256((made / "mnist.npz").read_bytes()).hexdigest())
+    assert len(load(32, str(tmp_path / "cache"))) == 30
+    monkeypatch.setattr(mnist, "URL", (tmp_path / "none").as_uri())
+    assert len(load(32, str(tmp_path / "cache"))) == 30
+    (home / ".keras" / "datasets" / "mnist.npz").unlink()
+    with pytest.raises(GessoError, match=r"could not be downloaded .*No such file"):
+        load(32, str(tmp_path / "cache"))
 
 
 def test_the_real_file(test_data, tmp_path):
