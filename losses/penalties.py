@@ -4,8 +4,8 @@ Each is `penalty(critic, reals, fakes, seed)`, a scalar to add to the discrimina
 logits `[batch, ...]`; where a picture has several, its score is their mean, as in the losses. `reals` and `fakes`
 are float `[batch, height, width, channels]`; `seed` is int32 `[2]`, for stateless noise, and unused by some.
 
-A penalty is made of the gradient of scores with respect to pixels, over all of height, width and channels, in
-float32 (in float64 where pictures are), and can be differentiated again with respect to the critic's weights. A
+All but `drift` are made of the gradient of scores with respect to pixels, over all of height, width and channels,
+in float32 (in float64 where pictures are), and can be differentiated again with respect to the critic's weights. A
 critic with batch normalisation mixes its pictures; what is penalised is then the gradient of the sum of scores.
 """
 
@@ -53,6 +53,14 @@ def dragan(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor
     noise = tf.random.stateless_uniform(tf.shape(reals), in_noise, dtype=reals.dtype)
     noisy = reals + 0.5 * tf.math.reduce_std(reals) * noise
     return _distance_to_one(critic, _between(reals, noisy, on_line), one_sided=False)
+
+
+def drift(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
+    """Mean of `D(x)^2` of real pictures: what keeps the values of a Wasserstein critic from drifting away.
+
+    Progressive growing, Karras et al. 2018 (arXiv:1710.10196, appendix A.1), with a weight of 0.001.
+    """
+    return tf.reduce_mean(tf.square(_scores(critic, _wide(reals))))
 
 
 def clip_weights(variables: Iterable[keras.Variable], limit: float) -> None:
@@ -104,14 +112,18 @@ def _between(start: Tensor, end: Tensor, seed: Tensor) -> Tensor:
     return start + part * (end - start)
 
 
+def _scores(critic: Critic, images: Tensor) -> Tensor:
+    """One for every picture: `[batch]`."""
+    logits = critic(images)
+    return tf.reduce_mean(tf.reshape(logits, [tf.shape(logits)[0], -1]), axis=1)
+
+
 def _squared_norms(critic: Critic, images: Tensor) -> Tensor:
     """Of the gradient of every picture's score with respect to its pixels: `[batch]`."""
     images = _wide(images)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
-        logits = critic(images)
-        logits = tf.reshape(logits, [tf.shape(logits)[0], -1])
-        scores = tf.reduce_mean(logits, axis=1)
+        scores = _scores(critic, images)
     return tf.reduce_sum(tf.square(tape.gradient(scores, images)), axis=[1, 2, 3])
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from losses.penalties import clip_weights
-from models import latent
+from models import growth, latent
 from models.augmentation import Augmentation
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 
@@ -25,8 +25,8 @@ class GAN(Adversarial, keras.Model):
     Built from network builders, so that one set of arguments serves all architectures:
     `generator(image_shape=..., latent_dim=...)` and `discriminator(image_shape=...)` return `keras.Model`s, as
     `models/networks/condition.py` describes; `num_classes`, `condition` and `prior` are passed on where they say
-    something. A network with a method `grow(step)` has it called at every step; real pictures pass
-    through the discriminator's `fade(images)`, if it has one.
+    something. Networks may grow (`models/growth.py`); real pictures pass through the discriminator's
+    `fade(images)`, if it has one.
 
     Everything random in a step is a function of `(seed, step, replica)`, but for dropout, whose seeds count on in
     variables; all state is in variables: a run that goes on from a checkpoint cannot be told from one that never
@@ -76,6 +76,12 @@ class GAN(Adversarial, keras.Model):
         self.ema.trainable = False
         self._generate = tf.function(self._generated, reduce_retracing=True)
         self.init_state(seed)
+
+    def compile(self, *args, **options) -> None:
+        """As `Adversarial.compile`. Optimizers of networks that grow begin anew with each level."""
+        super().compile(*args, **options)
+        growing = (name for name in self.optimizers if growth.grows(getattr(self, name)))
+        self.restarts = {name: growth.restarts(self.optimizers[name]) for name in growing}
 
     def mean_names(self) -> list[str]:
         """What a step measures, penalties aside."""
@@ -138,7 +144,9 @@ class GAN(Adversarial, keras.Model):
         weights. Generated pictures take the labels of the real ones, so that both have the same classes.
         """
         for network in (self.generator, self.discriminator):
-            _grow(network, self.step)
+            growth.grow(network, self.step)
+        for name, restart in self.restarts.items():
+            restart(getattr(self, name).changes_level(tf.convert_to_tensor(self.step)))
         batches = self._split(self._blended(data["image"]))
         labels = self._split(data["label"]) if self.num_classes else [None] * len(batches)
         for i in range(len(batches) - 1, 0, -1):  # counted down, so that the last has number 0
@@ -230,7 +238,7 @@ class GAN(Adversarial, keras.Model):
         for average, variable in zip(self.ema.variables, self.generator.variables, strict=True):
             if average.dtype.startswith("float"):  # seeds of dropout are integers
                 average.assign(average + (1 - decay) * (variable - average))
-        _grow(self.ema, self.step)
+        growth.grow(self.ema, self.step)
 
 
 _MEANS = (
@@ -245,11 +253,6 @@ _MEANS = (
 def _plain(layer: keras.Layer) -> keras.Layer:
     """A copy of a layer, of Keras's own class where ours only trains faster: the export needs no Gesso to load."""
     return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
-
-
-def _grow(network: keras.Model, step: tf.Variable) -> None:
-    if hasattr(network, "grow"):
-        network.grow(tf.convert_to_tensor(step))
 
 
 def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:

@@ -50,8 +50,9 @@ def _check_objective(config: DictConfig) -> None:
             "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
             "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
         )
-    penalties = config.loss.get("penalties", {}).values()
-    if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in penalties):
+    penalties = config.loss.get("penalties", {}).items()
+    slopes = [penalty for name, penalty in penalties if name != "drift"]
+    if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in slopes):
         log.warning(
             "A penalty on each picture's gradient, but model.normalization=batch ties the pictures of a batch "
             "together; the papers take model.normalization=layer."
@@ -60,6 +61,11 @@ def _check_objective(config: DictConfig) -> None:
         log.warning(
             "model.spectral=true bounds the weights, and model.normalization=batch divides their scale out again; "
             "the paper has model.normalization=none."
+        )
+    if config.loss.get("weight_clipping") is not None and config.model.discriminator_optimizer.get("beta_1"):
+        log.warning(
+            "With clipped weights WGAN's authors found momentum unstable: experiment=wgan_mnist has their "
+            "optimizers, or model.discriminator_optimizer.beta_1=0 model.generator_optimizer.beta_1=0."
         )
 
 

@@ -9,9 +9,10 @@ what it paints by nearest neighbours, the discriminator averages what it sees do
 not reached are not computed and get gradients of zero.
 
 With `width=512` layers and channels are those of the paper's table 2: 512 channels at 4 to 32 px, half as many with
-each doubling after that, 16 at 1024 px; at that size, 23.1 million parameters in each network. Two departures: our
-pictures are in [-1, 1] by tanh, after all blending, where the paper's are linear; and the optimizers do not begin
-anew with a level, as in the authors' code, so that Adam's first steps for it are up to ten times as long.
+each doubling after that, 16 at 1024 px; at that size, 23.1 million parameters in each network. Departures: our
+pictures are in [-1, 1] by tanh, after all blending, as those of all our networks, where the paper's are linear; and
+batches are of one size, where the authors' shrink as pictures grow. As in their code the optimizers begin anew with
+each level, and once it has faded in (`models/growth.py`). The paper's objective: `loss=wgan_gp penalty=drift`.
 """
 
 from collections.abc import Callable
@@ -113,6 +114,10 @@ class Progressive(keras.Model):
         """Grows to where training is at `step`, an integer."""
         self._levels().grow(step)
 
+    def changes_level(self, step: Tensor) -> Tensor:
+        """Whether a level begins to fade in at `step`, an integer, or has just done so: a scalar boolean."""
+        return self._levels().changes(step)
+
     def fade(self, images: Tensor) -> Tensor:
         """Pictures `[batch, size, size, channels]` as the generator would show them now, float32.
 
@@ -146,9 +151,17 @@ class Levels(layers.Layer):
 
     def grow(self, step: Tensor) -> None:
         """The paper's schedule: one phase at 4x4, then for each level one of fading in and one of staying."""
+        self.progress.assign(tf.cast(self._progress_at(step), tf.float32))
+
+    def changes(self, step: Tensor) -> Tensor:
+        """`Progressive.changes_level`: where the next whole number above or below `progress` is another."""
+        before, now = self._progress_at(step - 1), self._progress_at(step)
+        return (tf.floor(before) != tf.floor(now)) | (tf.math.ceil(before) != tf.math.ceil(now))
+
+    def _progress_at(self, step: Tensor) -> Tensor:
         phases = tf.cast(step, tf.float64) / self.phase_steps
         starts = tf.range(1, 2 * len(self.resolutions) - 2, 2, dtype=tf.float64)
-        self.progress.assign(tf.cast(tf.reduce_sum(tf.clip_by_value(phases - starts, 0, 1)), tf.float32))
+        return tf.reduce_sum(tf.clip_by_value(phases - starts, 0, 1))
 
     def fade(self, images: Tensor) -> Tensor:
         """`Progressive.fade`."""

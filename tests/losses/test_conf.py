@@ -34,6 +34,7 @@ PENALTIES = {
     "dragan": (penalties.dragan, 10.0, 1),
     "r1": (penalties.r1, 0.1, 16),
     "r2": (penalties.r2, 0.1, 16),
+    "drift": (penalties.drift, 0.001, 1),
 }
 
 
@@ -97,10 +98,11 @@ def test_penalty(loss, name):
     penalty = build(config[name])
     function, weight, every = PENALTIES[name]
     assert (penalty.function.func, penalty.weight, penalty.every) == (function, weight, every)
-    # A critic with slope 2 everywhere: (2 - 1)^2 times 10, or 2^2 / 2 times 10 and 16.
+    # A critic with slope 2 everywhere: (2 - 1)^2 times 10, or 2^2 / 2 times 0.1 and 16; it says 30 of reals.
     images = tf.zeros([3, 2, 2, 1])
-    value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images, images + 1, tf.constant([0, 0]), 0)
-    assert float(value) == pytest.approx(3.2 if name in ("r1", "r2") else 10.0, rel=1e-5)
+    value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]) + 30, images, images + 1, tf.constant([0, 0]), 0)
+    expected = {"r1": 3.2, "r2": 3.2, "drift": 0.9}
+    assert float(value) == pytest.approx(expected.get(name, 10.0), rel=1e-5)
 
 
 def test_several_penalties_at_once_and_beside_that_of_the_loss(loss):

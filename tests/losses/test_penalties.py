@@ -66,6 +66,20 @@ def test_r1_is_of_reals_and_r2_of_fakes():
         assert float(penalty(square, reals, fakes, SEED)) == pytest.approx(expected, rel=1e-5)
 
 
+def test_drift_is_of_what_the_critic_says_of_reals():
+    reals, fakes = pictures(5, 4, 4, 3), 2 * pictures(5, 4, 4, 3, seed=1)
+    expected = np.mean((np.sum(reals.numpy() ** 2, axis=(1, 2, 3)) / 2) ** 2)
+    assert float(penalties.drift(square, reals, fakes, SEED)) == pytest.approx(expected, rel=1e-5)
+    patches = penalties.drift(lambda x: tf.constant([[[1.0, 3.0]], [[-4.0, 2.0]]]), reals, fakes, SEED)
+    assert float(patches) == pytest.approx((2.0**2 + 1.0**2) / 2)  # a picture's score is the mean of its logits
+    weights = tf.Variable(pictures(4, 4, 3, seed=2))
+    with tf.GradientTape() as tape:
+        value = penalties.drift(lambda x: tf.reduce_sum(x * weights, axis=[1, 2, 3]), reals, fakes, SEED)
+    said = np.sum(reals.numpy() * weights.numpy(), axis=(1, 2, 3))
+    by_hand = np.mean(2 * said[:, None, None, None] * reals.numpy(), axis=0)
+    np.testing.assert_allclose(tape.gradient(value, weights), by_hand, rtol=1e-4, atol=1e-6)
+
+
 def test_gradient_penalty_at_one_point_on_the_line_of_every_pair():
     reals, fakes, seen = pictures(256, 4, 4, 3), pictures(256, 4, 4, 3, seed=1), []
     value = penalties.gradient_penalty(lambda x: seen.append(x) or square(x), reals, fakes, SEED)

@@ -37,6 +37,7 @@ def test_values_that_cannot_be_trained(composed, override, words):
 def test_gradient_penalties_with_batch_normalisation_are_warned_of(composed, caplog):
     check_train(composed("loss=wgan_gp", "model.normalization=layer"))
     check_train(composed("penalty=r1"))  # lazy; StyleGAN's, which has been used with either
+    check_train(composed("penalty=drift"))  # of what is said of pictures, not of slopes
     assert not caplog.records
     check_train(composed("loss=wgan_gp"))
     assert "model.normalization=layer" in caplog.text
@@ -49,6 +50,10 @@ def test_what_spoils_a_run_is_warned_of(composed, caplog):
     assert "reach 256 px at step 6000" in caplog.text
     check_train(composed("model.spectral=true"))
     assert "model.normalization=none" in caplog.text
+    check_train(composed("experiment=wgan_mnist"))
+    assert "momentum" not in caplog.text
+    check_train(composed("loss=wasserstein"))
+    assert "momentum" in caplog.text
 
 
 class Pictures:
