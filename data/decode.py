@@ -1,28 +1,21 @@
-"""Any picture file to a small array of bytes, and folders of them on all cores."""
+"""Any picture file to a small array of bytes."""
 
-import errno
-import logging
 import os
-import shutil
-import time
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from tqdm import tqdm
 
-from data import store
-
-log = logging.getLogger(__name__)
+from data.budget import Budget, needed
+from data.strips import Convert, converted, resized, rounded, shrinkage, tones
 
 # No others: Pillow also opens formats that run programs (PostScript) or that nobody expects here.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 CROPS = ("center", "random", "native")
+NATIVE = 4  # "native" keeps no more than the middle, so many times the square wide and high
 MARGIN = 1.125  # "random" keeps this much more of the shorter side, and up to twice that of the longer
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -34,6 +27,8 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+MEMORY = Budget(2**29)  # of all that is being decoded
+
 # Up to 179 million pixels is work, not an attack; beyond that Pillow refuses, and the file is skipped.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -43,34 +38,48 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "center")
 
     crop="center": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size`, or the
     file's own if that is less, and the longer at most twice that, so that squares can be cut from it later.
-    crop="native": all of the picture at its own resolution, for the same. Enlarged only if it is smaller than a
-    square. Upright by its EXIF tag; whatever is transparent lies on white; 16-bit and float pictures are scaled to
-    0..255. `channels` is 1 or 3.
+    crop="native": the picture at its own resolution, for the same; of one with sides of more than 4 x `size`, the
+    middle. Enlarged only if it is smaller than a square. Upright by its EXIF tag; whatever is transparent lies on
+    white; 16-bit and float pictures are scaled to 0..255. `channels` is 1 or 3.
 
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
-    image, turn = open_picture(path, channels, None if crop == "native" else shortest(size, crop))
-    target, box = cut(image.size, size, crop)
-    image = image.resize(target, Image.Resampling.BICUBIC, box, reducing_gap=3.0)
-    if turn in TURNS:
-        image = image.transpose(TURNS[turn])
-    return as_bytes(image, channels)
+    side = None if crop == "native" else shortest(size, crop)
+    with loaded(path, shrinks=lambda sides: max(shrinkage(*cut(sides, size, crop))) > 1, side=side) as (image,):
+        target, box = cut(image.size, size, crop)
+        turn = orientation(image)
+        image = resized(image, target, Image.Resampling.BICUBIC, box, plain(image, channels))
+        if turn in TURNS:
+            image = image.transpose(TURNS[turn])
+        return as_bytes(image, channels)
 
 
-def open_picture(path: str | Path, channels: int, side: int | None = None) -> tuple[Image.Image, int]:
-    """The picture in mode L, RGB or F (0..255), as it lies in the file, and how to turn it (`TURNS`).
+@contextmanager
+def loaded(
+    *paths: str | Path, shrinks: Callable[[tuple[int, int]], bool], side: int | None = None, copies: int = 1
+) -> Iterator[list[Image.Image]]:
+    """Gives the pictures in files, as they lie there, once the memory for them is free (`data.budget`).
 
-    With `side`, it may come smaller, as long as the shorter side can still become `side` without loss.
+    With `side`, they may come smaller, as long as the shorter side can still become `side` without loss. So many
+    `copies` will be made of all their pixels, unless `shrinks` says that a picture with these sides shrinks first.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
+    with ExitStack() as stack:
+        images, total = [], 0
+        for path in paths:
+            try:
+                image = stack.enter_context(Image.open(path, formats=FORMATS))
+            except UnidentifiedImageError:
+                reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
+                raise ValueError(reason) from None
+            full = image.size
             if side is not None:
                 _shrink_jpeg(image, side)
+            total += needed(image, full, 0 if shrinks(image.size) else copies)
+            images.append(image)
+        stack.enter_context(MEMORY.reserve(total))
+        for image in images:
             image.load()
-            return _plain(image, channels), orientation(image)
-    except UnidentifiedImageError:
-        reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
-        raise ValueError(reason) from None
+        yield images
 
 
 def same_shape(sides: tuple[int, int], others: tuple[int, int], rounding: int = 1) -> bool:
@@ -83,6 +92,12 @@ def shortest(size: int, crop: str) -> int:
     return round(size * MARGIN) if crop == "random" else size
 
 
+def most_bytes(size: int, crop: str, channels: int) -> int:
+    """Returns what a picture that `decode` makes takes at most."""
+    short = shortest(size, crop)
+    return channels * {"center": short**2, "random": 2 * short**2, "native": (NATIVE * size) ** 2}[crop]
+
+
 def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
     """What `decode` makes of a picture of (width, height): the new (width, height), and the box to resize."""
     width, height = sides
@@ -90,11 +105,13 @@ def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], 
     side = min(shortest(size, crop), max(size, short))
     if crop == "native":
         scale = max(1.0, side / short)
-        return (round(width * scale), round(height * scale)), (0, 0, width, height)
-    kept = short if crop == "center" else min(longest, 2 * short)
-    long_side = side if crop == "center" else round(side * kept / short)
-    box_w, box_h = (kept, short) if width >= height else (short, kept)
-    target = (long_side, side) if width >= height else (side, long_side)
+        box_w, box_h = (min(whole, max(1, int(NATIVE * size / scale))) for whole in sides)
+        target = round(box_w * scale), round(box_h * scale)
+    else:
+        kept = short if crop == "center" else min(longest, 2 * short)
+        long_side = side if crop == "center" else round(side * kept / short)
+        box_w, box_h = (kept, short) if width >= height else (short, kept)
+        target = (long_side, side) if width >= height else (side, long_side)
     left, top = (width - box_w) // 2, (height - box_h) // 2  # whole pixels: no blur where nothing shrinks
     return target, (left, top, left + box_w, top + box_h)
 
@@ -102,7 +119,7 @@ def cut(sides: tuple[int, int], size: int, crop: str) -> tuple[tuple[int, int], 
 def as_bytes(image: Image.Image, channels: int) -> np.ndarray:
     """uint8 [height, width, channels] of an image in mode L, RGB or F."""
     if image.mode == "F":
-        image = Image.fromarray(np.clip(np.asarray(image) + 0.5, 0, 255).astype(np.uint8))
+        image = converted(image, rounded)
     pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     return pixels if channels == 3 else pixels[:, :, None]
 
@@ -125,85 +142,20 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def _plain(image: Image.Image, channels: int) -> Image.Image:
-    """To mode L, RGB or F (0..255), the ones that can be resized as they are."""
+def plain(image: Image.Image, channels: int) -> Convert | None:
+    """Returns what brings the strips of a picture to mode L, RGB or F (0..255), the ones that can be resized as
+    they are; None for a picture that is in one."""
+    to = "L" if channels == 1 else "RGB"
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(to_bytes_range(np.asarray(image), image.mode))
+        return tones(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return lambda strip: _on_white(strip.convert("RGBA")).convert(to)
     if image.mode == "1":
-        return image.convert("L")
+        return lambda strip: strip.convert("L")
     if image.mode not in ("L", "RGB") or (channels == 1 and image.mode == "RGB"):
-        return image.convert("L" if channels == 1 else "RGB")
-    return image
+        return lambda strip: strip.convert(to)
+    return None
 
 
-def to_bytes_range(pixels: np.ndarray, mode: str) -> np.ndarray:
-    """float32 in 0..255. Files do not say what white is: 65535 in 16 bits, else guessed from the values."""
-    pixels = np.nan_to_num(pixels.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(pixels.min()), float(pixels.max())
-    if mode.startswith("I;16"):
-        return pixels / 257.0
-    for white in (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 65535.0):
-        if low >= 0.0 and high <= white:
-            return pixels * (255.0 / white)
-    return (pixels - low) * (255.0 / max(high - low, 1e-12))
-
-
-def decode_folder(root: Path, names: Sequence[str], size: int, crop: str, folder: Path, channels: int = 3) -> None:
-    """Decodes the files `root / name` on all cores, and writes those that can be read to `folder` (`store`).
-
-    The others are noted there as "name: reason". Memory does not grow with the number of files.
-    Raises `OSError` before any work if the disk clearly has no room.
-    """
-    log.info("Decoding %d pictures from %s to %d px, once; then they are cached", len(names), root, size)
-    decode_all(
-        names, lambda i: decode(os.path.join(root, names[i]), size, channels, crop), size * size * channels, folder
-    )
-
-
-def decode_all(names: Sequence[str], one: Callable[[int], np.ndarray], num_bytes: int, folder: Path) -> None:
-    """`decode_folder` for whatever `one` makes of a number in `names`: uint8 [height, width, channels].
-
-    `num_bytes`: what one takes at least.
-    """
-    needed, free = len(names) * num_bytes, shutil.disk_usage(folder).free
-    if needed > free:
-        raise OSError(errno.ENOSPC, f"{needed / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free")
-    started = time.perf_counter()
-    skipped: list[str] = []
-    count = store.write(folder, _in_threads(names, one, num_bytes, skipped), skipped)
-    log.info("Decoded %d pictures in %.1f s", count, time.perf_counter() - started)
-
-
-def _in_threads(
-    names: Sequence[str], one: Callable[[int], np.ndarray], num_bytes: int, skipped: list[str]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (number in `names`, picture) in order. Threads, not processes: Pillow works outside Python's
-    lock, and threads start in no time. Only a few megabytes are under way at a time."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chunk = max(1, min(32, 2**21 // num_bytes))
-
-    def work(first: int) -> list[tuple[int, np.ndarray | str]]:
-        return [(i, _attempt(one, i)) for i in range(first, min(first + chunk, len(names)))]
-
-    firsts = iter(range(0, len(names), chunk))
-    with ThreadPoolExecutor(threads) as pool, tqdm(total=len(names), unit="img", disable=None) as bar:
-        pending = deque(pool.submit(work, first) for first in islice(firsts, 2 * threads))
-        while pending:
-            results = pending.popleft().result()
-            pending.extend(pool.submit(work, first) for first in islice(firsts, 1))
-            for i, result in results:
-                if isinstance(result, str):
-                    skipped.append(f"{names[i]}: {result}")
-                else:
-                    yield i, result
-            bar.update(len(results))
-
-
-def _attempt(one: Callable[[int], np.ndarray], number: int) -> np.ndarray | str:
-    try:
-        return one(number)
-    except Exception as error:  # whatever is wrong with one file must not stop the others
-        return getattr(error, "strerror", None) or str(error) or type(error).__name__
+def _on_white(image: Image.Image) -> Image.Image:
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

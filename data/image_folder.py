@@ -17,14 +17,14 @@ from core.errors import GessoError
 from data.cache import cached
 from data.checks import check_options
 from data.dataset import digest
-from data.decode import decode_folder
+from data.decode_folder import decode_folder
 from data.image_dataset import ImageDataset
 from data.store import Store
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-VERSION = 2  # of what `decode_folder` makes; a new one makes all caches anew
+VERSION = 3  # of what `decode_folder` makes; a new one makes all caches anew
 PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
 LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 

@@ -6,8 +6,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from data.decode import TURNS, as_bytes, cut, open_picture, same_shape
+from data.decode import TURNS, as_bytes, cut, loaded, orientation, plain, same_shape
 from data.image_folder import PictureFile
+from data.strips import converted
+
+COPIES = 3  # of all pixels of a picture: converted, turned, and its halves
 
 
 def side_by_side(path: str | Path, size: int, crop: str) -> np.ndarray:
@@ -16,14 +19,15 @@ def side_by_side(path: str | Path, size: int, crop: str) -> np.ndarray:
     Each is cut and resized as `data.decode.decode` does it. Raises an `Exception` with a readable reason for
     anything that is not a whole picture of even width.
     """
-    image = _upright(path)
-    width, height = image.size
-    if width % 2:
-        raise ValueError(f"is {width} px wide; two pictures side by side are an even number of pixels wide")
-    middle = width // 2
-    # Cut first: resizing would let each half see over the seam.
-    halves = [image.crop((0, 0, middle, height)), image.crop((middle, 0, width, height))]
-    return _stack(halves, size, crop)
+    with loaded(path, shrinks=lambda sides: False, copies=COPIES) as (image,):
+        image = _upright(image)
+        width, height = image.size
+        if width % 2:
+            raise ValueError(f"is {width} px wide; two pictures side by side are an even number of pixels wide")
+        middle = width // 2
+        # Cut first: resizing would let each half see over the seam.
+        halves = [image.crop((0, 0, middle, height)), image.crop((middle, 0, width, height))]
+        return _stack(halves, size, crop)
 
 
 def load_pair(path: str | Path, other: str | Path, size: int, crop: str) -> np.ndarray:
@@ -31,11 +35,12 @@ def load_pair(path: str | Path, other: str | Path, size: int, crop: str) -> np.n
 
     They may differ in size, but not in shape: nobody knows which part of the one the other would show.
     """
-    images = [_upright(path), _upright(other)]
-    if not same_shape(*(image.size for image in images)):
-        shapes = " and ".join(f"{image.width}x{image.height}" for image in images)
-        raise ValueError(f"the two pictures differ in shape: {shapes}")
-    return _stack(images, size, crop)
+    with loaded(path, other, shrinks=lambda sides: False, copies=COPIES) as both:
+        images = [_upright(image) for image in both]
+        if not same_shape(*(image.size for image in images)):
+            shapes = " and ".join(f"{image.width}x{image.height}" for image in images)
+            raise ValueError(f"the two pictures differ in shape: {shapes}")
+        return _stack(images, size, crop)
 
 
 def match(
@@ -63,8 +68,8 @@ def _stem(picture: PictureFile) -> str:
     return str(PurePosixPath(picture.path).with_suffix(""))
 
 
-def _upright(path: str | Path) -> Image.Image:
-    image, turn = open_picture(path, channels=3)
+def _upright(image: Image.Image) -> Image.Image:
+    turn, image = orientation(image), converted(image, plain(image, channels=3))
     return image.transpose(TURNS[turn]) if turn in TURNS else image
 
 

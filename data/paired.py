@@ -14,7 +14,7 @@ from core.errors import GessoError
 from data.cache import cached
 from data.checks import check_options
 from data.dataset import DatasetSpec, digest
-from data.decode import decode_all
+from data.decode_folder import decode_all
 from data.image_dataset import ImageDataset
 from data.image_folder import PICTURES, PictureFile, listed, origin, report, several, subsample
 from data.pair_files import load_pair, match, side_by_side
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # of what `data.pair_files` makes; a new one makes all caches anew
+VERSION = 3  # of what `data.pair_files` makes; a new one makes all caches anew
 DIRECTIONS = ("forward", "backward")
 SPLITS = {"train", "test", "val"}
 EXPECTED = (
@@ -118,7 +118,7 @@ def load(
     def build(folder: Path) -> None:
         where = " and ".join(map(str, folders))
         log.info("Decoding %d pairs from %s to %d px, once; then they are cached", len(files), where, image_size)
-        decode_all(names, decoded, 6 * image_size * image_size, folder)
+        decode_all(names, decoded, image_size, crop, 6, folder)
 
     where = [str(folder.resolve()) for folder in folders]
     key = {"version": VERSION, "size": image_size, "crop": crop, "folders": where, "files": files}

@@ -16,8 +16,9 @@ from core.errors import GessoError
 from core.files import atomic
 from core.images import to_float
 from data.checks import check_whole
-from data.decode import FORMATS, TURNS, orientation, to_bytes_range
+from data.decode import FORMATS, TURNS, orientation
 from data.image_folder import SUFFIXES
+from data.strips import Convert, converted, resized, rounded, strips, tones
 
 log = logging.getLogger(__name__)
 
@@ -59,9 +60,11 @@ def read(path: str | Path, size: int | None = None) -> Picture:
             turn, profile = orientation(image), image.info.get("icc_profile")
             if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
                 log.warning("%s moves: only its first frame is read; an .mp4 of it would be read whole.", path)
-            image = _resizable(image)
-        if image.size != target:
-            image = image.resize(target, _filter(image), reducing_gap=3.0)  # Pillow weights colours by alpha
+            mode, convert = _resizable(image)
+            if image.size == target:
+                image = converted(image, convert)
+            else:
+                image = _resized(image, target, mode, convert)
         if turn in TURNS:
             image = image.transpose(TURNS[turn])
         return _picture(image, profile, path)
@@ -137,21 +140,32 @@ def scale_sides(sides: tuple[int, int], size: float) -> tuple[int, int]:
     return one, other
 
 
-def _filter(image: Image.Image) -> Image.Resampling:
-    """Lanczos, the sharpest, overshoots at edges: beside transparency, by more than alpha can make good."""
-    transparent = image.mode in ("LA", "RGBA") and image.getchannel("A").getextrema()[0] < 255
-    return Image.Resampling.HAMMING if transparent else Image.Resampling.LANCZOS
-
-
-def _resizable(image: Image.Image) -> Image.Image:
-    """To one of the modes that resize as they are and that a profile may describe: L, LA, RGB, RGBA, CMYK, F."""
+def _resizable(image: Image.Image) -> tuple[str, Convert | None]:
+    """The mode in which a picture resizes as it is and that a profile may describe, and what brings strips to it:
+    L, LA, RGB, RGBA, CMYK or F; None for a picture that is in it."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(to_bytes_range(np.asarray(image), image.mode))
+        return "F", tones(image)
     if image.has_transparency_data:
-        return image.convert("LA" if image.mode in ("L", "LA", "La") else "RGBA")
-    if image.mode in ("L", "RGB", "CMYK"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
+        mode = "LA" if image.mode in ("L", "LA", "La") else "RGBA"
+    elif image.mode in ("L", "RGB", "CMYK"):
+        mode = image.mode
+    else:
+        mode = "L" if image.mode == "1" else "RGB"
+    return mode, None if image.mode == mode else lambda strip: strip.convert(mode)
+
+
+def _resized(image: Image.Image, target: tuple[int, int], mode: str, convert: Convert | None) -> Image.Image:
+    """Resizes in this mode. Lanczos, the sharpest, overshoots at edges: beside transparency, by more than alpha can
+    make good. Colours are weighted by alpha, else those that nobody sees would bleed."""
+    box = (0, 0, *image.size)
+    if mode not in ("LA", "RGBA"):
+        return resized(image, target, Image.Resampling.LANCZOS, box, convert)
+    alphas = (converted(strip, convert).getchannel("A").getextrema()[0] for _, strip in strips(image))
+    resample = Image.Resampling.LANCZOS if min(alphas) == 255 else Image.Resampling.HAMMING
+    weighted = {"LA": "La", "RGBA": "RGBa"}[mode]
+    return resized(image, target, resample, box, lambda strip: converted(strip, convert).convert(weighted)).convert(
+        mode
+    )
 
 
 def _picture(image: Image.Image, profile: bytes | None, path: Path) -> Picture:
@@ -160,14 +174,14 @@ def _picture(image: Image.Image, profile: bytes | None, path: Path) -> Picture:
         alpha = np.array(image.getchannel("A"))
         image = image.convert(image.mode[:-1])  # colours as they are, not mixed: alpha is applied again at the end
     if image.mode == "F":
-        image = Image.fromarray(np.clip(np.asarray(image) + 0.5, 0, 255).astype(np.uint8))
-    converted = _to_srgb(image, profile, path) if profile else None
-    pixels = np.array((converted or image).convert("RGB"))
+        image = converted(image, rounded)
+    in_srgb = _to_srgb(image, profile, path) if profile else None
+    pixels = np.array((in_srgb or image).convert("RGB"))
     if alpha is not None:
         # Nobody sees these colours, so programs leave anything there. A network would see it, and would carry
         # it into what lies beside.
         pixels[alpha == 0] = 255
-    return Picture(pixels, alpha, _srgb() if converted else None)
+    return Picture(pixels, alpha, _srgb() if in_srgb else None)
 
 
 def _to_srgb(image: Image.Image, profile: bytes, path: Path) -> Image.Image | None:

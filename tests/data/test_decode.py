@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.decode import CROPS, TURNS, decode, decode_folder
+from data.decode import CROPS, TURNS, decode
+from data.decode_folder import decode_folder
 from data.store import Store
 
 COLOUR = (200, 40, 90)

@@ -26,7 +26,7 @@ HOSTILE = [
     "losses.penalties.tf.py_function",
     # ours, but not to be built
     "data.store.write", "data.cache.cached", "data.picture.write", "data.film_writer.write",
-    "data.decode.decode_folder", "data.paintings._paint_part", "data.paintings.paint",
+    "data.decode_folder.decode_folder", "data.paintings._paint_part", "data.paintings.paint",
     "models.trained.load_network", "models.trained.load", "training.checkpoint.save",
     "training.checkpoint.restore", "stylization.methods.optimization",
     # through classes and what hangs on them

@@ -1,0 +1,52 @@
+"""How much memory the pictures that are being decoded may take together, on however many cores."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image
+
+# Bytes a pixel while a file is read, beside the picture itself: decoders that hold more than a few rows.
+EXTRA = {"WEBP": 16, "TIFF": 8}
+COEFFICIENTS = 6  # bytes a pixel of a progressive JPEG, at its full size however small it is to become
+LARGEST = (
+    2**31
+)  # bytes for one picture: Pillow's limit is 179 million pixels, and some files take 20 bytes for each
+
+
+class Budget:
+    """Lets threads do at the same time what together takes no more than `total` bytes; what takes more, alone."""
+
+    def __init__(self, total: int):
+        self.total = total
+        self._used = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def reserve(self, num_bytes: int) -> Iterator[None]:
+        """Waits until there is room. Not to be nested: two threads would wait for each other."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._used or self._used + num_bytes <= self.total)
+            self._used += num_bytes
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= num_bytes
+                self._changed.notify_all()
+
+
+def needed(image: Image.Image, full: tuple[int, int], copies: int) -> int:
+    """Returns about how many bytes it takes to read an opened picture and make so many copies of all its pixels.
+
+    `full`: its size in the file, which JPEG's decoder may make less of. Raises `ValueError` for more than any
+    picture should take.
+    """
+    pixels = image.width * image.height
+    each = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
+    total = pixels * (each + 4 * copies + EXTRA.get(image.format or "", 0))
+    if image.info.get("progressive"):
+        total += full[0] * full[1] * COEFFICIENTS
+    if total > LARGEST:
+        raise ValueError(f"is too large: to read it would take {total / 1e9:.1f} GB of memory")
+    return total
