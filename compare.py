@@ -1,4 +1,4 @@
-"""Ranks finished runs: `python compare.py runs=outputs/sweeps/<sweep>`."""
+"""Ranks finished runs, and says why others are not: `python compare.py runs=outputs/sweeps/<sweep>`."""
 
 import logging
 import math
@@ -10,13 +10,17 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.errors import GessoError, did_you_mean
-from core.results import read_result
+from core.logs import last_error
+from core.results import in_short, last_values, read_result
+from core.run import Run
 from evaluation.report import table
 
 log = logging.getLogger(__name__)
 
+SCRIPT = "train"
 
-class Run(NamedTuple):
+
+class Finished(NamedTuple):
     """A finished run: what it was told, and how it ended."""
 
     folder: Path
@@ -24,51 +28,82 @@ class Run(NamedTuple):
     result: dict
 
 
+class Unfinished(NamedTuple):
+    """A run that was begun: what it was told, and why it is not finished, as far as is known."""
+
+    folder: Path
+    overrides: dict[str, str]
+    why: str
+
+
 @main("compare", files=("runs",))
 def compare(config: DictConfig) -> None:
     runs, unfinished = find(config.runs)
-    by = config.by or runs[0].result["objective"]
+    if runs:
+        print(ranked(runs, config.by or runs[0].result["objective"], config.over))
+    if unfinished:
+        log.info("Not finished:")
+    for name, run in named_apart(unfinished).items():
+        log.info("  %s: %s", name, run.why)
+    if not runs:
+        raise GessoError(f"runs={config.runs}: no run in it is finished ({len(unfinished)} have begun).")
+
+
+def find(folder: str | None) -> tuple[list[Finished], list[Unfinished]]:
+    """Returns the finished runs in a folder, and the others that were begun, be it without success.
+
+    Raises `GessoError` if there is no such folder.
+    """
+    if folder is None or not Path(folder).is_dir():
+        raise GessoError(f"runs={folder}: give a folder of run directories, such as outputs/sweeps/<sweep>.")
+    runs, unfinished = [], []
+    for run in Run.within(Path(folder)):
+        try:
+            script, told = run.script, by_key(in_short(run.told()))
+        except GessoError as error:  # damaged
+            unfinished.append(Unfinished(run.folder, {}, str(error)))
+            continue
+        if script != SCRIPT:
+            continue
+        result = read_result(run)
+        if result is None:
+            unfinished.append(Unfinished(run.folder, told, why(run)))
+        else:
+            runs.append(Finished(run.folder, by_key(result["overrides"]), result))
+    return runs, unfinished
+
+
+def by_key(overrides: list[str]) -> dict[str, str]:
+    """Returns the values of a command line by their keys, without where it writes."""
+    pairs = (override.partition("=") for override in overrides)
+    return {key: value for key, _, value in pairs if not key.startswith("hydra.")}
+
+
+def why(run: Run) -> str:
+    """Returns why a run is not finished: the error that its log ends with, or how far it came."""
+    step, _ = last_values(run)
+    return last_error(run.log) or f"at step {step} when it last wrote; it was killed, or goes on"
+
+
+def ranked(runs: list[Finished], by: str, over: str | None) -> str:
+    """Returns the table of finished runs, the best first; NaN is last. Raises `GessoError`."""
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
         raise GessoError(f"by={by}: {did_you_mean(by, known)}")
     sign = -1 if any(run.result["modes"].get(by) == "max" for run in runs) else 1
-    rows = merged(runs, by, config.over) if config.over else single(runs, by)
-    ranked = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))  # NaN is last
-    print(table({f"{rank}  {name}": row for rank, (name, row) in enumerate(ranked, 1)}))
-    if unfinished:
-        log.info("Not finished: %s", ", ".join(map(str, unfinished)))
+    rows = merged(runs, by, over) if over else single(runs, by)
+    order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))
+    return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
 
 
-def find(folder: str | None) -> tuple[list[Run], list[Path]]:
-    """The finished runs in a folder, and the directories of others. Raises `GessoError` if none is finished."""
-    if folder is None or not Path(folder).is_dir():
-        raise GessoError(f"runs={folder}: give a folder of run directories, such as outputs/sweeps/<sweep>.")
-    runs, unfinished = [], []
-    for path in sorted(Path(folder).rglob("metrics.jsonl")):
-        result = read_result(path.parent)
-        if "restarts" in path.parent.relative_to(folder).parts:  # tries of a run, not runs
-            continue
-        if result is None:
-            unfinished.append(path.parent)
-        else:
-            pairs = (override.partition("=") for override in result["overrides"])
-            runs.append(Run(path.parent, {key: value for key, _, value in pairs}, result))
-    if not runs:
-        raise GessoError(f"runs={folder}: no run in it is finished ({len(unfinished)} have begun).")
-    return runs, unfinished
-
-
-def single(runs: list[Run], by: str) -> dict[str, dict[str, float]]:
+def single(runs: list[Finished], by: str) -> dict[str, dict[str, float]]:
     """A row for each run, named by what sets it apart."""
-    differing, rows = different(runs), {}
-    for run in runs:
-        name = named(run, differing, str(run.folder))
-        name = f"{name} {run.folder}" if name in rows else name  # the same again
-        rows[name] = {by: run.result["values"][by], "step": run.result["step"]}
-    return rows
+    return {
+        name: {by: run.result["values"][by], "step": run.result["step"]} for name, run in named_apart(runs).items()
+    }
 
 
-def merged(runs: list[Run], by: str, over: str) -> dict[str, dict[str, float]]:
+def merged(runs: list[Finished], by: str, over: str) -> dict[str, dict[str, float]]:
     """A row for all runs that differ in `over` alone: mean, standard deviation, least and most."""
     if over not in different(runs):
         raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, different(runs))}")
@@ -84,15 +119,24 @@ def merged(runs: list[Run], by: str, over: str) -> dict[str, dict[str, float]]:
     return rows
 
 
-def different(runs: list[Run]) -> list[str]:
-    """The keys whose values are not the same in all runs."""
+def different(runs: list[Finished] | list[Unfinished]) -> list[str]:
+    """Returns the keys whose values are not the same in all runs."""
     keys = dict.fromkeys(key for run in runs for key in run.overrides)
     return [key for key in keys if len({run.overrides.get(key) for run in runs}) > 1]
 
 
-def named(run: Run, keys: list[str], otherwise: str) -> str:
-    """`loss=hinge seed=1`, or `otherwise` where the run has none of the keys."""
+def named(run: Finished | Unfinished, keys: list[str], otherwise: str) -> str:
+    """Returns `loss=hinge seed=1`, or `otherwise` where the run has none of the keys."""
     return " ".join(f"{key}={run.overrides[key]}" for key in keys if key in run.overrides) or otherwise
+
+
+def named_apart(runs: list) -> dict[str, Finished | Unfinished]:
+    """Returns runs by what sets them apart; those that are told the same, or nothing, also by their folders."""
+    differing, by_name = different(runs), {}
+    for run in runs:
+        name = named(run, differing, str(run.folder))
+        by_name[f"{name} {run.folder}" if name in by_name else name] = run
+    return by_name
 
 
 if __name__ == "__main__":

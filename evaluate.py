@@ -11,6 +11,7 @@ from core.config import metrics_named
 from core.errors import GessoError
 from core.instantiate import build
 from core.overrides import run_arguments
+from core.run import Run
 from models import trained
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ FILES = ("run", "generator", "images", "truth", "content", "style", "weights", "
 @main("evaluate", files=FILES, arguments=run_arguments)
 def evaluate(config: DictConfig) -> None:
     check(config)
-    translator = None if config.run is None else Path(config.run) / "translator.keras"
+    translator = None if config.run is None else Run(config.run).network("translator")
     of_pairs = config.truth is not None or (translator is not None and translator.is_file())
     metrics = chosen(config, of_pairs)
 

@@ -1,6 +1,5 @@
 """Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import to_float, to_uint8
 from core.instantiate import build
+from core.run import Run
 from data import film, film_writer, picture
 from models import trained
 from stylization.arguments import check, find_contents, listed, outputs, refuse_unused
@@ -120,8 +120,7 @@ def _translation(config: DictConfig, file: Path):
     if config.method not in (None, "translate"):
         raise GessoError(f"method={config.method}, but {config.stylizer} is a network for method=translate.")
     refuse_unused(config, "translate")
-    beside = file.with_name("translator.json")
-    made = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    made = Run(file.parent).translation()
     task = made.get("task")
     if task == "inpaint" and config.mask is None:
         raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")

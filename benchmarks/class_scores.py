@@ -25,6 +25,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.files import atomic
+from core.run import Run
 from data import ImageDataset
 
 PAINTINGS, TEST_PAINTINGS = 20_000, 4_000
@@ -182,7 +183,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--cache-dir", default=os.environ.get("GESSO_CACHE", "~/.cache/gesso"))
     options = parser.parse_args()
-    paths = [*options.generator, *(run / "generator.keras" for run in options.run)]
+    paths = [*options.generator, *(Run(run).network("generator") for run in options.run)]
     for path in paths:
         if not path.is_file():
             sys.exit(f"There is no {path}.")

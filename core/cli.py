@@ -1,14 +1,10 @@
-"""What every script does around its task: compose, turn errors into words, set exit codes, split sweeps."""
+"""What every script does around its task: compose, turn errors into words, set exit codes."""
 
 import io
 import logging
 import os
 import re
-import shlex
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -23,9 +19,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.checks import BLOCKS, check_values, without_blocks
 from core.config import check_types, explain
-from core.errors import GessoError
+from core.errors import GessoError, Stopped
+from core.files import relative
+from core.logs import write_error
 from core.overrides import quoted
-from core.results import in_short, read_result
+from core.sweeps import in_fresh_process, slug
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,17 +52,20 @@ def main(
 
             def job(config: DictConfig) -> Any:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    return _in_fresh_process(script)
-                with _errors_in_words(tracebacks):
-                    check_types(config, config_name, HydraConfig.get().runtime.choices)
-                    check_values(config)
-                    return task(without_blocks(config))
+                    return in_fresh_process(script)
+                try:
+                    with _errors_in_words(tracebacks):
+                        check_types(config, config_name, HydraConfig.get().runtime.choices)
+                        check_values(config)
+                        return task(without_blocks(config))
+                finally:
+                    _remove_empty(Path(HydraConfig.get().runtime.output_dir))
 
             with _errors_in_words(tracebacks, config_name):
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
                 sys.argv[1:] = arguments([_plain(a, files, aliases or {}, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
-                OmegaConf.register_new_resolver("gesso.slug", _slug, replace=True)
+                OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
                 with _keys_alone():
                     hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
 
@@ -111,10 +112,16 @@ class _errors_in_words:
         if isinstance(error, KeyboardInterrupt):
             print("\nInterrupted.", file=sys.stderr)
             sys.exit(130)
-        if not isinstance(error, Exception) or self.tracebacks == "1":
+        if isinstance(error, Stopped):
+            folder = relative(Path(HydraConfig.get().runtime.output_dir))
+            log.info("Interrupted. To go on: python %s resume=%s", Path(sys.argv[0]).name, folder)
+            sys.exit(128 + error.signal)
+        if not isinstance(error, Exception):
             return
-        message = self._message(error)
+        message = None if self.tracebacks == "1" else self._message(error)
         if message is None:
+            if self.config_name is None:
+                write_error(f"{type(error).__name__}: {error}", error)
             return
         if self.config_name is None:
             log.error("Error: %s", message)  # inside the task: also in the run's log file
@@ -145,58 +152,12 @@ def _explained(error: Exception, config_name: str | None) -> str:
         return explain(error, config_name, sys.argv[1:])
 
 
-def _in_fresh_process(script: str) -> float | None:
-    """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
-
-    A process that trained once is not fresh: TensorFlow keeps memory, names and random state. A job that the same
-    sweep, interrupted, has finished is not done again, and one that it began goes on from its last checkpoint.
-    Returns the value that jobs are compared by, if they say one: what Hydra's sweepers optimise.
-    """
-    config = HydraConfig.get()
-    folder, overrides = Path(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
-    before = read_result(folder)
-    if before is not None and before["overrides"] == in_short(overrides):
-        log.info("Done before: %s", folder)
-        return before["values"][before["objective"]]
-    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted(str(folder))}"]
-    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
-    child = subprocess.Popen(command, env=environment)
-    with _passing_on(signal.SIGTERM, child):
+def _remove_empty(folder: Path) -> None:
+    """Removes a folder that nothing was written to, and what is empty without it below the working directory."""
+    here = Path.cwd()
+    above = (path for path in folder.parents if here in path.parents)
+    for path in (folder, *above) if folder != here else ():
         try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            child.wait()  # it got the signal too, and is saving
-            raise
-    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
-        given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
-        again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
-        log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
-        raise KeyboardInterrupt
-    if code:
-        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed (exit code {code}).")
-    result = read_result(folder)
-    return None if result is None else result["values"][result["objective"]]
-
-
-@contextmanager
-def _passing_on(number: int, child: subprocess.Popen) -> Iterator[None]:
-    """Gives a signal on to a child, which else would go on alone. Only the main thread hears of signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(number, lambda *_: child.send_signal(number))
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
-
-
-def _slug(overrides: str) -> str:
-    """What sets a job of a sweep apart, as a folder name that needs no quoting in a shell or in Hydra.
-
-    Overrides that stand on the command line as they are are the same for all jobs.
-    """
-    overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
-    for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
-        overrides = overrides.replace(f",{argument},", ",")
-    return re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
+            path.rmdir()
+        except OSError:  # it is not empty
+            return

@@ -15,6 +15,14 @@ class DivergedError(GessoError):
     """A loss became NaN or infinite: another seed may do better."""
 
 
+class Stopped(Exception):
+    """A signal ended a training before its time, and what was done is saved; scripts exit with 128 + `signal`."""
+
+    def __init__(self, signal: int):
+        super().__init__(signal)
+        self.signal = signal
+
+
 def did_you_mean(name: str, names: Iterable[str], show_all: bool = True) -> str:
     """ "Did you mean ...?", if something is near, and all the names there are."""
     names = sorted(set(names))

@@ -17,6 +17,7 @@ from core.checks import changeable, without_blocks
 from core.config import leaves
 from core.errors import GessoError
 from core.files import atomic
+from core.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,9 @@ def run_arguments(arguments: list[str]) -> list[str]:
     folder = _given(arguments, "run")
     if folder is None:
         return arguments
-    choices = stored.load_choices(_hydra(folder, "run") / "hydra.yaml", "dataset")
-    config = stored.load_config(_hydra(folder, "run") / "config.yaml")
-    own = [f"dataset={choices['dataset']}", f"image_size={config.image_size}"]
+    run = _run(folder, "run")
+    config = run.load_config()
+    own = [f"dataset={run.choices('dataset').dataset}", f"image_size={config.image_size}"]
     if not any(argument.startswith("dataset=") for argument in arguments):
         values = OmegaConf.to_container(config.dataset).items()
         plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
@@ -50,14 +51,15 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     folder = _given(arguments, "resume")
     if folder is None:
         return arguments
-    own = stored.load_overrides(_hydra(folder, "resume") / "overrides.yaml")
-    stored.check_folder(Path(folder))
-    run = quoted(str(Path(folder)))
+    run = _run(folder, "resume")
+    own = run.load_overrides()
+    stored.check_folder(run.folder)
+    given = quoted(str(run.folder))
     return [
         *own,
         *(argument for argument in arguments if not argument.startswith("resume=")),
-        f"resume={run}",
-        f"hydra.run.dir={run}",
+        f"resume={given}",
+        f"hydra.run.dir={given}",
     ]
 
 
@@ -68,12 +70,12 @@ def _given(arguments: list[str], key: str) -> str | None:
     return os.path.expanduser(values[-1]) if given else None  # the shell leaves `key=~/run` as it is
 
 
-def _hydra(folder: str, key: str) -> Path:
-    """Where a run directory keeps its configuration. Raises `GessoError` if it is none."""
-    hydra = Path(folder) / ".hydra"
-    if not (hydra / "config.yaml").is_file():
-        raise GessoError(f"{key}={folder}: not a run directory, it has no .hydra/config.yaml.")
-    return hydra
+def _run(folder: str, key: str) -> Run:
+    """The run in a folder. Raises `GessoError` if it is none."""
+    run = Run(Path(folder))
+    if not run.is_run:
+        raise GessoError(f"{key}={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
+    return run
 
 
 def quoted(value: Any) -> str:
@@ -88,6 +90,17 @@ def quoted(value: Any) -> str:
     return f'"{escaped}"'
 
 
+def opened(config: DictConfig, run: Run) -> DictConfig:
+    """Returns the configuration to train by: a new run's as it is, that of one that goes on as `resumed` says.
+
+    Raises `GessoError` where another run is in the way, or one that is to go on does not go on so.
+    """
+    if config.resume:
+        return resumed(config, "train", HydraConfig.get().overrides.task)
+    _refuse_another(config, run)
+    return config
+
+
 def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> DictConfig:
     """The stored configuration of `config.resume`, changed where this command line changes it.
 
@@ -95,8 +108,12 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     the run began with, if it was changed in between. `overrides` are Hydra's, as `resume_arguments` made them.
     Raises `GessoError` where a change would not fit the checkpoints.
     """
-    folder = Path(config.resume) / ".hydra"
-    before, own = stored.load_config(folder / "config.yaml"), stored.load_overrides(folder / "overrides.yaml")
+    run = Run(Path(config.resume))
+    before, own = run.load_config(), run.load_overrides()
+    if "kind" not in before.model:
+        raise GessoError(
+            f"resume={config.resume}: an earlier Gesso began this run, and this one cannot go on with it."
+        )
     named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
     composed = hydra.compose(config_name, own)
     began = dict(leaves(without_blocks(composed)))
@@ -112,39 +129,43 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     return goes_on
 
 
-def begin(config: DictConfig, folder: Path) -> None:
-    """Writes what Hydra composed to `folder`, a new run's, as Hydra itself does for other scripts.
+def _refuse_another(config: DictConfig, run: Run) -> None:
+    """Raises `GessoError` if a new run's folder holds a run of another configuration, but for `steps`.
 
-    The folder may be an interrupted run's (a sweep does its jobs again): it goes on. Raises `GessoError` if that
-    one had another configuration, but for `steps`, and leaves it as it is.
+    With the same one it is an interrupted run, which goes on: a sweep does its jobs again.
     """
-    config_file = folder / ".hydra" / "config.yaml"
-    if config_file.is_file() and any(
-        (*folder.glob("checkpoints/*.npz"), *folder.glob("restarts/*/checkpoints/*.npz"))
-    ):
-        changed = [
-            change for change in _differences(stored.load_config(config_file), config) if change[0] != "steps"
-        ]
-        if changed:
-            values = (f"{key} was {quoted(there)}, not {quoted(here)}" for key, there, here in changed[:3])
-            raise GessoError(
-                f"{folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
-                f"Name another folder, or go on with that run: resume={folder}."
-            )
-    store(config, folder)
-    hydra = HydraConfig.get()
-    for name, content in {"hydra": OmegaConf.create({"hydra": hydra}), "overrides": hydra.overrides.task}.items():
-        with atomic(folder / ".hydra" / f"{name}.yaml") as path:
-            path.write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+    if not (run.is_run and run.has_checkpoints):
+        return
+    changed = [change for change in _differences(run.load_config(), config) if change[0] != "steps"]
+    if changed:
+        values = (f"{key} was {quoted(there)}, not {quoted(here)}" for key, there, here in changed[:3])
+        raise GessoError(
+            f"{run.folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
+            f"Name another folder, or go on with that run: resume={run.folder}."
+        )
 
 
-def store(config: DictConfig, folder: Path) -> None:
-    """Makes this configuration the one that a resume of `folder` goes on from.
+def begin(config: DictConfig, run: Run) -> None:
+    """Writes the configuration, which a resume is to go on from; of a new run also what Hydra knows besides.
 
-    Of a resumed run, once its checkpoint has been read: what does not fit is to harm nothing.
+    To be called once all is checked and made, and a checkpoint has been read: what does not fit is to harm nothing,
+    and what never begins is to leave nothing.
     """
-    with atomic(folder / ".hydra" / "config.yaml") as path:
+    if not config.resume:
+        announce(run)
+    with atomic(run.config) as path:
         path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
+
+
+def announce(run: Run) -> None:
+    """Writes the command line and Hydra's own configuration, as Hydra itself does for other scripts."""
+    known = HydraConfig.get()
+    for path, content in {
+        run.hydra: OmegaConf.create({"hydra": known}),
+        run.overrides: known.overrides.task,
+    }.items():
+        with atomic(path) as temporary:
+            temporary.write_text(OmegaConf.to_yaml(content), encoding="utf-8")
 
 
 def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:

@@ -5,10 +5,12 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from core import stored
+from core.errors import GessoError
 
 _HYDRA = ".hydra"
 _BEST = "best"
@@ -37,10 +39,21 @@ class Run:
         candidates = [cls(folder), cls(Path(os.path.normpath(folder / Path(*[".."] * above))))]
         return next((run for run in candidates if run.is_run), None)
 
+    @classmethod
+    def within(cls, folder: Path) -> "list[Run]":
+        """Returns what lies below a folder and was begun by a command line, be it that nothing came of it."""
+        found = sorted(folder.rglob(f"{_HYDRA}/{cls(folder).overrides.name}"))
+        return [cls(file.parent.parent) for file in found]
+
     @property
     def is_run(self) -> bool:
         """Whether the folder is a run directory: whether it has a configuration."""
         return self.config.is_file()
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether anything has been trained, by the run itself or one of its tries."""
+        return bool(self.saved()) or any(self.restarts.glob(f"*/{self.checkpoints.name}/*.npz"))
 
     @property
     def hydra(self) -> Path:
@@ -106,9 +119,9 @@ class Run:
         return self.folder / "result.json"
 
     @property
-    def error(self) -> Path:
-        """Why a run stopped that is not finished, in words."""
-        return self.folder / "error.txt"
+    def log(self) -> Path:
+        """What was said on the way."""
+        return self.folder / "train.log"
 
     @property
     def best(self) -> "Run":
@@ -142,27 +155,66 @@ class Run:
         """Returns the exported networks that there are, sorted by name."""
         return sorted(file for file in self.folder.glob(f"*{_NETWORK}") if not file.name.startswith("."))
 
+    @property
+    def translator(self) -> Path:
+        """What a translator was trained to do, of networks that do not carry it themselves."""
+        return self.folder / "translator.json"
+
     def class_names(self) -> list[str]:
         """Returns the names of the data's classes; none where it has none, or nothing is known."""
         if self.data.is_file():
-            return json.loads(self.data.read_text(encoding="utf-8"))["classes"]
+            return self.load_data()["classes"]
         before = self.folder / "classes.json"  # as runs had it before `data`
-        return json.loads(before.read_text(encoding="utf-8")) if before.is_file() else []
+        return _read(before, list) if before.is_file() else []
 
-    def translation(self) -> dict:
+    def translation(self) -> dict[str, Any]:
         """Returns `task` and `image_size` of a translator that was exported before networks carried metadata."""
-        before = self.folder / "translator.json"
-        return json.loads(before.read_text(encoding="utf-8")) if before.is_file() else {}
+        return _read(self.translator, dict) if self.translator.is_file() else {}
+
+    def load_data(self) -> dict[str, Any]:
+        """Reads what the data was: its `name`, `classes`, `num` of pictures, and `fingerprint`."""
+        found = _read(self.data, dict)
+        if missing := [key for key in ("name", "classes", "num", "fingerprint") if key not in found]:
+            raise GessoError(f"{self.data} is damaged: it has no {missing[0]}.")
+        return found
 
     def load_config(self) -> DictConfig:
         """Reads the composed configuration, unresolved."""
         return stored.load_config(self.config)
 
-    def choices(self) -> DictConfig:
-        """Reads which option of each group the run was composed of: `choices().model` is `dcgan`."""
-        return OmegaConf.create(stored.load_choices(self.hydra))
+    def load_overrides(self) -> list[str]:
+        """Reads the command line that began the run, its interpolations as they are: they are of another tree."""
+        return stored.load_overrides(self.overrides)
+
+    def told(self) -> list[str]:
+        """Reads the command line that began the run, to be shown: it is not looked at, and not to be followed."""
+        found = OmegaConf.to_container(stored.load(self.overrides))
+        return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+    @property
+    def script(self) -> str | None:
+        """The script that began the run: `train`; None where that is not known."""
+        return OmegaConf.select(stored.load(self.hydra), "hydra.job.name")
+
+    def choices(self, *needed: str) -> DictConfig:
+        """Reads which option of each group the run was composed of: `choices().model` is `dcgan`.
+
+        Raises `GessoError` where a group is missing that is `needed`.
+        """
+        return OmegaConf.create(stored.load_choices(self.hydra, *needed))
 
     @property
     def model_name(self) -> str:
         """The option of `model=`: `dcgan`."""
-        return stored.load_choices(self.hydra, "model")["model"]
+        return self.choices("model").model
+
+
+def _read(path: Path, kind: type) -> Any:
+    """Returns what a JSON file holds. Raises `GessoError` if it is not of that kind."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise GessoError(f"{path} is damaged: {error}.") from error
+    if not isinstance(found, kind):
+        raise GessoError(f"{path} is damaged: it holds no {kind.__name__}.")
+    return found

@@ -12,11 +12,11 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from tqdm import tqdm
 
-from core import stored
 from core.color import with_luminance
 from core.errors import GessoError
 from core.images import to_uint8
 from core.instantiate import build
+from core.run import Run
 from data import picture
 from data.image_folder import PictureFile, several
 from data.pair_files import match
@@ -199,7 +199,7 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
 
 def _held_out(config: DictConfig) -> bool:
     """Whether the data set is another one than `config.run` was trained on."""
-    trained = stored.load_config(Path(config.run) / ".hydra" / "config.yaml").dataset
+    trained = Run(config.run).load_config().dataset
     folders = [
         tuple(
             found and Path(found).expanduser().resolve() for found in map(options.get, ("root", "source", "target"))

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -21,11 +22,14 @@ class Trainable:
     batches_per_step = 1  # how many batches one step takes
     # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
     monitor: str | None = None
+    num_classes = 0  # of the data set, as far as it learns from them
+    threshold: float | None = None  # the logit between real and generated, if the objective has one
 
     def init_state(self, seed: int = 0) -> None:
         """To be called by `__init__`, after Keras's own; `seed` of what is random in a step, if anything is."""
         self.seed = seed
         self.means: dict[str, keras.metrics.Mean] = {}
+        self.memory: dict[str, Any] = {}  # of callbacks, beside all variables: JSON, kept in checkpoints
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
     def track(self, names: Iterable[str]) -> None:

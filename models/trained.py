@@ -1,7 +1,6 @@
 """Trained networks: from a `.keras` file to what it makes."""
 
 import importlib
-import json
 import pkgutil
 import zipfile
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from core import images, keras_archive
 from core.errors import GessoError, did_you_mean
-from core.stored import load_choices, load_config
+from core.run import Run
 
 
 def load(path: str | Path):
@@ -30,10 +29,10 @@ def generator_file(run: str | None, generator: str | None) -> Path:
     """The file that one of `run=` and `generator=` names. Raises `GessoError` if there is none."""
     if (run is None) == (generator is None):
         raise GessoError("Give one of run=<run directory> and generator=<file.keras>.")
-    path = Path(run) / "generator.keras" if run is not None else Path(generator)
+    path = Run(run).network("generator") if run is not None else Path(generator)
     if not path.is_file():
         hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and run else ""
-        if any((path.parent / f"{kind}.keras").is_file() for kind in ("stylizer", "translator")):
+        if any(Run(path.parent).network(kind).is_file() for kind in ("stylizer", "translator")):
             hint = f" It paints from pictures: python stylize.py model={path.parent} content=<picture>."
         raise GessoError(f"There is no {path}.{hint}")
     return path
@@ -41,10 +40,11 @@ def generator_file(run: str | None, generator: str | None) -> Path:
 
 def class_names(path: Path) -> list[str]:
     """The classes that the generator in `path` takes labels of. Raises `GessoError` if they are not beside it."""
-    file = path.parent / "classes.json"
-    if not file.is_file():
-        raise GessoError(f"{path} takes labels, but {file}, which names its classes, is missing.")
-    return json.loads(file.read_text(encoding="utf-8"))
+    run = Run.of(path) or Run(path.parent)
+    names = run.class_names()
+    if not names:
+        raise GessoError(f"{path} takes labels, but {run.data}, which names its classes, is missing.")
+    return names
 
 
 def find_class(label: str | int, names: list[str], path: Path) -> int:
@@ -62,12 +62,10 @@ def find_class(label: str | int, names: list[str], path: Path) -> int:
 
 def provenance(path: Path, seed: int) -> dict[str, str]:
     """PNG text chunks: of the run that the generator lies in, or in `best/` of, if it lies in one."""
-    run = path.parent.parent if path.parent.name == "best" else path.parent
-    stored = run / ".hydra"
-    if not (stored / "config.yaml").is_file():
+    run = Run.of(path)
+    if run is None:
         return images.provenance(path.name, None, seed)
-    choices, config = load_choices(stored / "hydra.yaml", "model"), load_config(stored / "config.yaml")
-    return images.provenance(choices["model"], config, seed)
+    return images.provenance(run.model_name, run.load_config(), seed)
 
 
 def load_stylizer(path: str | Path):
@@ -96,7 +94,7 @@ def network_file(path: str | Path, key: str = "model") -> Path:
     `key` is the one of the configuration that named it.
     """
     path = Path(path).expanduser()
-    files = [path / f"{kind}.keras" for kind in ("stylizer", "translator")] if path.is_dir() else [path]
+    files = [Run(path).network(kind) for kind in ("stylizer", "translator")] if path.is_dir() else [path]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         raise GessoError(f"{key}={path}: there is no {' and no '.join(map(str, files))}.")

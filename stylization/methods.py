@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from core import color
 from core.errors import GessoError
+from core.run import Run
 from data import transforms
 from data.decode import same_shape
 from data.picture import MIN_SIDE, pad_to_min
@@ -52,7 +53,7 @@ def optimization(
     In a film, a frame starts from the one before and takes a quarter of the steps. With `log_every`, so many
     evaluations apart, losses and pictures go to TensorBoard in `folder`. Ctrl-C raises `Interrupted`.
     """
-    writer = tf.summary.create_file_writer(str(folder / "tensorboard")) if log_every else None
+    writer = tf.summary.create_file_writer(str(Run(folder).tensorboard)) if log_every else None
     evaluations = itertools.count(1)  # of all pictures: one curve after the other
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:

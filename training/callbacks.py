@@ -3,13 +3,11 @@
 All count in steps, by the system's own `step` variable, whatever Keras calls an epoch.
 """
 
-import json
 import logging
 import math
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,10 +15,12 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from core import rows
 from core.errors import DivergedError
-from core.files import atomic
 from core.images import grid, save_png, to_uint8
+from core.run import Run
 from training import checkpoint
+from training.export import export
 
 log = logging.getLogger(__name__)
 
@@ -46,18 +46,22 @@ class StepCallback(keras.callbacks.Callback):
 
 
 class ScalarLogger(StepCallback):
-    """Means since the last row, to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity."""
+    """Means since the last row, to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity.
 
-    def __init__(self, folder: Path, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
+    Counts the pictures, too, in the system's `memory`: a resumed run may go on with batches of another size.
+    """
+
+    def __init__(self, run: Run, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
         super().__init__(every, last)
-        self.path = folder / "metrics.jsonl"
+        self.path = run.metrics
         self.writer = writer
         self.batch_size = batch_size
         self.latest: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        cut_rows(self.path, self.step, self.every, lambda row: "images_per_second" in row)
+        rows.cut(self.path, self.step, self.every, lambda row: "images_per_second" in row)
+        self.images = self.model.memory.get("images", 0)
         self.since = (time.perf_counter(), self.step)
         self._keep_window()
 
@@ -81,6 +85,8 @@ class ScalarLogger(StepCallback):
                 f"{', '.join(bad)} became NaN or infinite by step {self.step + 1}; stopped. The checkpoints so "
                 "far are kept. A lower learning rate, or precision=float32, may help."
             )
+        self.images += self.batch_size
+        self.model.memory["images"] = self.images
         super().on_train_batch_end(batch, logs)
 
     def at(self, step: int) -> None:
@@ -92,8 +98,7 @@ class ScalarLogger(StepCallback):
         self.since = (now, step)
         if step % self.every == 0:  # a short last window stays open, for a run that is resumed with more steps
             self.model.reset_metrics()
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "images": step * self.batch_size, **self.latest}) + "\n")
+        rows.append(self.path, {"step": step, "images": self.images, **self.latest})
         with self.writer.as_default():
             for name, value in self.latest.items():
                 tf.summary.scalar(_tag(name), value, step=step)
@@ -110,7 +115,7 @@ class Samples(StepCallback):
 
     def __init__(
         self,
-        folder: Path,
+        run: Run,
         writer: tf.summary.SummaryWriter,
         draw: Callable[[], np.ndarray],
         chunks: dict[str, str],
@@ -118,7 +123,7 @@ class Samples(StepCallback):
         last: int,
     ):
         super().__init__(every, last)
-        self.folder = folder / "samples"
+        self.run = run
         self.writer = writer
         self.draw = draw
         self.chunks = chunks
@@ -126,7 +131,7 @@ class Samples(StepCallback):
     def at(self, step: int) -> None:
         self.images = self.draw()
         sheet = grid(to_uint8(self.images), columns=8)
-        save_png(self.folder / f"step_{step:08d}.png", sheet, self.chunks)
+        save_png(self.run.sample(step), sheet, self.chunks)
         with self.writer.as_default():
             tf.summary.image("samples", sheet[None], step=step)
 
@@ -134,17 +139,14 @@ class Samples(StepCallback):
 class Checkpoints(StepCallback):
     """Writes `checkpoints/` and the exported networks (`generator.keras`)."""
 
-    def __init__(self, folder: Path, exports: dict[str, keras.Model], keep: int, every: int, last: int):
+    def __init__(self, run: Run, keep: int, every: int, last: int):
         super().__init__(every, last)
-        self.folder = folder
-        self.exports = exports
+        self.run = run
         self.keep = keep
 
     def at(self, step: int) -> None:
-        checkpoint.save(self.folder / "checkpoints", self.model, self.keep)
-        for name, network in self.exports.items():
-            with atomic(self.folder / f"{name}.keras") as temporary:
-                network.save(temporary)
+        checkpoint.save(self.run, self.model, self.keep)
+        export(self.run, self.model)
 
 
 class GracefulStop(StepCallback):
@@ -220,19 +222,3 @@ def _tag(name: str) -> str:
         "_rate": "learning_rates",
     }  # fmt: skip
     return f"{next((g for end, g in groups.items() if name.endswith(end)), 'speed')}/{name}"
-
-
-def cut_rows(path: Path, step: int, every: int, ours: Callable[[dict], bool]) -> None:
-    """Drops `ours` that a straight run would not have: from between checkpoint and kill, and a short last one."""
-    if not path.exists():
-        return
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # the kill came while it was written
-            continue
-        if not ours(row) or row["step"] < step or (row["step"] == step and step % every == 0):
-            rows.append(line)
-    with atomic(path) as temporary:
-        temporary.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")

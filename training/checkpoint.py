@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.files import atomic
+from core.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -26,40 +26,36 @@ def variables(model: keras.Model) -> list[keras.Variable]:
     return [variable for variable in everything if variable.name != "learning_rate"]
 
 
-def save(folder: Path, model: keras.Model, keep: int) -> Path:
-    """Writes `folder/step_<step>.npz` and removes all but the `keep` newest. Raises `GessoError` on a full disk.
+def save(run: Run, model: keras.Model, keep: int) -> Path:
+    """Writes a checkpoint and removes all but the `keep` newest. Raises `GessoError` on a full disk.
 
-    An uncompressed zip of arrays: each member carries a CRC-32, so that damage is seen when it is read.
+    An uncompressed zip of arrays: each member carries a CRC-32, so that damage is seen when it is read. The
+    system's `memory` goes along.
     """
     step = int(model.step.numpy())
     arrays = {
         f"{i:04d} {variable.path}": keras.ops.convert_to_numpy(variable)
         for i, variable in enumerate(variables(model))
     }
-    meta = json.dumps({"step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name})
-    path = folder / f"step_{step:08d}.npz"
-    for left in folder.glob(".step_*.npz"):  # of a process that was killed while it wrote
+    meta = {"step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name}
+    path = run.checkpoint(step)
+    for left in path.parent.glob(".*.npz"):  # of a process that was killed while it wrote
         left.unlink(missing_ok=True)
     with atomic(path) as temporary:
-        np.savez(temporary, meta=np.array(meta), **arrays)
-    newest_first = [other for other in reversed(checkpoints(folder)) if other != path]
+        np.savez(temporary, meta=np.array(json.dumps(meta | {"memory": model.memory})), **arrays)
+    newest_first = [other for other in reversed(run.saved()) if other != path]
     for old in newest_first[keep - 1 :]:
         old.unlink(missing_ok=True)
     return path
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, oldest first."""
-    return sorted(path for path in folder.glob("step_*.npz") if re.fullmatch(r"step_\d{8,}\.npz", path.name))
-
-
-def restore(folder: Path, model: keras.Model) -> int:
+def restore(run: Run, model: keras.Model) -> int:
     """Loads the newest undamaged checkpoint into the compiled `model`; returns its step, 0 if there is none.
 
     A damaged one is passed over with a warning. Raises `GessoError` if one was written by other networks, or if
     all are damaged.
     """
-    paths = checkpoints(folder)
+    paths = run.saved()
     for path in reversed(paths):
         try:
             arrays, meta = _read(path)
@@ -73,11 +69,12 @@ def restore(folder: Path, model: keras.Model) -> int:
                 f"loss. Give precision={meta['precision']}."
             )
         _assign(path, arrays, variables(model))
+        model.memory = meta["memory"]
         if meta["precision"] != policy:
             log.warning("This run was in %s so far and goes on in %s.", meta["precision"], policy)
         return int(meta["step"])
     if paths:
-        raise GessoError(f"All {len(paths)} checkpoints in {folder} are damaged; start a new run.")
+        raise GessoError(f"All {len(paths)} checkpoints in {run.checkpoints} are damaged; start a new run.")
     return 0
 
 

@@ -17,6 +17,9 @@ PINNED = 0.99  # accuracy above which the discriminator is called the winner
 class CollapseMonitor(StepCallback):
     """At every sample grid: its diversity to TensorBoard, and warnings to log and TensorBoard, once for each fall.
 
+    What it has seen so far is kept in the system's `memory`: after a resume, a run that has collapsed is to be
+    measured by its best, not by what it has become.
+
     Args:
         reals: pictures of the data set, `[num, height, width, channels]`: diversity is counted in theirs.
         threshold: the logit between real and generated; without one (a critic, which estimates a distance, or the
@@ -42,19 +45,18 @@ class CollapseMonitor(StepCallback):
         self.best = 0.0
         self.warned: set[str] = set()
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        before = self.model.memory.get("collapse", {})
+        self.best, self.warned = before.get("best", 0.0), set(before.get("warned", ()))
+
     def at(self, step: int) -> None:
         if self.scale > 0:
             self._watch_samples(step)
-        accuracy = self.scalars.latest.get("discriminator_accuracy", 0.0)
-        self._warn(
-            "winner",
-            self.threshold is not None and accuracy > PINNED,
-            step,
-            f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
-            "little from it. What may help: penalty=r1, a lower "
-            "model.discriminator_optimizer.learning_rate, model.augment=[color,translation], "
-            "model.instance_noise=0.1.",
-        )
+        accuracy = self.scalars.latest.get("discriminator_accuracy")
+        if accuracy is not None:  # there may have been no row since a resume
+            self._watch_discriminator(step, accuracy)
+        self.model.memory["collapse"] = {"best": self.best, "warned": sorted(self.warned)}
 
     def _watch_samples(self, step: int) -> None:
         images = self.samples.images
@@ -70,6 +72,17 @@ class CollapseMonitor(StepCallback):
             f"The generator may be collapsing: the diversity of its samples is {now:.2f} of the real pictures', at "
             f"best it was {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a lower "
             "learning rate of the generator.",
+        )
+
+    def _watch_discriminator(self, step: int, accuracy: float) -> None:
+        self._warn(
+            "winner",
+            self.threshold is not None and accuracy > PINNED,
+            step,
+            f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
+            "little from it. What may help: penalty=r1, a lower "
+            "model.discriminator_optimizer.learning_rate, model.augment=[color,translation], "
+            "model.instance_noise=0.1.",
         )
 
     def _warn(self, name: str, failing: bool, step: int, text: str) -> None:

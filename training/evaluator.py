@@ -3,23 +3,27 @@
 import json
 import logging
 import math
-import shutil
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from core import rows
 from core.errors import GessoError
 from core.files import atomic
 from core.images import to_float
 from core.instantiate import build
+from core.run import Run
 from data import ImageDataset
 from evaluation import sets
 from metrics import fid
 from training import checkpoint
-from training.callbacks import StepCallback, cut_rows
+from training.callbacks import StepCallback
+from training.checks import draws
+from training.export import export
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +45,18 @@ class Evaluator:
         pictures, self.labels = dataset.pictures(dataset.drawn(config.evaluate_num))
         self.reals = to_float(pictures)
         self.batch_size, self.scale, self.reference = 64, 1.0, None
+        self.settings = self._settings(config, dataset)
         if len(self.reals) < config.evaluate_num:
             log.info("Evaluated with %d pictures: there are no more.", len(self.reals))
+
+    @classmethod
+    def checked(cls, config: DictConfig, dataset: ImageDataset) -> "Evaluator | None":
+        """Returns the evaluator of a configuration; None where it draws no pictures from noise. See `check`."""
+        if not draws(config):
+            return None
+        evaluator = cls(config, dataset)
+        evaluator.check()
+        return evaluator
 
     def check(self) -> None:
         """Compares the reals with themselves. Raises `GessoError` where a metric cannot be measured.
@@ -56,6 +70,17 @@ class Evaluator:
             raise GessoError(f"evaluate_num={len(self.reals)}: {error}") from error
         if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
             log.warning("%s", said)
+
+    def _settings(self, config: DictConfig, dataset: ImageDataset) -> dict[str, Any]:
+        """Returns what the objective's numbers depend on besides the model: only with the same do they compare."""
+        metric = next(iter(config.metrics.values()))
+        through = None if metric.of == "images" else OmegaConf.to_container(config.features, resolve=True)
+        weights = None if config.weights is None else Path(config.weights).expanduser().stat()
+        return {
+            "metric": OmegaConf.to_container(metric, resolve=True), "features": through,
+            "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.reals),
+            "image_shape": list(self.reals.shape[1:]), "data": dataset.fingerprint,
+        }  # fmt: skip
 
     def __call__(self, model: keras.Model) -> dict[str, float]:
         self._prepare()
@@ -79,37 +104,32 @@ class Evaluator:
 
 
 class EvaluationCallback(StepCallback):
-    """Every `every` steps and at the end: rows in `metrics.jsonl`, points in TensorBoard, and `best/`.
+    """Every `every` steps and at the end: rows of numbers, points in TensorBoard, and the run's `best`.
 
-    `best/` holds the networks and the checkpoint of the step with the best objective so far, as a run directory
-    does, and `score.json`.
+    `best` holds the networks and the checkpoint of the step with the best objective so far, and what that is. Only
+    numbers that depend on the same are compared: with another metric or other data, it begins anew.
     """
 
     def __init__(
         self,
-        folder: Path,
+        run: Run,
         writer: tf.summary.SummaryWriter,
         evaluator: Evaluator,
-        exports: dict[str, keras.Model],
-        batch_size: int,
         every: int,
         last: int,
     ):
         super().__init__(every, last)
-        self.folder = folder
+        self.run = run
         self.writer = writer
         self.evaluator = evaluator
-        self.exports = exports
-        self.batch_size = batch_size
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        cut_rows(self.folder / "metrics.jsonl", self.step, self.every, self._is_ours)
+        rows.cut(self.run.metrics, self.step, self.every, self._is_ours)
 
     def at(self, step: int) -> None:
         values = self.evaluator(self.model)
-        with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "images": step * self.batch_size, **values}) + "\n")
+        rows.append(self.run.metrics, {"step": step, "images": self.model.memory["images"], **values})
         with self.writer.as_default():
             for name, value in values.items():
                 tf.summary.scalar(f"evaluation/{name}", value, step=step)
@@ -121,23 +141,23 @@ class EvaluationCallback(StepCallback):
     def _keep(self, step: int, value: float) -> None:
         if not math.isfinite(value):
             return
-        best = self.folder / "best"
-        score = best / "score.json"
-        if score.is_file():
-            before = json.loads(score.read_text(encoding="utf-8"))
-            same = (before["objective"], before.get("num")) == (self.evaluator.objective, len(self.evaluator.reals))
-            if same and self.evaluator.sign * value >= self.evaluator.sign * before["value"]:
-                return
-            score.unlink()  # until all that it is about has been written
-        best.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(best, self.model, keep=1)
-        for name, network in self.exports.items():
-            with atomic(best / f"{name}.keras") as temporary:
-                network.save(temporary)
-        if (classes := self.folder / "classes.json").is_file():
-            with atomic(best / "classes.json") as temporary:
-                shutil.copyfile(classes, temporary)
+        score, mine = self.run.best_score, self.evaluator
+        before = _read(score)
+        same = before is not None and before["settings"] == mine.settings
+        if same and mine.sign * value >= mine.sign * before["value"]:
+            return
+        score.unlink(missing_ok=True)  # until all that it is about has been written
+        checkpoint.save(self.run.best, self.model, keep=1)
+        export(self.run.best, self.model)
+        content = {"step": step, "objective": mine.objective, "value": value, "settings": mine.settings}
         with atomic(score) as temporary:
-            num = len(self.evaluator.reals)
-            content = {"step": step, "objective": self.evaluator.objective, "value": value, "num": num}
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _read(score: Path) -> dict[str, Any] | None:
+    """Returns what stands in a score file; None if there is none, or it is damaged."""
+    try:
+        content = json.loads(score.read_text(encoding="utf-8"))
+        return content if isinstance(content["value"], float) and "settings" in content else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None

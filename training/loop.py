@@ -5,29 +5,50 @@ import json
 import logging
 from collections.abc import Collection
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
-from core.errors import GessoError
+from core.errors import GessoError, Stopped
 from core.files import atomic
 from core.images import provenance
 from core.instantiate import build
+from core.run import Run
 from data import Dataset
 from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
 from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
+from training.export import export
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Training:
+    """What is trained, on what, and where it is written.
+
+    `name` is that of the model, for pictures' provenance; `seed` is of noise and the order of pictures; without an
+    `evaluator`, nothing is evaluated on the way.
+    """
+
+    run: Run
+    config: DictConfig
+    dataset: Dataset
+    name: str
+    seed: int
+    evaluator: Evaluator | None = None
+
+
 def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
-    """The compiled model of a configuration, with the weights that `seed` gives it whatever was made before."""
+    """Returns the compiled model of a configuration, its weights those of `seed` whatever was made before.
+
+    The system is built from its keys in the configuration and those facts of the data that its signature names.
+    """
     policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
     keras.config.set_dtype_policy(policy)  # which that forgets
@@ -53,57 +74,67 @@ def _parameters(target: str) -> Collection[str]:
     return inspect.signature(builder.func).parameters
 
 
-def fit(
-    config: DictConfig,
-    model: keras.Model,
-    dataset: Dataset,
-    folder: Path,
-    name: str,
-    seed: int,
-    last: int,
-    evaluator: Evaluator | None = None,
-) -> int | None:
-    """Trains `model` from the step that it has to step `last`; writes the run directory `folder`.
+def fit(training: Training, model: keras.Model, last: int) -> None:
+    """Trains `model` from the step that it has to step `last`; writes the run directory.
 
-    With `evaluator`, evaluates it now and then. Returns the number of the signal (Ctrl-C) that ended it before its
-    time, or None.
+    If it is there already, exports it once more: a kill may have come between its last checkpoint and that. Raises
+    `Stopped` when a signal (Ctrl-C) ends it before its time, after a checkpoint, and `DivergedError` when a
+    loss becomes NaN or infinite.
     """
-    start = int(model.step.numpy())
-    writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
-    examples = dataset.examples(64)
+    run, config, start = training.run, training.config, int(model.step.numpy())
+    if start >= last:
+        log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
+        export(run, model)
+        return
+    log.info(
+        "%s on %d pictures of %s, steps %d to %d: %s",
+        training.name, len(training.dataset), training.dataset.spec.name, start, last, run.folder,
+    )  # fmt: skip
+    batch_size = config.batch_size * model.batches_per_step
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    scalars = callbacks.ScalarLogger(run, writer, batch_size, config.log_every, last)
+    checkpoints = callbacks.Checkpoints(run, config.keep_checkpoints, config.checkpoint_every, last)
+    progress, stop = callbacks.Progress(scalars, last), callbacks.GracefulStop(checkpoints, last)
+    watching = _watching(training, model, writer, scalars, last)
+    with closing(writer), closing(progress), stop:
+        model.fit(
+            training.dataset.stream(batch_size, training.seed, start_step=start),
+            epochs=-(-(last - start) // config.checkpoint_every),
+            steps_per_epoch=config.checkpoint_every,
+            # Checkpoints after the others: a killed run that has one has all that was done before it.
+            callbacks=[scalars, *watching, checkpoints, progress, stop],
+            verbose=0,
+            shuffle=False,  # the stream is shuffled
+        )
+    if stop.signal is not None:
+        raise Stopped(stop.signal)
+
+
+def _watching(
+    training: Training,
+    model: keras.Model,
+    writer: tf.summary.SummaryWriter,
+    scalars: callbacks.ScalarLogger,
+    last: int,
+) -> list[callbacks.StepCallback]:
+    """Returns what looks at the pictures now and then, and shows the data's before the first step."""
+    run, config, evaluator = training.run, training.config, training.evaluator
+    examples = training.dataset.examples(64)
     *_, last_kind = examples.values()
     reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
-    tensorboard.describe(config, folder, writer, reals, start)
-    if dataset.spec.class_names:
-        with atomic(folder / "classes.json") as path:
-            path.write_text(json.dumps(dataset.spec.class_names, ensure_ascii=False) + "\n", encoding="utf-8")
-    if task := dataset.spec.task:  # stylize.py makes sources the same way
-        with atomic(folder / "translator.json") as path:
+    tensorboard.describe(config, run, writer, reals, int(model.step.numpy()))
+    if task := training.dataset.spec.task:  # stylize.py makes sources the same way
+        with atomic(run.translator) as path:
             path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
-    chunks = provenance(name, config, seed)
-    batch_size = config.batch_size * model.batches_per_step
-    scalars = callbacks.ScalarLogger(folder, writer, batch_size, config.log_every, last)
-    checkpoints = callbacks.Checkpoints(
-        folder, model.exports, config.keep_checkpoints, config.checkpoint_every, last
-    )
-    samples = callbacks.Samples(folder, writer, partial(model.preview, examples), chunks, config.sample_every, last)
-    every = [scalars, samples]
+    chunks = provenance(training.name, config, training.seed)
+    draw = partial(model.preview, examples)
+    samples = callbacks.Samples(run, writer, draw, chunks, config.sample_every, last)
+    watching: list[callbacks.StepCallback] = [samples]
     if draws(config):
-        every += [
+        watching += [
             collapse.CollapseMonitor(writer, samples, scalars, reals, model.threshold, config.sample_every, last)
         ]
     if evaluator is not None:
         often = config.evaluate_every or last + 1  # at the end alone
-        every += [EvaluationCallback(folder, writer, evaluator, model.exports, batch_size, often, last)]
-    every += [checkpoints]  # after the others: a killed run that has one has all that was done before it
-    progress, stop = callbacks.Progress(scalars, last), callbacks.GracefulStop(checkpoints, last)
-    with closing(writer), closing(progress), stop:
-        model.fit(
-            dataset.stream(batch_size, seed, start_step=start),
-            epochs=-(-(last - start) // config.checkpoint_every),
-            steps_per_epoch=config.checkpoint_every,
-            callbacks=[*every, progress, stop],
-            verbose=0,
-            shuffle=False,  # the stream is shuffled
-        )
-    return stop.signal
+        watching += [EvaluationCallback(run, writer, evaluator, often, last)]
+    return watching

@@ -4,68 +4,68 @@ import json
 import logging
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
-
-from omegaconf import DictConfig
 
 from core.errors import DivergedError
 from core.files import atomic
-from data import Dataset
+from core.run import Run
 from training import checkpoint, loop
-from training.evaluator import Evaluator
+from training.loop import Training
 
 log = logging.getLogger(__name__)
 
 
-def best_seed(
-    config: DictConfig, dataset: Dataset, folder: Path, name: str, evaluator: Evaluator
-) -> tuple[int, int | None]:
+def with_best_seed(training: Training) -> Training:
     """Trains from `restarts` seeds for `restart_steps` each; the best one's state becomes the start of the run.
 
-    Candidates are runs of their own in `<folder>/restarts/seed_<seed>/`; their scores by `evaluator` stand in
-    `<folder>/restarts/scores.json`, null where a seed's losses did not stay finite. What was done before an
-    interruption is not done again. Returns the best seed, and the signal that interrupted, if any. Raises
-    `DivergedError` if no seed's losses stayed finite.
+    The tries are runs of their own, `Run.restart(seed)`; their scores by the evaluator are kept, null where a
+    seed's losses did not stay finite. What was done before an interruption is not done again. Raises
+    `DivergedError` if no seed's losses stayed finite, and `Stopped` as `loop.fit`.
     """
-    path = folder / "restarts" / "scores.json"
-    scores = {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
+    run, config, evaluator = training.run, training.config, training.evaluator
+    scores = _read(run.restart_scores)
     for seed in range(config.seed, config.seed + config.restarts):
-        if seed in scores:
-            continue
-        candidate = _folder(folder, seed)
-        log.info("Restart with seed %d, %d steps: %s", seed, config.restart_steps, candidate)
-        model = loop.make(config, dataset, seed)
-        try:
-            if checkpoint.restore(candidate / "checkpoints", model) < config.restart_steps:
-                signal = loop.fit(config, model, dataset, candidate, name, seed, config.restart_steps)
-                if signal is not None:
-                    return seed, signal
-            score = evaluator(model)[evaluator.objective]
-            scores[seed] = score if math.isfinite(score) else None
-            log.info("Restart with seed %d: %s %.4g", seed, evaluator.objective, score)
-        except DivergedError as error:
-            log.warning("Restart with seed %d: %s", seed, error)
-            scores[seed] = None
-        with atomic(path) as temporary:
-            temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        if seed not in scores:
+            scores[seed] = _score(replace(training, run=run.restart(seed), seed=seed))
+            with atomic(run.restart_scores) as temporary:
+                temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     finite = {seed: evaluator.sign * score for seed, score in scores.items() if score is not None}
     if not finite:
         raise DivergedError(
-            f"None of {len(scores)} seeds went well: {path}. Lower learning rates, or precision=float32, may help."
+            f"None of {len(scores)} seeds went well: {run.restart_scores}. Lower learning rates, or "
+            "precision=float32, may help."
         )
     best = min(finite, key=lambda seed: (finite[seed], seed))
-    if not checkpoint.checkpoints(folder / "checkpoints"):
+    if not run.saved():
         log.info("The best of %d seeds is %d; going on from it.", len(scores), best)
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-        source = checkpoint.checkpoints(_folder(folder, best) / "checkpoints")[-1]
-        for start, end in (
-            (_folder(folder, best) / "metrics.jsonl", folder / "metrics.jsonl"),
-            (source, folder / "checkpoints" / source.name),
-        ):
-            with atomic(end) as temporary:
-                shutil.copyfile(start, temporary)
-    return best, None
+        _take_over(run.restart(best), run)
+    return replace(training, seed=best)
 
 
-def _folder(folder: Path, seed: int) -> Path:
-    return folder / "restarts" / f"seed_{seed}"
+def _read(path: Path) -> dict[int, float | None]:
+    return {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
+
+
+def _score(attempt: Training) -> float | None:
+    """Returns how good a try is; None if its losses, or that, did not stay finite."""
+    config, evaluator, seed = attempt.config, attempt.evaluator, attempt.seed
+    log.info("Restart with seed %d:", seed)
+    model = loop.make(config, attempt.dataset, seed)
+    try:
+        checkpoint.restore(attempt.run, model)
+        loop.fit(replace(attempt, evaluator=None), model, config.restart_steps)
+        score = evaluator(model)[evaluator.objective]
+    except DivergedError as error:
+        log.warning("Restart with seed %d: %s", seed, error)
+        return None
+    log.info("Restart with seed %d: %s %.4g", seed, evaluator.objective, score)
+    return score if math.isfinite(score) else None
+
+
+def _take_over(there: Run, here: Run) -> None:
+    """Makes the end of one run the beginning of another: its rows, then its last checkpoint."""
+    last = there.saved()[-1]
+    for start, end in ((there.metrics, here.metrics), (last, here.checkpoints / last.name)):
+        with atomic(end) as temporary:
+            shutil.copyfile(start, temporary)

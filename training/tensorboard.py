@@ -1,7 +1,6 @@
 """What TensorBoard shows of a run before its first step: its configuration and a grid of its data."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +10,7 @@ from tensorboard.plugins.hparams import api as hparams
 
 from core.config import leaves
 from core.images import grid, save_png, to_uint8
+from core.run import Run
 
 GROUPS = ("experiment", "model", "loss", "dataset")
 # Where a run writes to or how often says nothing about its result.
@@ -20,21 +20,21 @@ _BESIDE = (
 )  # fmt: skip
 
 
-def describe(
-    config: DictConfig, folder: Path, writer: tf.summary.SummaryWriter, reals: np.ndarray, step: int
-) -> None:
+def describe(config: DictConfig, run: Run, writer: tf.summary.SummaryWriter, reals: np.ndarray, step: int) -> None:
     """Writes the composed configuration as text, its values as hyperparameters, and `samples/reals.png`.
 
     `reals`: float images `[num, height, width, channels]` in [-1, 1]; `step`: where this part of the run starts.
     """
     sheet = grid(to_uint8(reals))
     chunks = {"Source": "Pictures of the data set, not made by a neural network"}
-    save_png(folder / "samples" / "reals.png", sheet, chunks)
+    save_png(run.reals, sheet, chunks)
     with writer.as_default():
         text = OmegaConf.to_yaml(config, resolve=True)
         tf.summary.text("config", "\n".join(f"    {line}" for line in text.splitlines()), step=step)
         tf.summary.image("reals", sheet[None], step=step)
-        trial = "/".join(folder.absolute().parts[-2:])  # <sweep>/<job>, as the table's narrow column can show it
+        trial = "/".join(
+            run.folder.absolute().parts[-2:]
+        )  # <sweep>/<job>, as the table's narrow column can show it
         hparams.hparams(hyperparameters(config, HydraConfig.get().runtime.choices), trial_id=trial)
 
 

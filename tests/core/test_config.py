@@ -3,11 +3,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from core.checks import without_blocks
-from core.cli import ROOT, _slug
+from core.cli import ROOT
 from core.config import check_types, explain, leaves
 from core.errors import GessoError
 from core.instantiate import build
-from core.overrides import resume_arguments, resumed, store
+from core.overrides import begin, resume_arguments, resumed
+from core.run import Run
+from core.sweeps import slug
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_wrong_arguments_are_said_in_words():
 
 def test_slug_needs_no_quoting(monkeypatch):
     monkeypatch.setattr("sys.argv", ["train.py", "-m", "model=dcgan", "seed=1,2"])
-    assert _slug("model=dcgan,seed=1,dataset.root=../my data") == "seed-1_dataset.root-..-my-data"
+    assert slug("model=dcgan,seed=1,dataset.root=../my data") == "seed-1_dataset.root-..-my-data"
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     config = again(run, composed, "steps=20")
     assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
     assert OmegaConf.load(run / ".hydra" / "config.yaml").steps == 10  # until its checkpoint has been read
-    store(config, run)
+    begin(config, Run(run))
     kept = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
 
@@ -149,7 +151,7 @@ def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
 
 def test_resume_back_to_what_the_run_began_with(run, composed):
     rate = "model.generator_optimizer.learning_rate"
-    store(again(run, composed, f"{rate}=0.01"), run)
+    begin(again(run, composed, f"{rate}=0.01"), Run(run))
     assert again(run, composed, "steps=20").model.generator_optimizer.learning_rate == 0.01
     assert again(run, composed, f"{rate}=0.0002").model.generator_optimizer.learning_rate == 0.0002
 
@@ -157,7 +159,7 @@ def test_resume_back_to_what_the_run_began_with(run, composed):
 def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run, composed):
     config = again(run, composed, "loss=hinge", "metrics=[kid]")
     assert "label_smoothing" not in config.loss.discriminator_loss and list(config.metrics) == ["kid"]
-    store(config, run)
+    begin(config, Run(run))
     assert "hinge" in again(run, composed, "steps=20").loss.generator_loss._target_
     smoothed = again(run, composed, "loss=non_saturating", "loss.discriminator_loss.label_smoothing=0.1")
     assert smoothed.loss.discriminator_loss.label_smoothing == 0.1

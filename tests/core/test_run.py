@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.errors import GessoError
 from core.run import Run
 
 
@@ -44,5 +45,12 @@ def test_classes_of_now_and_of_before(run):
     assert run.class_names() == [] and run.translation() == {}
     (run.folder / "classes.json").write_text('["a", "b"]')
     assert run.class_names() == ["a", "b"]
-    run.data.write_text('{"classes": ["c"]}')
+    run.data.write_text('{"name": "x", "classes": ["c"], "num": 1, "fingerprint": "0"}')
     assert run.class_names() == ["c"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"classes": ["c"]}', "{"])
+def test_damaged_data_is_said_so(run, text):
+    run.data.write_text(text)
+    with pytest.raises(GessoError, match=r"data\.json is damaged"):
+        run.load_data()

@@ -8,6 +8,7 @@ import pytest
 from compare import find, merged, single
 from core.errors import GessoError
 from core.results import last_values, write_result
+from core.run import Run
 
 
 @pytest.fixture
@@ -20,16 +21,26 @@ def sweep(tmp_path) -> Path:
         row = {"step": 10, "images": 80, "fid": value, "recall": value}
         (folder / "metrics.jsonl").write_text('{"step": 5, "fid": 0}\n' + json.dumps(row) + "\n")
         overrides = [f"loss={loss}", "seed=7", f"seed={seed}", "steps=10", *["resume=there"] * (seed == 2)]
-        write_result(folder, *last_values(folder), "fid", {"fid": "min", "recall": "max"}, overrides)
-    for name in ("5_x", "0_x/restarts/seed_1"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "metrics.jsonl").touch()
+        run = begun(folder, overrides)
+        write_result(run, *last_values(run), "fid", {"fid": "min", "recall": "max"}, overrides)
+    begun(tmp_path / "5_x", ["loss=hinge", "seed=3"]).metrics.write_text('{"step": 5, "fid": 0}\n{"step": 10, "f')
+    (tmp_path / "0_x" / "restarts" / "seed_1").mkdir(parents=True)
+    (tmp_path / "0_x" / "restarts" / "seed_1" / "metrics.jsonl").touch()
     return tmp_path
+
+
+def begun(folder: Path, overrides: list[str], script: str = "train") -> Run:
+    """What a sweep makes before it starts a job."""
+    run = Run(folder)
+    run.overrides.parent.mkdir(parents=True)
+    run.overrides.write_text(json.dumps(overrides))
+    run.hydra.write_text(json.dumps({"hydra": {"job": {"name": script}}}))
+    return run
 
 
 def test_runs_are_named_by_what_sets_them_apart(sweep):
     runs, unfinished = find(str(sweep))
-    assert [path.name for path in unfinished] == ["5_x"]
+    assert [run.folder.name for run in unfinished] == ["5_x"]
     assert single(runs, "fid") == {
         "loss=hinge seed=1": {"fid": 3, "step": 10}, "loss=hinge seed=2": {"fid": 5, "step": 10},
         "loss=nan seed=1": {"fid": pytest.approx(float("nan"), nan_ok=True), "step": 10},
@@ -39,6 +50,23 @@ def test_runs_are_named_by_what_sets_them_apart(sweep):
     assert means["loss=hinge"] == {"fid": 4, "deviation": pytest.approx(2**0.5), "least": 3, "most": 5, "runs": 2}
     with pytest.raises(GessoError, match="do not differ in it"):
         merged(runs, "fid", "steps")
+
+
+def test_every_job_that_was_begun_is_listed_with_why_it_failed(sweep, script):
+    """Also one that died before its first row; not what another script wrote."""
+    (sweep / "5_x" / "train.log").write_text(
+        "[2026-01-01 10:00:00,000][x][INFO] python train.py\n"
+        "[2026-01-01 10:00:01,000][x][ERROR] Error: no such data\n"
+    )
+    begun(sweep / "6_x", ["loss=wgan", "seed=3"])
+    begun(sweep / "7_x", ["num=3"], "generate")
+    begun(sweep / "8_x", []).hydra.write_text("{")
+    _, unfinished = find(str(sweep))
+    why = {run.folder.name: run.why for run in unfinished}
+    assert why.keys() == {"5_x", "6_x", "8_x"}
+    assert why["5_x"] == "no such data" and "killed" in why["6_x"] and "is damaged" in why["8_x"]
+    done = script("compare.py", f"runs={sweep}")
+    assert done.returncode == 0 and "loss=hinge seed=3: no such data" in done.stderr, done.stderr
 
 
 def test_the_same_run_twice_is_two_rows(sweep):
@@ -54,7 +82,7 @@ def test_the_table(sweep, script):
         ["1", "loss=wgan", "seed=1"], ["2", "loss=hinge", "seed=1"], ["3", "loss=hinge", "seed=2"],
         ["4", "loss=wgan", "seed=2"], ["5", "loss=nan", "seed=1"],
     ]  # fmt: skip
-    assert "Not finished" in done.stderr and "5_x" in done.stderr
+    assert "Not finished" in done.stderr and "5_x: at step 5" in done.stderr
     done = script("compare.py", f"runs={sweep}", "by=recall")
     assert [line.split()[1:3] for line in done.stdout.splitlines()[1:3]] == [
         ["loss=wgan", "seed=2"], ["loss=hinge", "seed=2"],

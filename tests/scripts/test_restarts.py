@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from training.checkpoint import checkpoints
+from core.run import Run
 
 TINY = (
     "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40", "log_every=4", "sample_every=20",
@@ -29,7 +29,7 @@ def test_the_best_seed_goes_on(script, tmp_path):
     # What goes on is what that seed gives alone.
     done = script("train.py", *TINY[:-4], f"seed={best}", f"hydra.run.dir={alone}")
     assert done.returncode == 0, done.stderr
-    ours, theirs = (np.load(checkpoints(folder / "checkpoints")[-1]) for folder in (run, alone))
+    ours, theirs = (np.load(Run(folder).saved()[-1]) for folder in (run, alone))
     assert ours.files == theirs.files
     for name in ours.files:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
@@ -44,6 +44,6 @@ def test_the_best_seed_goes_on(script, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Restart with seed 6" in done.stderr and "Restart with seed 5" not in done.stderr
     assert json.loads((again / "restarts" / "scores.json").read_text()) == scores
-    resumed = np.load(checkpoints(again / "checkpoints")[-1])
+    resumed = np.load(Run(again).saved()[-1])
     for name in ours.files:
         np.testing.assert_array_equal(ours[name], resumed[name], err_msg=name)

@@ -16,7 +16,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from training.checkpoint import checkpoints
+from core.run import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = (
@@ -34,7 +34,7 @@ def without_time(run: Path) -> list[dict]:
 
 
 def assert_same_state(one: Path, other: Path) -> None:
-    a, b = (np.load(checkpoints(run / "checkpoints")[-1], allow_pickle=False) for run in (one, other))
+    a, b = (np.load(Run(run).saved()[-1], allow_pickle=False) for run in (one, other))
     assert a.files == b.files
     for name in a.files:
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
@@ -118,7 +118,8 @@ def test_same_command_same_result(straight, tmp_path, script):
     value = json.loads((straight / "result.json").read_text())["values"]["sliced_wasserstein"]
     assert json.loads((same / "result.json").read_text())["values"]["sliced_wasserstein"] == value
     best = json.loads((same / "best" / "score.json").read_text())
-    assert best == {"step": 50, "objective": "sliced_wasserstein", "value": value, "num": 40}
+    assert best.items() >= {"step": 50, "objective": "sliced_wasserstein", "value": value}.items()
+    assert best["settings"]["num"] == 40
     assert (same / "best" / "generator.keras").is_file()
 
 
@@ -131,10 +132,10 @@ def test_killed_and_resumed_is_the_straight_run(straight, tmp_path):
     for attempt in range(30):
         child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         command = [sys.executable, str(ROOT / "train.py"), f"resume={run}"]
-        before = len(checkpoints(run / "checkpoints")) and checkpoints(run / "checkpoints")[-1].name
+        before = len(Run(run).saved()) and Run(run).saved()[-1].name
         if len(moments) < 3:
             while child.poll() is None:  # to the middle of things: training, writing, exporting
-                found = checkpoints(run / "checkpoints")
+                found = Run(run).saved()
                 if found and found[-1].name != before:
                     break
                 time.sleep(0.005)
@@ -186,13 +187,13 @@ def test_a_terminated_sweep_ends_its_job(tmp_path):
     sweep = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     run = tmp_path / "0_seed-1"
     for _ in range(600):
-        if checkpoints(run / "checkpoints") or sweep.poll() is not None:
+        if Run(run).saved() or sweep.poll() is not None:
             break
         time.sleep(0.1)
     sweep.send_signal(signal.SIGTERM)
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == 130 and "The sweep is interrupted" in errors, errors
-    assert rows(run)[-1]["step"] <= int(checkpoints(run / "checkpoints")[-1].stem.removeprefix("step_"))
+    assert rows(run)[-1]["step"] <= int(Run(run).saved()[-1].stem.removeprefix("step_"))
 
 
 def test_changed_architecture_is_refused(straight, script):
@@ -210,7 +211,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(straight, tmp_path, script
     done = script("train.py", f"resume={run}", "steps=90", "model.generator_optimizer.learning_rate=1e38")
     assert done.returncode == 1, done.stderr
     assert "NaN or infinite" in done.stderr and "Traceback" not in done.stderr
-    assert checkpoints(run / "checkpoints")[-1].name == "step_00000050.npz"
+    assert Run(run).saved()[-1].name == "step_00000050.npz"
     assert_same_state(straight, run)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from core.errors import GessoError
+from core.run import Run
 from losses import adversarial
 from models.gan import GAN
 from models.networks import dcgan
@@ -54,10 +55,12 @@ def test_covers_weights_averages_optimizers_step_and_running_means():
 def test_restore_brings_back_every_bit(tmp_path):
     model = make()
     train(model, 2)
-    checkpoint.save(tmp_path, model, keep=2)
+    model.memory = {"images": 8, "collapse": {"best": 0.1}}
+    checkpoint.save(Run(tmp_path), model, keep=2)
     saved = state(model)
     other = make(seed=5)
-    assert checkpoint.restore(tmp_path, other) == 2
+    assert checkpoint.restore(Run(tmp_path), other) == 2
+    assert other.memory == {"images": 8, "collapse": {"best": 0.1}}
     for one, two in zip(saved, state(other), strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -66,61 +69,61 @@ def test_keeps_the_newest(tmp_path):
     model = make()
     for _ in range(4):
         train(model, 1)
-        checkpoint.save(tmp_path / "max", model, keep=5)
-    assert len(checkpoint.checkpoints(tmp_path / "max")) == 4
+        checkpoint.save(Run(tmp_path / "max"), model, keep=5)
+    assert len(Run(tmp_path / "max").saved()) == 4
     model = make()
     for _ in range(4):
         train(model, 1)
-        checkpoint.save(tmp_path, model, keep=2)
-    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step_00000003.npz", "step_00000004.npz"]
+        checkpoint.save(Run(tmp_path), model, keep=2)
+    assert [p.name for p in Run(tmp_path).saved()] == ["step_00000003.npz", "step_00000004.npz"]
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_written_stays(tmp_path):
     model = make()
     train(model, 2)
-    checkpoint.save(tmp_path, model, keep=1)
-    (tmp_path / ".step_00000003.abc.npz").touch()
+    checkpoint.save(Run(tmp_path), model, keep=1)
+    (Run(tmp_path).checkpoints / ".step_00000003.abc.npz").touch()
     earlier = make()
     train(earlier, 1)
-    checkpoint.save(tmp_path, earlier, keep=1)  # as best/ does after a resume from further back
-    assert [path.name for path in tmp_path.iterdir()] == ["step_00000001.npz"]
+    checkpoint.save(Run(tmp_path), earlier, keep=1)  # as best/ does after a resume from further back
+    assert [path.name for path in Run(tmp_path).checkpoints.iterdir()] == ["step_00000001.npz"]
 
 
 def test_another_precision_is_named(tmp_path, monkeypatch):
     model = make()
     monkeypatch.setattr(keras.config, "dtype_policy", lambda: SimpleNamespace(name="mixed_float16"))
-    checkpoint.save(tmp_path, model, keep=1)
+    checkpoint.save(Run(tmp_path), model, keep=1)
     monkeypatch.undo()
     with pytest.raises(GessoError, match=r"Give precision=mixed_float16"):
-        checkpoint.restore(tmp_path, model)
+        checkpoint.restore(Run(tmp_path), model)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty"])
 def test_damaged_newest_falls_back(tmp_path, damage, caplog):
     model = make()
     train(model, 1)
-    checkpoint.save(tmp_path, model, keep=3)
+    checkpoint.save(Run(tmp_path), model, keep=3)
     good = state(model)
     train(model, 1)
-    newest = checkpoint.save(tmp_path, model, keep=3)
+    newest = checkpoint.save(Run(tmp_path), model, keep=3)
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1  # one bit
     newest.write_bytes({"truncated": content[:-1000], "flipped": content, "empty": b""}[damage])
     other = make(seed=3)
-    assert checkpoint.restore(tmp_path, other) == 1
+    assert checkpoint.restore(Run(tmp_path), other) == 1
     assert "is damaged" in caplog.text and newest.name in caplog.text
     for one, two in zip(good, state(other), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_all_damaged_is_an_error_and_none_is_the_start(tmp_path):
-    assert checkpoint.restore(tmp_path, make()) == 0
-    checkpoint.save(tmp_path, make(), keep=1).write_bytes(b"PK")
+    assert checkpoint.restore(Run(tmp_path), make()) == 0
+    checkpoint.save(Run(tmp_path), make(), keep=1).write_bytes(b"PK")
     with pytest.raises(GessoError, match="damaged"):
-        checkpoint.restore(tmp_path, make())
+        checkpoint.restore(Run(tmp_path), make())
 
 
 def test_other_networks_are_refused_in_words(tmp_path):
-    checkpoint.save(tmp_path, make(width=2), keep=1)
+    checkpoint.save(Run(tmp_path), make(width=2), keep=1)
     with pytest.raises(GessoError, match=r"other networks.*there.*here"):
-        checkpoint.restore(tmp_path, make(width=3))
+        checkpoint.restore(Run(tmp_path), make(width=3))

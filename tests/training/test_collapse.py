@@ -1,3 +1,4 @@
+import json
 import logging
 
 import numpy as np
@@ -27,7 +28,7 @@ def health(tmp_path):
     watch = CollapseMonitor(
         tf.summary.create_file_writer(str(tmp_path)), samples, scalars, reals, 0.0, every=1, last=9
     )
-    watch.set_model(Stub(num_classes=0))
+    watch.set_model(Stub(num_classes=0, memory={}))
     return watch
 
 
@@ -90,3 +91,32 @@ def test_winning_discriminator(health, caplog):
     health.warned.clear()
     health.at(2)
     assert not caplog.records
+
+
+def test_what_it_knows_is_kept_over_a_resume(health, caplog):
+    """Else a run that has collapsed would be measured by what it has become."""
+    reals = health.samples.images
+    health.at(1)
+    health.samples.images = 0.4 * reals
+    health.at(2)
+    memory = json.loads(json.dumps(health.model.memory))
+    caplog.clear()
+    resumed = CollapseMonitor(health.writer, health.samples, health.scalars, reals, 0.0, every=1, last=9)
+    resumed.set_model(Stub(num_classes=0, memory=memory, step=Stub(numpy=lambda: 2)))
+    resumed.on_train_begin()
+    assert resumed.best == pytest.approx(1.0)
+    resumed.at(3)
+    assert not caplog.records  # it was warned of before
+    health.samples.images = reals
+    resumed.at(4)
+    health.samples.images = 0.4 * reals
+    resumed.at(5)
+    assert "is 0.40 of" in caplog.text
+
+
+def test_no_row_since_a_resume_says_nothing_of_the_discriminator(health):
+    health.scalars.latest["discriminator_accuracy"] = 0.995
+    health.at(1)
+    health.scalars.latest.clear()
+    health.at(2)
+    assert "winner" in health.warned

@@ -10,6 +10,7 @@ from hydra import initialize_config_dir
 from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import to_float
+from core.run import Run
 from data import ImageDataset
 from metrics.features import pixels, scale_of
 from metrics.kid import kid
@@ -94,13 +95,43 @@ def test_nan_is_never_the_best(tmp_path, monkeypatch):
     from training import evaluator
 
     monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
-    judge = SimpleNamespace(objective="kid", sign=1, reals=IMAGES)
-    evaluation = evaluator.EvaluationCallback(tmp_path, None, judge, {}, 1, 1, 9)
-    evaluation.set_model(SimpleNamespace())
+    judge = SimpleNamespace(objective="kid", sign=1, settings={"num": 40})
+    evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, 1, 9)
+    evaluation.set_model(SimpleNamespace(exports={}))
     for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
         evaluation._keep(step, value)
         score = tmp_path / "best" / "score.json"
         assert (json.loads(score.read_text())["step"] if score.is_file() else None) == best
-    judge.objective = "fid"  # as when a resumed run is ranked by another metric
+    judge.settings = {"num": 41}  # as when a resumed run is ranked by another metric, or by more pictures
     evaluation._keep(6, 40.0)
     assert json.loads((tmp_path / "best" / "score.json").read_text())["step"] == 6
+
+
+def test_the_best_is_compared_with_its_like_alone(tmp_path, monkeypatch):
+    """What the number depends on: metric, options, features, how many pictures, and which."""
+    from training import evaluator
+
+    monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
+    kid, run = ["metrics=[kid]", "features=pixels", "evaluate_num=30"], Run(tmp_path)
+    others = [[*kid, "metrics.kid.function.num=7"], [*kid, "evaluate_num=20"], ["evaluate_num=30"]]
+
+    def keep(step: int, value: float, overrides: list[str], dataset=DATASET) -> int:
+        callback = evaluator.EvaluationCallback(run, None, Evaluator(composed(*overrides), dataset), 1, 9)
+        callback.set_model(SimpleNamespace(exports={}))
+        callback._keep(step, value)
+        return json.loads(run.best_score.read_text())["step"]
+
+    assert [keep(1, 0.5, kid), keep(2, 0.6, kid), keep(3, 0.4, kid), keep(4, 0.5, kid)] == [1, 1, 3, 3]
+    for step, overrides in enumerate(others, 5):
+        assert keep(step, 9.0, overrides) == step
+    assert keep(8, 99.0, others[-1], ImageDataset("made", IMAGES[::-1].copy())) == 8
+    run.best_score.write_text('{"step": 8')
+    assert keep(9, 999.0, kid) == 9
+
+
+def test_metrics_beside_the_objective_do_not_matter_to_the_best():
+    first, second = (
+        Evaluator(composed(f"metrics=[{names}]", "features=pixels", "evaluate_num=20"), DATASET).settings
+        for names in ("kid", "kid,sliced_wasserstein")
+    )
+    assert first == second

@@ -10,6 +10,7 @@ from hydra import initialize_config_dir
 
 from core.cli import ROOT
 from core.config import compose
+from core.run import Run
 from data import DatasetSpec
 from training import loop
 
@@ -38,6 +39,9 @@ def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
         def examples(self, num: int) -> dict[str, np.ndarray]:
             return {"image": np.zeros((8, 32, 32, 3), np.float32)}
 
+        def __len__(self) -> int:
+            return 8
+
         def stream(self, *args, **options):
             raise RuntimeError("no more pictures")
 
@@ -46,7 +50,7 @@ def test_signals_are_heard_as_before_after_a_failure(tmp_path, monkeypatch):
     model = loop.make(settings, pictures, seed=0)
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with pytest.raises(RuntimeError, match="no more pictures"):
-        loop.fit(settings, model, pictures, tmp_path, "dcgan", 0, 5)
+        loop.fit(loop.Training(Run(tmp_path), settings, pictures, "dcgan", 0), model, 5)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 

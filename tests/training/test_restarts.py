@@ -7,28 +7,31 @@ import pytest
 from omegaconf import OmegaConf
 
 from core.errors import DivergedError
+from core.run import Run
 from training import restarts
+from training.loop import Training
 
 SCORES = {5: 0.7, 6: None, 7: float("nan"), 8: 0.4}  # None: a loss that became NaN
 
 
 @pytest.fixture
 def tried(monkeypatch):
-    """`restarts.best_seed` of seeds that end as `SCORES` says."""
+    """The best of seeds that end as `SCORES` says."""
 
-    def fit(config, model, dataset, folder: Path, name, seed, last):
-        if SCORES[seed] is None:
+    def fit(training, model, last):
+        if SCORES[training.seed] is None:
             raise DivergedError("generator_loss became NaN")
-        (folder / "checkpoints").mkdir(parents=True)
-        for file in ("checkpoints/step_00000009.npz", "metrics.jsonl"):
-            (folder / file).write_text(str(seed))
+        training.run.checkpoints.mkdir(parents=True)
+        for file in (training.run.checkpoint(last), training.run.metrics):
+            file.write_text(str(training.seed))
 
     monkeypatch.setattr(restarts.loop, "make", lambda config, dataset, seed: seed)
     monkeypatch.setattr(restarts.loop, "fit", fit)
 
     def call(folder: Path, *seeds: int):
         config = OmegaConf.create({"seed": seeds[0], "restarts": len(seeds), "restart_steps": 9})
-        return restarts.best_seed(config, None, folder, "x", Evaluator())
+        training = Training(Run(folder), config, None, "x", config.seed, Evaluator())
+        return restarts.with_best_seed(training).seed
 
     return call
 
@@ -43,7 +46,7 @@ class Evaluator:
 
 
 def test_a_seed_that_diverges_is_not_the_end(tried, tmp_path, caplog):
-    assert tried(tmp_path, 5, 6, 7, 8) == (8, None)
+    assert tried(tmp_path, 5, 6, 7, 8) == 8
     assert json.loads((tmp_path / "restarts" / "scores.json").read_text()) == {
         "5": 0.7,
         "6": None,

@@ -1,0 +1,68 @@
+"""The log file of a run: when it begins, and what it says of a run's end."""
+
+import copy
+import logging
+import re
+import shlex
+import sys
+from pathlib import Path
+
+LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(\w+)\] (.*)")  # as conf/hydra/job_logging/gesso.yaml formats it
+
+
+class LogFile(logging.FileHandler):
+    """Writes what is logged to a file, from when its folder holds something else; it keeps it until then.
+
+    A command line that is refused, and a script that writes somewhere else, leave no folder with nothing but a log.
+    The first line is the command.
+    """
+
+    def __init__(self, filename: str):
+        super().__init__(filename, encoding="utf-8", delay=True)
+        self.kept: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes a record, or keeps it."""
+        record = copy.copy(record)
+        record.msg, record.args = record.getMessage(), None  # what it names may be another thing later
+        self.kept.append(record)
+        if self._may_write():
+            self._write()
+
+    def close(self) -> None:
+        """Writes what was kept, if it may."""
+        if self.kept and self._may_write():
+            self._write()
+        super().close()
+
+    def _may_write(self) -> bool:
+        folder = Path(self.baseFilename).parent
+        return self.stream is not None or (folder.is_dir() and any(folder.iterdir()))
+
+    def _write(self) -> None:
+        if self.stream is None:
+            command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+            super().emit(logging.LogRecord(__name__, logging.INFO, "", 0, command, None, None))
+        records, self.kept = self.kept, []
+        for record in records:
+            super().emit(record)
+
+
+def write_error(text: str, error: BaseException | None = None) -> None:
+    """Writes an error to the log file alone, with the traceback of `error`: the terminal shows it already."""
+    trace = error and (type(error), error, error.__traceback__)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            handler.handle(logging.LogRecord(__name__, logging.ERROR, "", 0, text, None, trace))
+
+
+def last_error(path: Path) -> str | None:
+    """Returns the error that a log file ends with; None if it ends with none, or there is no file."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    found = [line for line in map(LINE.match, lines) if line is not None]
+    if not found or found[-1][1] != "ERROR":
+        return None
+    return found[-1][2].removeprefix("Error: ")

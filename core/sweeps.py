@@ -1,0 +1,86 @@
+"""Sweeps: each job of `-m` is a process of its own, in a folder of its own."""
+
+import logging
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from core.errors import GessoError
+from core.logs import last_error, write_error
+from core.overrides import announce, quoted
+from core.results import in_short, read_result
+from core.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def in_fresh_process(script: str) -> float | None:
+    """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
+
+    A process that trained once is not fresh: TensorFlow keeps memory, names and random state. A job that the same
+    sweep, interrupted, has finished is not done again, and one that it began goes on from its last checkpoint.
+    Returns the value that jobs are compared by, if they say one: what Hydra's sweepers optimise.
+    """
+    config = HydraConfig.get()
+    run, overrides = Run(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
+    before = read_result(run)
+    if before is not None and before["overrides"] == in_short(overrides):
+        log.info("Done before: %s", run.folder)
+        return before["values"][before["objective"]]
+    if not run.overrides.is_file():
+        announce(run)  # one that fails at once has been begun, too
+    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted(str(run.folder))}"]
+    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    child = subprocess.Popen(command, env=environment)
+    with _passing_on(signal.SIGTERM, child):
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.wait()  # it got the signal too, and is saving
+            raise
+    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+        given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
+        again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
+        log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
+        raise KeyboardInterrupt
+    if code:
+        how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+        if last_error(run.log) is None:
+            write_error(f"It said nothing: {how}.")
+        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}).")
+    result = read_result(run)
+    return None if result is None else result["values"][result["objective"]]
+
+
+@contextmanager
+def _passing_on(number: int, child: subprocess.Popen) -> Iterator[None]:
+    """Gives a signal on to a child, which else would go on alone. Only the main thread hears of signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, lambda *_: child.send_signal(number))
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def slug(overrides: str) -> str:
+    """What sets a job of a sweep apart, as a folder name that needs no quoting in a shell or in Hydra.
+
+    Overrides that stand on the command line as they are are the same for all jobs.
+    """
+    overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
+    for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
+        overrides = overrides.replace(f",{argument},", ",")
+    return re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]

@@ -1,0 +1,59 @@
+"""When a log file begins, and the error that it ends with."""
+
+import logging
+
+import pytest
+
+from core.logs import LogFile, last_error, write_error
+
+
+@pytest.fixture
+def handler(tmp_path):
+    handler = LogFile(str(tmp_path / "run" / "train.log"))
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+    handler.close()
+
+
+def test_it_begins_once_its_folder_holds_something(handler, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/somewhere/train.py", "a=b c"])
+    log, folder = logging.getLogger("x"), tmp_path / "run"
+    said = ["first"]
+    log.warning("before: %s", said)
+    said.append("second")
+    assert not folder.exists()
+    folder.mkdir()
+    log.warning("still before")
+    assert list(folder.iterdir()) == []
+    (folder / "metrics.jsonl").touch()
+    log.warning("after")
+    lines = [line.split("] ")[-1] for line in (folder / "train.log").read_text().splitlines()]
+    assert lines == ["python train.py 'a=b c'", "before: ['first']", "still before", "after"]
+
+
+def test_what_was_kept_is_written_at_the_end_or_never(handler, tmp_path):
+    logging.getLogger("x").warning("kept")
+    handler.close()
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "0000.png").touch()
+    handler.close()
+    assert "kept" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_the_error_that_it_ends_with(handler, tmp_path):
+    path, log = tmp_path / "run" / "train.log", logging.getLogger("x")
+    assert last_error(path) is None
+    path.parent.mkdir()
+    (path.parent / "metrics.jsonl").touch()
+    log.error("Error: no such data.\n  Line two.")
+    assert last_error(path) == "no such data."
+    log.warning("It goes on.")
+    assert last_error(path) is None
+    try:
+        raise KeyError("there")
+    except KeyError as error:
+        write_error("KeyError: 'there'", error)
+    assert last_error(path) == "KeyError: 'there'" and "Traceback" in path.read_text()

@@ -1,0 +1,54 @@
+"""A run's data, and what has become of it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from core.errors import GessoError
+from core.run import Run
+from data import DatasetSpec
+from training import data_record
+
+
+class Data(SimpleNamespace):
+    def __len__(self) -> int:
+        return self.num
+
+
+def data(classes=("cats", "dogs"), num=10, fingerprint="a") -> Data:
+    return Data(
+        spec=DatasetSpec("pets", ("image",), (8, 8, 3), class_names=classes), num=num, fingerprint=fingerprint
+    )
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    run = Run(tmp_path)
+    data_record.write(run, data())
+    run.checkpoints.mkdir()
+    run.checkpoint(9).touch()
+    return run
+
+
+def test_the_same_data_is_not_spoken_of(run, caplog):
+    data_record.check(run, data(), conditional=True)
+    assert not caplog.records
+
+
+def test_changed_classes_of_a_conditional_model_are_refused(run, caplog):
+    changed = data(("dogs", "zebras"), fingerprint="b")
+    with pytest.raises(GessoError, match=r"learned the classes cats, dogs, and pets now has dogs, zebras"):
+        data_record.check(run, changed, conditional=True)
+    data_record.check(run, changed, conditional=False)  # one that does not learn from them
+    assert "is not what" in caplog.text
+
+
+def test_anything_else_is_warned_of(run, caplog):
+    data_record.check(run, data(num=12, fingerprint="b"), conditional=True)
+    assert "10 pictures then, 12 now" in caplog.text
+
+
+def test_a_run_that_has_not_learned_anything_may_begin_on_other_data(run, caplog):
+    run.checkpoint(9).unlink()
+    data_record.check(run, data(("a", "b"), fingerprint="b"), conditional=True)
+    assert not caplog.records

@@ -1,0 +1,55 @@
+"""What the data of a run is, kept beside its checkpoints, so that a resume notices what has become of it."""
+
+import json
+import logging
+from typing import Any
+
+from core.errors import GessoError
+from core.files import atomic
+from core.run import Run
+from data import Dataset
+
+log = logging.getLogger(__name__)
+
+
+def check(run: Run, dataset: Dataset, conditional: bool) -> None:
+    """Compares a data set with the one that a run was trained on so far, if it was.
+
+    Warns of what is another one. Raises `GessoError` for changed classes of a model that learns from them
+    (`conditional`): its labels would mean something else from then on.
+    """
+    if not run.has_checkpoints:
+        return
+    before, now = run.load_data(), record(dataset)
+    if conditional and before["classes"] != now["classes"]:
+        raise GessoError(
+            f"{run.folder} learned the classes {_listed(before['classes'])}, and {dataset.spec.name} now has "
+            f"{_listed(now['classes'])}: labels would come to mean something else. Give it the pictures as they "
+            "were, or start a new run."
+        )
+    if before["fingerprint"] != now["fingerprint"]:
+        log.warning(
+            "The data is not what %s was trained on so far (%s pictures then, %d now); going on with what is here.",
+            run.folder, before["num"], now["num"],
+        )  # fmt: skip
+
+
+def write(run: Run, dataset: Dataset) -> None:
+    """Keeps what the data of a run is from now on."""
+    with atomic(run.data) as temporary:
+        text = json.dumps(record(dataset), indent=2, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def record(dataset: Dataset) -> dict[str, Any]:
+    """Returns what is kept of a data set: its name, classes, number of pictures and fingerprint."""
+    spec = dataset.spec
+    return {
+        "name": spec.name, "classes": list(spec.class_names), "num": len(dataset),
+        "fingerprint": dataset.fingerprint,
+    }  # fmt: skip
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:6]) or "none"
+    return f"{shown}, ... ({len(names)})" if len(names) > 6 else shown

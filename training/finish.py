@@ -1,0 +1,45 @@
+"""The end of a training: what there is to see, and `result.json`."""
+
+import logging
+
+import keras
+from hydra.core.hydra_config import HydraConfig
+
+from core.errors import GessoError
+from core.results import last_values, write_result
+from training.checks import draws
+from training.loop import Training
+
+log = logging.getLogger(__name__)
+
+
+def finish(training: Training, model: keras.Model) -> float:
+    """Says where the pictures are and what can be done with the networks, and writes the result of the run.
+
+    Returns the number by which runs are ranked. Raises `GessoError` where it has not been measured yet.
+    """
+    run, evaluator = training.run, training.evaluator
+    log.info(
+        "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
+        run.samples, _more(training),
+    )  # fmt: skip
+    objective, modes = model.monitor, {model.monitor: "min"}
+    if evaluator is not None:
+        objective, modes = evaluator.objective, evaluator.modes
+    (step, values), end = last_values(run), int(model.step.numpy())
+    if evaluator is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
+        step, values = end, values | evaluator(model)
+    if objective not in values:
+        often = training.config.log_every
+        raise GessoError(f"{run.folder} has no {objective} yet: train it for a step of log_every={often}.")
+    return write_result(run, step, values, objective, modes, HydraConfig.get().overrides.task)
+
+
+def _more(training: Training) -> str:
+    """Returns the command that makes pictures with what has been trained."""
+    folder, spec = training.run.folder, training.dataset.spec
+    if draws(training.config):
+        return f"python generate.py run={folder}"
+    style = " style=<painting>" if "style" in spec.batch_keys else ""
+    mask = " mask=<picture of the holes>" if spec.task == "inpaint" else ""
+    return f"python stylize.py model={folder} content=<picture>{style}{mask}"
