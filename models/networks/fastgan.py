@@ -4,7 +4,11 @@ A light generator whose small features weigh the channels of its large ones, and
 rebuild the picture from what it has seen. At 256 px with `width=64` the layers are those of the authors' code
 (github.com/odegeasslbc/FastGAN-pytorch); smaller pictures leave out the blocks of the larger ones. Departures:
 
-- No noise is injected into the generator: a picture is a function of its latent alone.
+- No noise is injected into the generator, unless `noise_injection` asks for it: a picture is a function of its
+  latent alone, and the export needs no class of ours. With it, noise stored with the weights takes the place of
+  drawn noise once the generator is trained.
+- Batches are judged by the hinge loss that `loss=` names; the authors' random margins are
+  `loss.discriminator_loss.least_margin=0.8`, as in `experiment=fastgan_wikiart`.
 - No spectral norm in the generator and the decoders. Where batch normalisation follows, as it does for all but the
   excitations and the last layers, it divides the weights' scale out anyhow; and the export needs no class of ours.
 - No second discriminator for pictures of 128 px: it would ask the generator for a second picture.
@@ -19,6 +23,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from models.layers.convolution import Conv2D
+from models.layers.noise import NoiseInjection
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_inputs, generator_inputs
@@ -41,12 +46,14 @@ def generator(
     num_classes: int = 0,
     condition: str = "none",
     prior: str = "normal",
+    noise_injection: bool = False,
 ) -> keras.Model:
     """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled until `size` by blocks of two and one convolutions in turn. From 64 px on, the features of
     a 16th of the size weigh the channels (skip-layer excitation): 4 to 64, 8 to 128, 16 to 256 px; where 32 px is
-    the picture's size, 4 to 32. Images are in [-1, 1]. With `projection` the batch normalisation is conditional.
+    the picture's size, 4 to 32. Images are in [-1, 1]. With `projection` the batch normalisation is conditional;
+    with `noise_injection` noise follows the convolutions of the blocks that have two, as in the authors' code.
     Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
@@ -55,6 +62,10 @@ def generator(
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     norm = partial(_norm, label=label, num_classes=num_classes)
+
+    def noisy(x: Tensor, name: str) -> Tensor:
+        return norm(NoiseInjection(name=name.replace("norm", "noise"))(x), name)
+
     # A transposed convolution of a 1x1 picture is a matrix product.
     x = layers.Dense(4 * 4 * 2 * filters[4], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, 2 * filters[4]), name="seed_4")(x)
@@ -62,10 +73,12 @@ def generator(
     s = 4
     while s < size:
         x, s = features[s], 2 * s
-        x = _up(x, filters[s], f"up_{s}", norm)
-        if s in (8, 32, 128):
+        twice = s in (8, 32, 128)
+        follows = noisy if twice and noise_injection else norm
+        x = _up(x, filters[s], f"up_{s}", follows)
+        if twice:
             x = _conv(2 * filters[s], 3, name=f"up_{s}_2")(x)
-            x = ops.glu(norm(x, f"up_{s}_2_norm"))
+            x = ops.glu(follows(x, f"up_{s}_2_norm"))
         if s >= 64 or s == size:
             x = _excite(x, features[max(4, s // 16)], f"excite_{s}")
         features[s] = x
