@@ -7,8 +7,10 @@ that are looked at are.
 
 import numpy as np
 
+from core.color import LUMINANCE
+
 # BT.601, of RGB in 0..1 to 16..235: what MATLAB's rgb2ycbcr computes.
-OFFSET, WEIGHTS = 16.0, (65.481, 128.553, 24.966)
+OFFSET, WEIGHTS = 16.0, tuple(219 * weight for weight in LUMINANCE)
 
 
 def psnr(

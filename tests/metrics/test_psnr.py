@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics.psnr import luminance, psnr
+from metrics.psnr import WEIGHTS, luminance, psnr
 
 
 def pairs(channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -30,6 +30,10 @@ def test_is_that_of_scikit_image():
     np.testing.assert_allclose(psnr(a, b), expected, rtol=1e-12)
     inner = (slice(None), slice(4, -4), slice(4, -4))
     np.testing.assert_array_equal(psnr(a, b, border=4), psnr(a[inner], b[inner]))
+
+
+def test_its_weights_are_matlabs_to_the_last_digit():
+    assert WEIGHTS == (65.481, 128.553, 24.966)
 
 
 def test_luminance_worked_by_hand():
