@@ -14,9 +14,12 @@ A block speaks of the keys beside it, and of those below them. A file that build
 does, or say it anew: a new model needs no change here. `null` always passes; of a list, each element is looked at.
 Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point.
 
-Two more blocks: `changeable`, what a resumed run may change, and a data set's `gives`, what its batches have.
+Three more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
+names none (null: it need not); `changeable`, what a resumed run may change; and a data set's `gives`, what its
+batches have.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.errors import GessoError, did_you_mean
 
-BLOCKS = ("choices", "ranges", "changeable", "gives")
+BLOCKS = ("choices", "ranges", "inputs", "changeable", "gives")
 _NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
 _INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
 
@@ -98,6 +101,17 @@ def check_values(config: DictConfig) -> None:
             if (type(value), value) not in [(type(choice), choice) for choice in allowed]:
                 names = [str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in allowed]
                 raise GessoError(f"{key}={value}: {did_you_mean(str(value), names)}")
+
+
+def check_inputs(config: DictConfig) -> None:
+    """Refuses what names no file or folder that there is, and what has to name one. Raises `GessoError`."""
+    for key, otherwise in _said(OmegaConf.to_container(config), "inputs"):
+        paths = _values(config, key)
+        for path in paths:
+            if not os.path.exists(os.path.expanduser(str(path))):  # 2024 comes as a number
+                raise GessoError(f"{key}={path}: there is no such file or folder.")
+        if not paths and otherwise is not None:
+            raise GessoError(otherwise)
 
 
 def changeable(config: DictConfig) -> Callable[[str], bool]:

@@ -17,7 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from core.checks import BLOCKS, check_values, without_blocks
+from core.checks import BLOCKS, check_inputs, check_values, without_blocks
 from core.config import check_types, explain
 from core.errors import GessoError, Stopped
 from core.files import relative
@@ -57,6 +57,7 @@ def main(
                     with _errors_in_words(tracebacks):
                         check_types(config, config_name, HydraConfig.get().runtime.choices)
                         check_values(config)
+                        check_inputs(config)
                         return task(without_blocks(config))
                 finally:
                     _remove_empty(Path(HydraConfig.get().runtime.output_dir))
