@@ -1,4 +1,4 @@
-"""Says how good pictures are: `python evaluate.py run=<run directory>`; `--help` lists the ways."""
+"""Says how good pictures are: `python evaluate.py network=<run directory>`; `--help` lists the ways."""
 
 import logging
 from pathlib import Path
@@ -10,9 +10,8 @@ from core.cli import main
 from core.config import metrics_named
 from core.errors import GessoError
 from core.instantiate import build
+from core.network_file import find_network, read_metadata
 from core.overrides import run_arguments
-from core.run import Run
-from models import trained
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +23,15 @@ SETS = (
     "neighbor_distance_ratio",
 )  # measured unless metrics= says otherwise
 PAIRS = ("l1", "psnr", "ssim")
-FILES = ("run", "generator", "images", "truth", "content", "style", "weights", "classifier")
+KINDS = ("generator", "translator")  # of networks that can be evaluated
+FILES = ("network", "images", "truth", "content", "style", "weights", "classifier")
 
 
 @main("evaluate", files=FILES, arguments=run_arguments)
 def evaluate(config: DictConfig) -> None:
     check(config)
-    translator = None if config.run is None else Run(config.run).network("translator")
-    of_pairs = config.truth is not None or (translator is not None and translator.is_file())
+    network = None if config.network is None else find_network(config.network, kinds=KINDS)
+    of_pairs = config.truth is not None or (network is not None and read_metadata(network).kind == "translator")
     metrics = chosen(config, of_pairs)
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
@@ -44,7 +44,7 @@ def evaluate(config: DictConfig) -> None:
     elif config.truth is not None:
         rows, settings = pairs.folders(config, build(metrics))
     elif of_pairs:
-        rows, settings = pairs.translations(config, translator, build(metrics))
+        rows, settings = pairs.translations(config, network, build(metrics))
     else:
         rows, settings = generated.evaluate(config, build(metrics))
     settings |= options_of(metrics) if config.content is None else {}
@@ -55,16 +55,16 @@ def evaluate(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be evaluated."""
-    if sum(config[key] is not None for key in ("run", "generator", "images")) != 1:
-        raise GessoError("Give one of run=<run directory>, generator=<file.keras> and images=<folder>.")
-    if config.generator is not None:
-        trained.generator_file(None, config.generator)
+    if (config.network is None) == (config.images is None):
+        raise GessoError("Give one of network=<run directory or .keras file> and images=<folder>.")
+    if config.network is not None:
+        find_network(config.network, kinds=KINDS)
     for key in ("truth", "content"):
         if config[key] is not None and config.images is None:
             raise GessoError(f"{key}= belongs to images=<folder>: what is to be compared with it.")
     if config.content is not None and config.style is None and not Path(config.images).is_file():
         raise GessoError("style=<painting> says what the pictures should look like.")
-    if config.images is None and config.run is None and config.dataset is None:
+    if config.images is None and config.dataset is None:
         raise GessoError("dataset= says what the pictures are compared with: dataset=image_folder dataset.root=...")
     if config.images is not None and all(config[key] is None for key in ("dataset", "truth", "content")):
         raise GessoError(

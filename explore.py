@@ -1,4 +1,4 @@
-"""Looks inside a generator: `python explore.py run=<run directory>`."""
+"""Looks inside a generator: `python explore.py network=<run directory>`."""
 
 import json
 import logging
@@ -10,13 +10,14 @@ from core.cli import main
 from core.errors import GessoError
 from core.files import atomic
 from core.images import save_png
+from core.network_file import find_network, read_metadata
 from core.overrides import run_arguments
 from models import trained
 
 log = logging.getLogger(__name__)
 
 
-@main("explore", files=("run", "generator", "weights", "classifier", "output"), arguments=run_arguments)
+@main("explore", files=("network", "weights", "classifier", "output"), arguments=run_arguments)
 def explore(config: DictConfig) -> None:
     check(config)
 
@@ -42,8 +43,10 @@ def explore(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at."""
-    trained.generator_file(config.run, config.generator)
-    if {"nearest", "balance"} & set(config.show) and config.run is None and config.dataset is None:
+    path = find_network(config.network, kinds=["generator"])
+    if config.label is not None:
+        trained.find_class(config.label, read_metadata(path).classes, path)
+    if {"nearest", "balance"} & set(config.show) and config.dataset is None:
         raise GessoError(
             "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."
         )

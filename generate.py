@@ -1,4 +1,4 @@
-"""Makes pictures with a trained generator: `python generate.py run=<run directory> num=64 seed=1`."""
+"""Makes pictures with a trained generator: `python generate.py network=<run directory> num=64 seed=1`."""
 
 import logging
 from collections.abc import Sequence
@@ -10,24 +10,25 @@ from omegaconf import DictConfig
 from core.cli import main
 from core.errors import GessoError
 from core.images import grid, save_gif, save_png, to_uint8
+from core.network_file import find_network, provenance, read_metadata
 from models import latent, trained
 
 log = logging.getLogger(__name__)
 
 
-@main("generate", files=("run", "generator", "output"))
+@main("generate", files=("network", "output"))
 def generate(config: DictConfig) -> None:
     check(config)
-    path = trained.generator_file(config.run, config.generator)
+    path = find_network(config.network, kinds=["generator"])
+    names = read_metadata(path).classes
+    classes = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
+    chunks = provenance(path, config.seed)
     output = Path(config.output)
 
     from core import hardware
 
     hardware.load_tensorflow()
-    generator = trained.load(path)
-    names = trained.class_names(path) if trained.is_conditional(generator) else []
-    classes = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
-    chunks = trained.provenance(path, config.seed)
+    generator, _ = trained.load(path, "generator")
     latent_dim = trained.latent_dim(generator)
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:

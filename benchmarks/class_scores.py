@@ -121,7 +121,7 @@ def score_generator(path: Path, model, options: argparse.Namespace) -> dict:
     """The scores of the generator in `path`; raises `GessoError` if its pictures are not the classifier's size."""
     from models import latent, trained
 
-    generator = trained.load(path)
+    generator, _ = trained.load(path, "generator")
     if generator.output_shape[1:] != model.input_shape[1:]:
         raise GessoError(
             f"{path} makes pictures {generator.output_shape[1:]}, the classifier takes {model.input_shape[1:]}: "

@@ -5,8 +5,8 @@
         [--rivals adam lbfgs] [--coarse 50] [--output gatys.json]
 
 All start from the content picture and minimise the same thing, `models.perceptual.Perceptual`'s defaults. Gesso is
-`stylization.gatys.optimize` with its defaults, but at the picture's own size only; with --coarse a second Gesso
-begins with so many evaluations at half of it. PyTorch is its neural style tutorial: pixels in [0, 1], clamped
+`stylization.optimization.optimize` with its defaults, but at the picture's own size only; with --coarse a second
+Gesso begins with so many evaluations at half of it. PyTorch is its neural style tutorial: pixels in [0, 1], clamped
 before each evaluation, L-BFGS as it comes, or Adam at both learning rates that serve it; --rivals has both in
 bfloat16, too.
 
@@ -110,21 +110,23 @@ def run_gesso(options: argparse.Namespace, content: np.ndarray, style: np.ndarra
     import keras
 
     from models.perceptual import Perceptual
-    from stylization import gatys
+    from stylization.objective import Style
+    from stylization.optimization import optimize, schedule
+    from stylization.resizing import resize_lanczos
 
     precision = hardware.best_precision()
     keras.config.set_dtype_policy(precision)
-    objective, styles, init = Perceptual(weights=options.weights), [gatys.Style(style)], "content"
+    objective, styles, init = Perceptual(weights=options.weights), [Style(style)], "content"
     side = max(content.shape[:2])
     try:
         if options.contestant != "gesso":
             # As optimize itself would go from level to level, but that here the last has no end.
-            half, _ = gatys.schedule(content.shape[:2], side // 2, options.coarse)[0]
-            init = gatys.optimize(
-                gatys.resize_lanczos(content, half), styles, objective, coarsest=max(half), steps=options.coarse,
+            half, _ = schedule(content.shape[:2], side // 2, options.coarse)[0]
+            init = optimize(
+                resize_lanczos(content, half), styles, objective, coarsest=max(half), steps=options.coarse,
                 report=lambda terms, picture: record.tick(),
             )  # fmt: skip
-        gatys.optimize(
+        optimize(
             content, styles, objective, coarsest=side, steps=10**6, init=init,
             report=lambda terms, picture: record(sum(terms.values()), picture),
         )  # fmt: skip

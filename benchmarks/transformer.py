@@ -49,7 +49,8 @@ def gesso_painter(options: argparse.Namespace, size: int):
     from stylization.feedforward import Feedforward
 
     image = pictures(1, size)[0]
-    run = Feedforward(gesso_network(options), tile=size)
+    network = gesso_network(options)
+    run = Feedforward(network, network.geometry, tile=size)
     return lambda: run(image)
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(
     config_name: str,
     files: Collection[str] = (),
-    aliases: Mapping[str, str] | None = None,
     arguments: Callable[[list[str]], list[str]] = list,
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorates a script's task: `@main("train") def train(config): ...`.
@@ -41,8 +40,8 @@ def main(
     1 with one message for what the user can mend, 130 on Ctrl-C. Each job of a sweep (`-m`) is a process of its
     own, so that it gives exactly what the same command gives alone.
 
-    Values of the keys `files` may be any file's name, without Hydra's quotes. `aliases` are other names of keys,
-    for those that Hydra would take for a group. `arguments` rewrites the command line before Hydra sees it.
+    Values of the keys `files` may be any file's name, without Hydra's quotes. `arguments` rewrites the command line
+    before Hydra sees it.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -64,7 +63,7 @@ def main(
 
             with _errors_in_words(tracebacks, config_name):
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-                sys.argv[1:] = arguments([_plain(a, files, aliases or {}, sweep) for a in sys.argv[1:]])
+                sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
                 with _keys_alone():
@@ -75,14 +74,14 @@ def main(
     return decorate
 
 
-def _plain(argument: str, files: Collection[str], aliases: Mapping[str, str], sweep: bool) -> str:
-    """An override as Hydra reads it: keys by their own names, file names in quotes; of a sweep, each of several."""
+def _plain(argument: str, files: Collection[str], sweep: bool) -> str:
+    """Returns an override as Hydra reads it, file names in quotes; of a sweep, each of several."""
     key, equals, value = argument.partition("=")
     file = key in files or value.startswith("~")  # which Hydra cannot read
     if equals and file and value not in ("", "null") and not value.startswith(("[", "'", '"')):
         names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
         value = ",".join(quoted(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
-    return f"{aliases.get(key, key)}{equals}{value}"
+    return f"{key}{equals}{value}"
 
 
 @contextmanager

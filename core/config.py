@@ -20,6 +20,9 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
     return without_blocks(hydra.compose(config_name, list(overrides)))
 
 
+RENAMED = dict.fromkeys(("run", "generator", "model", "stylizer"), "network")  # keys of before
+
+
 def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfig:
     """The metrics of these names, as `conf/metrics/` has them; `weights` of the networks that some look through."""
     files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in names]
@@ -104,6 +107,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
         penalty = re.match(r"loss\.penalties\.(\w+)", key)
         if penalty and penalty[1] not in OmegaConf.select(config, "loss.penalties", default={}):
             return f"{key}: there is no such key unless penalty={penalty[1]} adds it."
+        if RENAMED.get(key) in config:
+            return f"{key}: there is no such key. Did you mean {RENAMED[key]}=?"
         names = [*config, *(name for name, _ in leaves(config))]
         return f"{key}: there is no such key. {did_you_mean(key, names, show_all=False)}"
     return text or str(error.__cause__)

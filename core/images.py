@@ -13,6 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from core.files import atomic
 
+STILL = 6.0  # levels of 255 by which a still place of a film may change: its camera's noise, and its coding
+
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Float images in [-1, 1] as uint8 in 0..255, any shape; values beyond are clipped."""

@@ -26,14 +26,14 @@ REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features":
 
 
 def run_arguments(arguments: list[str]) -> list[str]:
-    """The command line of `run=<run dir>`: the run's data set at its size, then what is given.
+    """The command line of `network=`, where that is a run directory or lies in one: its data set at its size first.
 
-    Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
+    Then what is given. Other command lines come back as they are.
     """
-    folder = _given(arguments, "run")
-    if folder is None:
+    given = _given(arguments, "network")
+    run = None if given is None else Run.of(Path(given, "any file") if Path(given).is_dir() else given)
+    if run is None:
         return arguments
-    run = _run(folder, "run")
     config = run.load_config()
     own = [f"dataset={run.choices('dataset').dataset}", f"image_size={config.image_size}"]
     if not any(argument.startswith("dataset=") for argument in arguments):

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from core.errors import GessoError
 from core.images import grid, to_uint8
 from core.instantiate import build
+from core.network_file import find_network, provenance
 from data import ImageDataset
 from evaluation import report, sets
 from metrics.class_scores import histogram
@@ -28,16 +29,16 @@ class Inside:
 
     def __init__(self, config: DictConfig):
         self.config = config
-        self.path = trained.generator_file(config.run, config.generator)
-        self.generator = trained.load(self.path)
+        self.path = find_network(config.network, kinds=["generator"])
+        self.generator, metadata = trained.load(self.path, "generator")
         self.draw = trained.drawer(self.generator)
-        self.conditional = trained.is_conditional(self.generator)
+        self.conditional = bool(metadata.classes)
         self.label = None
         if self.conditional:
-            names = trained.class_names(self.path)
-            self.label = 0 if config.label is None else trained.find_class(config.label, names, self.path)
+            label = 0 if config.label is None else config.label
+            self.label = trained.find_class(label, metadata.classes, self.path)
         self.latent_dim = trained.latent_dim(self.generator)
-        self.provenance = trained.provenance(self.path, config.seed)
+        self.provenance = provenance(self.path, config.seed)
 
     def sefa(self) -> tuple[np.ndarray, dict]:
         """A strip for each direction, through one latent, labelled."""

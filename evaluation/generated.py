@@ -12,6 +12,7 @@ from PIL import Image
 from core.errors import GessoError
 from core.images import to_float, to_uint8
 from core.instantiate import build
+from core.network_file import find_network
 from data import image_folder
 from evaluation import pairs, sets
 from metrics import fid
@@ -107,16 +108,15 @@ def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, *
 
 
 def _generator(config: DictConfig) -> Subject:
-    path = trained.generator_file(config.run, config.generator)
-    network = trained.load(path)
-    classes = trained.class_names(path) if trained.is_conditional(network) else []
+    path = find_network(config.network, kinds=["generator"])
+    network, metadata = trained.load(path, "generator")
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
         return sets.of_generator(
             network, num, config.seed, labels, config.batch_size, "generated", config.truncation
         )
 
-    return Subject(str(path), network.output_shape[1], None, classes, batches)
+    return Subject(str(path), network.output_shape[1], None, list(metadata.classes), batches)
 
 
 def _folder(config: DictConfig) -> Subject:

@@ -156,7 +156,7 @@ def resize_bicubic(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict, dict]:
     """A translator beside the truth, on a data set of pairs. Raises `GessoError` for data sets without."""
-    network = trained.load_translator(path)
+    network, _ = trained.load(path, "translator")
     dataset = build(config.dataset)
     spec = dataset.spec
     if spec.source_shape is None:
@@ -188,8 +188,8 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
         truth = to_uint8(batch["target"])
         for name, make in makes.items():
             means[name].add(zip(make(batch["source"], batch["target"]), truth, strict=True))
-    held_out = _held_out(config)
-    if not held_out:
+    held_out = _held_out(config, path)
+    if held_out is False:
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
     return {name: found.values for name, found in means.items()}, {
         "reference": spec.name, "held_out": held_out, "num": num, "seed": config.seed,
@@ -197,9 +197,12 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
     }  # fmt: skip
 
 
-def _held_out(config: DictConfig) -> bool:
-    """Whether the data set is another one than `config.run` was trained on."""
-    trained = Run(config.run).load_config().dataset
+def _held_out(config: DictConfig, path: Path) -> bool | None:
+    """Whether the data set is another one than the network in `path` was trained on; None if nobody knows."""
+    run = Run.of(path)
+    if run is None:
+        return None
+    trained = run.load_config().dataset
     folders = [
         tuple(
             found and Path(found).expanduser().resolve() for found in map(options.get, ("root", "source", "target"))

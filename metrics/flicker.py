@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-STILL = 6.0  # levels of 255: what a camera's noise and a film's coding change in a still place
+from core.images import STILL
 
 
 class Flicker(NamedTuple):

@@ -35,7 +35,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         width: of the decoder; weights: of the encoder, `vgg.encoder`.
         moments_layers, content_weight, style_weight: of AdaIN's losses, `models.adain.AdaIN.compile`.
         adversarial_weight: of the discriminator's opinion beside them.
-        start: a stylizer to begin with, `models.trained.load_stylizer`; a decoder that paints nothing yet would
+        start: a stylizer to begin with, `models.trained.stylizer_of`; a decoder that paints nothing yet would
             teach the discriminator nothing.
         seed: of penalties that draw points.
     """

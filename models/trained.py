@@ -1,122 +1,48 @@
-"""Trained networks: from a `.keras` file to what it makes."""
+"""Trained networks: from a `.keras` file to what it makes, and into one."""
 
 import importlib
 import pkgutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from core import images, keras_archive
+from core import keras_archive
 from core.errors import GessoError, did_you_mean
-from core.run import Run
+from core.files import atomic
+from core.network_file import add_metadata, find_network, read_metadata
+from core.network_metadata import Metadata
 
 
-def load(path: str | Path):
-    """The generator in a `.keras` file, a `keras.Model`; its inputs are a latent, or a latent and a label.
+def save(network, path: Path, metadata: Metadata) -> None:
+    """Writes a `keras.Model` and what it is to `path`, one `.keras` file, whole or not at all."""
+    with atomic(path) as temporary:
+        network.save(temporary)
+        add_metadata(temporary, metadata)
 
-    Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it takes something else.
+
+def load(path: str | Path, kind: str):
+    """Loads the network in a `.keras` file, a `keras.Model`, and its `Metadata`.
+
+    Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it is not of that `kind`.
     """
-    generator = load_network(path)
-    if [len(tensor.shape) for tensor in generator.inputs] not in ([2], [2, 1]):
-        raise GessoError(f"{path} takes {generator.input_shape}, not a latent [batch, latent_dim] (and a label).")
-    return generator
-
-
-def generator_file(run: str | None, generator: str | None) -> Path:
-    """The file that one of `run=` and `generator=` names. Raises `GessoError` if there is none."""
-    if (run is None) == (generator is None):
-        raise GessoError("Give one of run=<run directory> and generator=<file.keras>.")
-    path = Run(run).network("generator") if run is not None else Path(generator)
-    if not path.is_file():
-        hint = " The run has not reached its first checkpoint." if path.parent.is_dir() and run else ""
-        if any(Run(path.parent).network(kind).is_file() for kind in ("stylizer", "translator")):
-            hint = f" It paints from pictures: python stylize.py model={path.parent} content=<picture>."
-        raise GessoError(f"There is no {path}.{hint}")
-    return path
-
-
-def class_names(path: Path) -> list[str]:
-    """The classes that the generator in `path` takes labels of. Raises `GessoError` if they are not beside it."""
-    run = Run.of(path) or Run(path.parent)
-    names = run.class_names()
-    if not names:
-        raise GessoError(f"{path} takes labels, but {run.data}, which names its classes, is missing.")
-    return names
-
-
-def find_class(label: str | int, names: list[str], path: Path) -> int:
-    """The number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
-    if not names:
-        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
-    plain = [name.casefold().replace(" ", "_") for name in names]
-    wanted = str(label).casefold().replace(" ", "_")
-    if wanted in plain:
-        return plain.index(wanted)
-    if wanted.isdigit() and int(wanted) < len(names):
-        return int(wanted)
-    raise GessoError(f"label={label}: {did_you_mean(str(label), names)}")
-
-
-def provenance(path: Path, seed: int) -> dict[str, str]:
-    """PNG text chunks: of the run that the generator lies in, or in `best/` of, if it lies in one."""
-    run = Run.of(path)
-    if run is None:
-        return images.provenance(path.name, None, seed)
-    return images.provenance(run.model_name, run.load_config(), seed)
-
-
-def load_stylizer(path: str | Path):
-    """The stylizer in a `.keras` file, a `keras.Model`: `models.networks.transform_net` or `adain`, by its name.
-
-    Raises `GessoError` if there is no such file, Keras cannot read it, or what is in it is something else.
-    """
-    return _of(path, ("transformer", "adain"), "stylizer")
-
-
-def load_translator(path: str | Path):
-    """The translator in a `.keras` file: `unet`, `transformer` or `srresnet`; otherwise as `load_stylizer`."""
-    return _of(path, ("unet", "transformer", "srresnet"), "translator")
-
-
-def _of(path: str | Path, names: tuple[str, ...], kind: str):
+    metadata = read_metadata(path)
+    if metadata.kind != kind:
+        raise GessoError(f"{path} is a {metadata.kind}, not a {kind}.")
     network = load_network(path)
-    if network.name not in names:
-        raise GessoError(f"{path} holds the network '{network.name}', which is no {kind}.")
-    return network
-
-
-def network_file(path: str | Path, key: str = "model") -> Path:
-    """The file `path`, or of a run directory the stylizer or translator in it. Raises `GessoError` if none.
-
-    `key` is the one of the configuration that named it.
-    """
-    path = Path(path).expanduser()
-    files = [Run(path).network(kind) for kind in ("stylizer", "translator")] if path.is_dir() else [path]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        raise GessoError(f"{key}={path}: there is no {' and no '.join(map(str, files))}.")
-    return found
-
-
-def take_over(start, network) -> None:
-    """Gives `network` the weights of `start`, both `keras.Model`s. Raises `GessoError` if they do not fit."""
-    shapes = [[weight.shape for weight in model.weights] for model in (start, network)]
-    if shapes[0] != shapes[1]:
-        raise GessoError(
-            "model.start is a network of other sizes than this one's: width, depth and number of styles must agree."
-        )
-    network.set_weights(start.get_weights())
-
-
-def stylizer_of(path: str | Path | None):
-    """The stylizer that `model.start` names; None of None. Raises `GessoError` as `load_stylizer`."""
-    return None if path is None else load_stylizer(network_file(path, "model.start"))
+    ranks = [len(tensor.shape) for tensor in network.inputs]
+    if kind == "generator" and ranks != ([2, 1] if metadata.classes else [2]):
+        label = " and a label" if metadata.classes else ""
+        raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{label}.")
+    if kind != "generator" and 4 not in ranks:
+        raise GessoError(f"{path} takes {network.input_shape}, not pictures.")
+    return network, metadata
 
 
 def load_network(path: str | Path):
+    """Loads any network of layers that are Keras's or ours. Raises `GessoError` if Keras cannot read it."""
     import keras
 
     import models.networks
@@ -135,18 +61,46 @@ def load_network(path: str | Path):
     return network
 
 
+def stylizer_of(path: str | Path | None):
+    """Loads the stylizer that `model.start` names; None of None. Raises `GessoError` as `load` does."""
+    return None if path is None else load(find_network(path, "model.start", ["stylizer"]), "stylizer")[0]
+
+
+def take_over(start, network) -> None:
+    """Gives `network` the weights of `start`, both `keras.Model`s. Raises `GessoError` if they do not fit."""
+    shapes = [[weight.shape for weight in model.weights] for model in (start, network)]
+    if shapes[0] != shapes[1]:
+        raise GessoError(
+            "model.start is a network of other sizes than this one's: width, depth and number of styles must agree."
+        )
+    network.set_weights(start.get_weights())
+
+
+def find_class(label: str | int, names: Sequence[str], path: Path) -> int:
+    """Finds the number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
+    if not names:
+        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
+    plain = [name.casefold().replace(" ", "_") for name in names]
+    wanted = str(label).casefold().replace(" ", "_")
+    if wanted in plain:
+        return plain.index(wanted)
+    if wanted.isdigit() and int(wanted) < len(names):
+        return int(wanted)
+    raise GessoError(f"label={label}: {did_you_mean(str(label), names)}")
+
+
 def latent_dim(generator) -> int:
-    """The length of its latent."""
+    """Returns the length of a generator's latent."""
     return generator.inputs[0].shape[-1]
 
 
 def is_conditional(generator) -> bool:
-    """Whether it also wants to be told the class."""
+    """Whether a generator also wants to be told the class."""
     return len(generator.inputs) > 1
 
 
 def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-    """The generator, compiled: latents `[n, latent_dim]`, labels int `[n]` or None -> float32 `[n, h, w, c]`."""
+    """Compiles a generator: latents `[n, latent_dim]`, labels int `[n]` or None -> float32 `[n, h, w, c]`."""
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -163,7 +117,7 @@ def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
 def draw(
     generator: Callable, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 100
 ) -> np.ndarray:
-    """All pictures of `latents` and `labels`, as `drawer`'s, a batch at a time, with a progress bar."""
+    """Draws the pictures of `latents` and `labels`, as `drawer`'s, a batch at a time, with a progress bar."""
     one_batch, starts = drawer(generator), range(0, len(latents), batch_size)
     parts = (slice(i, i + batch_size) for i in tqdm(starts, desc="drawing", unit="batch", disable=None))
     return np.concatenate([one_batch(latents[part], None if labels is None else labels[part]) for part in parts])

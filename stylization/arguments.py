@@ -4,49 +4,28 @@ import tempfile
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
-from core.errors import GessoError
+from core.config import leaves
+from core.errors import GessoError, did_you_mean
 from core.files import relative
 from data import film, film_writer, picture
-from models import trained
-
-# Keys that a method has no use for. Whoever gives one expects something of it.
-UNUSED = {
-    "gatys": ("mask", "style_size"),
-    "fast": ("style", "mask", "steps", "seed", "weights", "style_size", "gatys"),
-    "adain": ("mask", "steps", "seed", "weights", "gatys"),
-    "translate": (
-        "style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "style_size", "gatys",
-    ),
-}  # fmt: skip
-TRAINED_BY = {"fast": "fast_style", "adain": "adain", "translate": "pix2pix"}
+from stylization.methods import METHODS
 
 
 def check(config: DictConfig) -> None:
-    """Raises `GessoError` for values that make no picture."""
-    if isinstance(config.preserve_color, bool):
-        config.preserve_color = "luminance" if config.preserve_color else "none"
+    """Raises `GessoError` for values that make no picture, whatever the method."""
+    if config.method not in (None, *METHODS):
+        raise GessoError(f"method={config.method}: {did_you_mean(str(config.method), METHODS)}")
     weights = [1] if config.style_weights is None else config.style_weights
     if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
     if config.content is None:
         raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
-    if config.stylizer is None and config.method in ("fast", "adain", "translate"):
-        raise GessoError(
-            f"method={config.method} paints with a trained network: model=<run directory or stylizer.keras>. "
-            f"To train one: python train.py model={TRAINED_BY[config.method]} ..."
-        )
-    if config.stylizer is None and not config.style:
-        raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
-    if config.stylizer is not None and config.method == "gatys":
-        raise GessoError("method=gatys works on the picture itself and takes no model=. Leave out one of them.")
-    if config.stylizer is not None:
-        trained.network_file(config.stylizer)
 
 
 def find_contents(config: DictConfig) -> list[Path]:
-    """The files that `content=` names. Raises `GessoError` if there are none."""
+    """Finds the files that `content=` names. Raises `GessoError` if there are none."""
     path = Path(str(config.content)).expanduser()
     if path.is_dir():
         films = [file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith(".")]
@@ -60,7 +39,7 @@ def find_contents(config: DictConfig) -> list[Path]:
 
 
 def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]:
-    """Each content with the file that its result goes to.
+    """Pairs each content with the file that its result goes to.
 
     `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
     would overwrite what it is made from.
@@ -71,7 +50,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture.OUTPUTS}:
             raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
         one_file = False
-    kept = {Path(path).expanduser().resolve() for path in [*contents, *listed(config.style), *mask_files(config)]}
+    kept = {Path(path).expanduser().resolve() for path in [*contents, *input_files(config)]}
     stems = [path.stem for path in contents]
     jobs = []
     for content in contents:
@@ -98,21 +77,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     return jobs
 
 
-def listed(value) -> list[str]:
-    """The files that a key names: one, several, or none."""
-    if value is None:
-        return []
-    return [str(file) for file in value] if isinstance(value, ListConfig) else [str(value)]
-
-
-def mask_files(config: DictConfig) -> list[str]:
-    """The masks that any key names."""
-    return listed(config.mask) + listed(config.gatys.content_masks) + listed(config.gatys.style_masks)
-
-
-def refuse_unused(config: DictConfig, method: str) -> None:
-    """Raises `GessoError` if the command line gives a key that `method` has no use for."""
-    for override in OmegaConf.to_container(HydraConfig.get().overrides.task):
-        key = override.lstrip("+~").partition("=")[0]
-        if key.split(".")[0] in UNUSED[method]:
-            raise GessoError(f"{key}= has no effect with method={method}. Leave it out.")
+def input_files(config: DictConfig) -> list[str]:
+    """Returns what any key but `output` may name a file by."""
+    values = [value if isinstance(value, list) else [value] for key, value in leaves(config) if key != "output"]
+    return [text for value in values for text in value if isinstance(text, str)]

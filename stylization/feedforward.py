@@ -7,28 +7,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from core.errors import GessoError
+from core.network_metadata import Geometry
 from data.picture import MIN_SIDE
 from models.layers.normalization import InstanceNormalization
-from models.networks import adain, srresnet, transform_net
 from stylization.tiling import TILE, Box, Tile, tiles
 
 Tensor = tf.Tensor
 
-KNOWN = {"transformer": transform_net, "adain": adain, "srresnet": srresnet}  # by name: STRIDE, reach and the like
 SAMPLE = 64  # px, side of the squares that statistics are estimated from: many small ones see more of a picture
 
 
 class Feedforward:
     """Calls a network from pictures to pictures on one after another: a stylizer or a translator."""
 
-    def __init__(self, network: keras.Model, tile: int | None = None):
-        self.stride, self.reach = geometry(network)
-        module = KNOWN.get(network.name)
-        self.edge = getattr(module, "EDGE", 0)
-        tile = tile or (module.tile(network) if hasattr(module, "tile") else TILE)
+    def __init__(self, network: keras.Model, geometry: Geometry, tile: int | None = None):
+        """`tile`: px, side of the tiles of large results; None: the geometry's, or the usual."""
         self.network = network
-        self.tile = max(self.stride, tile // _scale(network))  # it is the large picture that takes the memory
+        self.geometry = geometry
+        tile = tile or geometry.tile or TILE
+        self.tile = max(geometry.stride, tile // geometry.scale)  # it is the large picture that takes the memory
         self.run = _compiled(network)
         self.normalized = any(isinstance(layer, InstanceNormalization) for layer in network.layers)
         self.shared: _Shared | None = None  # made when it is first needed
@@ -44,13 +41,14 @@ class Feedforward:
         """
         height, width = image.shape[:2]
         conditions = {name: tf.constant(value[None], tf.float32) for name, value in (conditions or {}).items()}
-        padded = _padded(image, self.stride, self.edge)
-        parts = tiles(padded.shape[:2], self.tile, self.reach, self.stride)
+        stride, edge = self.geometry.stride, self.geometry.edge
+        padded = _padded(image, stride, edge)
+        parts = tiles(padded.shape[:2], self.tile, self.geometry.reach, stride)
         if len(parts) == 1:
             painted = self.run(tf.constant(padded[None]), conditions).numpy()[0]
         else:
             painted = self._in_tiles(padded, parts, conditions)
-        scale, edge = painted.shape[0] // padded.shape[0], self.edge
+        scale = painted.shape[0] // padded.shape[0]
         return painted[_box((edge, edge + height, edge, edge + width), scale)]
 
     def _in_tiles(self, image: np.ndarray, parts: list[Tile], conditions: dict[str, Tensor]) -> np.ndarray:
@@ -60,7 +58,7 @@ class Feedforward:
             if len(self.shared.statistics) == 1:  # depends on no others: a pass over all tiles is exact
                 self.shared.measure(image, parts, conditions)
             else:
-                self.shared.estimate(_sample(image, self.tile**2 // 2, self.stride), conditions)
+                self.shared.estimate(_sample(image, self.tile**2 // 2, self.geometry.stride), conditions)
             run = self.shared.run
         painted = None
         for part in parts:
@@ -80,25 +78,6 @@ def _cut(image: np.ndarray, tile: Tile) -> Tensor:
 def _box(box: Box, scale: int = 1) -> tuple[slice, slice]:
     top, bottom, left, right = (scale * edge for edge in box)
     return slice(top, bottom), slice(left, right)
-
-
-def geometry(network: keras.Model) -> tuple[int, int]:
-    """What sides of pictures must be multiples of, and how many px each way a pixel of the result depends on.
-
-    Raises `GessoError` for a network that is none of ours.
-    """
-    if network.name == "unet":  # halves its pictures to one place: it sees all of them, but little from afar
-        halvings = sum(layer.name.startswith("down_") and hasattr(layer, "kernel_size") for layer in network.layers)
-        return 2**halvings, 2**halvings // 2
-    if network.name not in KNOWN:
-        raise GessoError(f"The network '{network.name}' is no stylizer or translator of Gesso's.")
-    module = KNOWN[network.name]
-    return module.STRIDE, module.reach(network)
-
-
-def _scale(network: keras.Model) -> int:
-    """How many times larger than its pictures a network makes them."""
-    return 2 ** sum(isinstance(layer, srresnet.PixelShuffle) for layer in network.layers)
 
 
 def _sample(image: np.ndarray, pixels: int, stride: int) -> np.ndarray:

@@ -1,21 +1,20 @@
 """Films without flicker: where nothing moves, a frame keeps most of how the frame before was painted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from core.images import to_float
+from core.images import STILL, to_float
+from stylization.method import Paint
+from stylization.resizing import resize_map
 
-STILL = 6.0  # levels of 255 by which a still picture may change, by its camera's noise
 BLUR = 2.0  # px: single noisy pixels do not move
 CUT = 0.02  # mean stillness below which another shot begins
 
 
-def stabilize(
-    frames: Iterable[np.ndarray], paint: Callable[[np.ndarray, np.ndarray | None], np.ndarray], keep: float
-) -> Iterator[np.ndarray]:
-    """Each of `frames`, uint8 `[height, width, 3]`, painted: float32 in [-1, 1]. Holds two frames, whatever comes.
+def stabilize(frames: Iterable[np.ndarray], paint: Paint, keep: float) -> Iterator[np.ndarray]:
+    """Paints each of `frames`, uint8 `[height, width, 3]`: float32 in [-1, 1]. Holds two frames, whatever comes.
 
     A stylizer answers to noise that nobody sees, and its brush strokes jump from frame to frame. So of the frame
     before, `keep` (0 to 1) is kept where the film does not change, and less and less of it as it changes more.
@@ -27,17 +26,10 @@ def stabilize(
         same_shot = still is not None and still.mean() > CUT
         new = paint(to_float(frame), painted if same_shot else None)
         if same_shot and painted.shape == new.shape:
-            share = keep * _resized(still, new.shape[:2])[..., None]
+            share = keep * resize_map(still, new.shape[:2])[..., None]  # of super-resolution, larger than the film
             new = new + share * (painted - new)
         last, painted = frame, new
         yield painted
-
-
-def _resized(share: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Of super-resolution, what is painted is larger than the film."""
-    if share.shape == shape:
-        return share
-    return np.asarray(Image.fromarray(share).resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def stillness(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def _more(training: Training) -> str:
     """Returns the command that makes pictures with what has been trained."""
     folder, spec = training.run.folder, training.dataset.spec
     if draws(training.config):
-        return f"python generate.py run={folder}"
+        return f"python generate.py network={folder}"
     style = " style=<painting>" if "style" in spec.batch_keys else ""
     mask = " mask=<picture of the holes>" if spec.task == "inpaint" else ""
-    return f"python stylize.py model={folder} content=<picture>{style}{mask}"
+    return f"python stylize.py network={folder} content=<picture>{style}{mask}"

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
+from core.network_metadata import Geometry
 from models.layers.normalization import AdaptiveInstanceNormalization
 from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 from models.networks import vgg
@@ -17,13 +18,8 @@ from models.networks import vgg
 BOTTLENECK = "block4_conv1"
 CHANNELS = 512
 SCALE = 1 / 400  # to deviations of about 1: VGG's inputs go to 255
-STRIDE = 8  # px between two places of the bottleneck; sides of pictures must be its multiples
-EDGE = 32  # px of mirror image that pictures get all round: VGG pads with black, and a frame would be painted
-
-
-def reach(network: keras.Model) -> int:
-    """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
-    return 72
+# Stride: px between two places of the bottleneck. Edge: VGG pads with black, and a frame would be painted.
+GEOMETRY = Geometry(stride=8, reach=72, edge=32)
 
 
 def decoder(width: int = 64) -> keras.Model:
@@ -66,7 +62,9 @@ def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
     painted = decoder(width)(AdaptiveInstanceNormalization(name="adain")(features, mean, deviation, strength))
     painted = layers.Activation("hard_tanh", dtype="float32", name="clipped")(painted)
     inputs = {"image": image, "mean": mean, "deviation": deviation, "strength": strength}
-    return keras.Model(inputs, painted, name="adain")
+    network = keras.Model(inputs, painted, name="adain")
+    network.geometry = GEOMETRY
+    return network
 
 
 def encoder(stylizer: keras.Model, names: Sequence[str] = (BOTTLENECK,)) -> keras.Model:

@@ -6,14 +6,8 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from core.network_metadata import Geometry
 from models.layers.normalization import batch_norm
-
-STRIDE = 1  # any size goes
-
-
-def reach(network: keras.Model) -> int:
-    """Px of the small picture that a pixel of the result depends on, each way."""
-    return 12 + 2 * sum(isinstance(layer, layers.Add) for layer in network.layers)  # 2 a residual block
 
 
 def generator(
@@ -56,7 +50,9 @@ def generator(
         x = layers.PReLU(shared_axes=(1, 2), name=f"up{i}_relu")(x)
     x = layers.Conv2D(image_shape[-1], 9, padding="same", kernel_initializer="zeros", name="out")(x)
     large = Bicubic(factor, dtype="float32", name="bicubic")(image)
-    return keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")
+    network = keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")
+    network.geometry = Geometry(reach=16 + 2 * blocks, scale=factor)
+    return network
 
 
 def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.Model:

@@ -5,20 +5,9 @@ convolutions, enlargement and convolution: no checkerboard. Edges are mirrored, 
 import keras
 from keras import layers
 
+from core.network_metadata import Geometry
 from models.layers.normalization import InstanceNormalization
 from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
-
-STRIDE = 4  # sides of pictures must be its multiples
-
-
-def reach(network: keras.Model) -> int:
-    """Px of its picture that a pixel of the result depends on, each way, beside the statistics of the whole."""
-    return 20 + 8 * sum(layer.name.endswith("b_norm") for layer in network.layers)  # 8 a residual block
-
-
-def tile(network: keras.Model) -> int:
-    """Px, side of the largest square to be painted whole: in mixed precision it takes 3.5 GB."""
-    return int(3072 * (32 / network.get_layer("in").filters) ** 0.5)
 
 
 def transformer(
@@ -60,4 +49,7 @@ def transformer(
     faint = keras.initializers.VarianceScaling(0.05, "fan_avg", "uniform")  # nothing bounds the first pictures
     x = ToPictureConv2D(3, edge, kernel_initializer="glorot_uniform" if output == "tanh" else faint, name="out")(x)
     x = layers.Activation(output, dtype="float32", name="picture")(x)
-    return keras.Model([image, weights] if styles > 1 else image, x, name="transformer")
+    network = keras.Model([image, weights] if styles > 1 else image, x, name="transformer")
+    # In mixed precision, a square of the tile's side takes 3.5 GB.
+    network.geometry = Geometry(stride=4, reach=20 + 8 * blocks, tile=int(3072 * (32 / width) ** 0.5))
+    return network

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from core.network_metadata import Geometry
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.holes import FilledHoles
 from models.layers.normalization import batch_norm
@@ -83,6 +84,8 @@ def generator(
     if holes:
         image = filled + source[..., channels:] * image
     network = keras.Model(source, image, name="unet")
+    # It halves its pictures to one place: it sees all of them, but little from afar.
+    network.geometry = Geometry(stride=height, reach=height // 2)
     _one_place(network.get_layer("down_1"), network.get_layer("up_2"))
     return network
 

@@ -2,11 +2,11 @@
 
 from core.cli import _plain
 
-FILES, ALIASES = ("content", "style", "model"), {"model": "stylizer"}
+FILES = ("content", "style", "network")
 
 
 def plain(argument: str, sweep: bool = False) -> str:
-    return _plain(argument, FILES, ALIASES, sweep)
+    return _plain(argument, FILES, sweep)
 
 
 def test_file_names_are_quoted(monkeypatch):
@@ -15,7 +15,7 @@ def test_file_names_are_quoted(monkeypatch):
     assert plain('style=say "a".png') == r'style="say \"a\".png"'
     assert plain("style=~/a.jpg") == 'style="/home/me/a.jpg"'
     assert plain("dataset.root=~/b c") == 'dataset.root="/home/me/b c"'  # any key: Hydra cannot read a ~
-    assert plain("model=runs/1") == 'stylizer="runs/1"'
+    assert plain("network=runs/1") == 'network="runs/1"'
     for argument in ("style=[a.jpg,b.jpg]", "style=null", "size=3", "content='a.jpg'", "+x=1", "-m"):
         assert plain(argument) == argument
 

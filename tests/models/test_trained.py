@@ -3,6 +3,8 @@ import numpy as np
 import pytest
 
 from core.errors import GessoError
+from core.network_file import write_metadata
+from core.network_metadata import Metadata
 from models import trained
 from models.networks.transform_net import transformer
 
@@ -20,8 +22,10 @@ def toy(conditional: bool) -> keras.Model:
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
-    toy(conditional).save(tmp_path / "generator.keras")
-    generator = trained.load(tmp_path / "generator.keras")
+    metadata = Metadata("generator", classes=tuple("abcde") if conditional else ())
+    trained.save(toy(conditional), tmp_path / "generator.keras", metadata)
+    generator, found = trained.load(tmp_path / "generator.keras", "generator")
+    assert found == metadata
     assert trained.latent_dim(generator) == 3
     assert trained.is_conditional(generator) == conditional
     latents = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
@@ -32,20 +36,14 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
     np.testing.assert_allclose(images[:, 0, :, 0], expected, rtol=1e-6)
 
 
-def test_the_best_networks_are_of_their_run(tmp_path):
-    (tmp_path / ".hydra").mkdir()
-    (tmp_path / ".hydra" / "config.yaml").write_text("steps: 3\n")
-    (tmp_path / ".hydra" / "hydra.yaml").write_text("hydra: {runtime: {choices: {model: dcgan}}}\n")
-    chunks = trained.provenance(tmp_path / "generator.keras", 1)
-    assert chunks["Model"] == "dcgan" and "Config-SHA256" in chunks
-    assert trained.provenance(tmp_path / "best" / "generator.keras", 1) == chunks
-
-
 def test_what_is_no_generator_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
-    for name in ("text.keras", "missing.keras"):
+    toy(False).save(tmp_path / "unlabelled.keras")
+    write_metadata(tmp_path / "unlabelled.keras", Metadata("generator", classes=("a", "b")))
+    transformer(width=4, blocks=1).save(tmp_path / "stylizer.keras")
+    for name in ("text.keras", "missing.keras", "unlabelled.keras", "stylizer.keras"):
         with pytest.raises(GessoError, match=name):
-            trained.load(tmp_path / name)
+            trained.load(tmp_path / name, "generator")
 
 
 def test_a_network_goes_on_from_another(tmp_path):
@@ -76,4 +74,4 @@ def test_networks_compute_in_the_precision_of_here_not_of_where_they_were_traine
         keras.config.set_dtype_policy(before)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     assert not np.array_equal(mixed(image), plain(image))
-    np.testing.assert_array_equal(trained.load_stylizer(tmp_path / "stylizer.keras")(image), plain(image))
+    np.testing.assert_array_equal(trained.load(tmp_path / "stylizer.keras", "stylizer")[0](image), plain(image))

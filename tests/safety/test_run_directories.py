@@ -1,7 +1,9 @@
 """Run directories of strangers: what they say of a configuration is data, and stays data."""
 
+import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,9 @@ from core import stored
 from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import config_hash
+from core.network_file import provenance
 from core.overrides import resume_arguments, resumed, run_arguments
 from core.run import Run
-from models import trained
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_an_honest_one_goes_on(run, composed):
     assert arguments[:4] == [*OWN, "steps=20"]
     config = resumed(composed(*arguments[:-1]), "train", arguments[:-1])
     assert (config.steps, config.dataset.cache_dir) == (20, os.environ["GESSO_CACHE"])
-    assert "dataset=mnist" in run_arguments([f"run={run.folder}"])
+    assert "dataset=mnist" in run_arguments([f"network={run.folder}"])
     assert run.model_name == "mlp"
 
 
@@ -124,7 +126,7 @@ def test_stored_data_sets_have_values_where_values_belong(run, own, value):
     with pytest.raises(GessoError, match=r"dataset\.root is refused"):
         resumed(OmegaConf.merge(own, {"resume": str(run.folder)}), "train", OWN)
     with pytest.raises(GessoError, match=r"dataset\.root is refused"):
-        run_arguments([f"run={run.folder}"])
+        run_arguments([f"network={run.folder}"])
 
 
 @pytest.mark.parametrize("key", ["a@hydra.callbacks", "a b", "root=1 hydra", "{x}"])
@@ -133,7 +135,7 @@ def test_names_of_keys_are_names(run, key):
     config["dataset"][key] = 1
     run.config.write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
     with pytest.raises(GessoError, match="refused"):
-        run_arguments([f"run={run.folder}"])
+        run_arguments([f"network={run.folder}"])
 
 
 @pytest.mark.parametrize(
@@ -160,8 +162,11 @@ def test_the_environment_of_here_stays_here(run, monkeypatch, value):
 def test_the_environment_of_here_stays_out_of_pictures(run, monkeypatch):
     monkeypatch.setenv("SECRET", "pssst")
     change(run.config, model__width="${oc.env:SECRET}")
+    latent = {"class_name": "InputLayer", "config": {"name": "latent", "batch_shape": [None, 3]}}
+    with zipfile.ZipFile(generator := run.network("generator"), "w") as archive:
+        archive.writestr("config.json", json.dumps({"config": {"name": "g", "layers": [latent]}}))
     with pytest.raises(GessoError, match="refused"):
-        trained.provenance(run.network("generator"), 1)
+        provenance(generator, 1)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +174,7 @@ def test_the_environment_of_here_stays_out_of_pictures(run, monkeypatch):
 )
 def test_options_are_names(run, option):
     change(run.hydra, hydra__runtime__choices__model=option)
-    for read in (lambda: run.model_name, lambda: run_arguments([f"run={run.folder}"])):
+    for read in (lambda: run.model_name, lambda: run_arguments([f"network={run.folder}"])):
         with pytest.raises(GessoError, match="refused"):
             read()
 

@@ -42,7 +42,7 @@ def photos(tmp_path_factory) -> Path:
 
 def test_a_generator_beside_a_data_set(generator, script, vgg_weights, tmp_path):
     done = script(
-        "evaluate.py", f"generator={generator}", "dataset=paintings", "dataset.num_images=120",
+        "evaluate.py", f"network={generator}", "dataset=paintings", "dataset.num_images=120",
         f"weights={vgg_weights}",
         "num=60", f"hydra.run.dir={tmp_path}",
     )  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_generator_of_other_classes_is_refused(script, tmp_path):
     )
     (tmp_path / "classes.json").write_text('["cats", "dogs"]')
     done = script(
-        "evaluate.py", f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=20",
+        "evaluate.py", f"network={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=20",
         "metrics=[sliced_wasserstein]",
     )  # fmt: skip
     assert done.returncode == 1 and "does not have the same" in done.stderr, done.stderr
@@ -103,7 +103,13 @@ def test_a_translators_run(photos, script, tmp_path):
     ]  # fmt: skip
     done = script("train.py", *arguments)
     assert done.returncode == 0, done.stderr
-    done = script("evaluate.py", f"run={run}", f"dataset.root={photos}/b", "num=6", f"hydra.run.dir={tmp_path}/e")
+    done = script(
+        "evaluate.py",
+        f"network={run}/translator.keras",
+        f"dataset.root={photos}/b",
+        "num=6",
+        f"hydra.run.dir={tmp_path}/e",
+    )
     assert done.returncode == 0, done.stderr
     found = result(tmp_path / "e")
     assert found["settings"]["num"] == 6 and found["settings"]["reference"] == "b"
@@ -115,10 +121,12 @@ def test_a_translators_run(photos, script, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Give one of run="),
-        (["run=/nowhere"], "run=/nowhere: not a run directory"),
-        (["generator=README.md"], "dataset= says what"),
-        (["generator=/nowhere", "dataset=mnist"], "There is no /nowhere"),
+        ([], "Give one of network="),
+        (["network=/nowhere"], "network=/nowhere: there is no /nowhere"),
+        (["network={generator}"], "dataset= says what"),
+        (["network=tests", "dataset=mnist"], "there is no tests/generator.keras and no tests/translator.keras"),
+        (["network={generator}", "dataset=mnist", "metrics=[psnr]"], "metrics=psnr is of pairs"),
+        (["run=outputs"], "Did you mean network=?"),
         (["images=a", "dataset=image_folder", "metrics=[psnr]"], "metrics=psnr is of pairs"),
         (["images=a", "truth=b", "metrics=[fid]"], "metrics=fid is of moments"),
         (["images=a", "truth=b", "metrics=[fdi]"], "Did you mean fid?"),
@@ -127,7 +135,7 @@ def test_a_translators_run(photos, script, tmp_path):
         (["images=a", "content=b"], "style=<painting>"),
     ],
 )
-def test_errors_in_words(arguments, words, script):
-    done = script("evaluate.py", *arguments)
+def test_errors_in_words(arguments, words, generator, script):
+    done = script("evaluate.py", *(argument.format(generator=generator) for argument in arguments))
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert words in done.stderr, done.stderr

@@ -25,7 +25,7 @@ def generator(tmp_path_factory):
 
 def test_everything(generator, script, tmp_path):
     done = script(
-        "explore.py", f"generator={generator}", "dataset=paintings", "dataset.num_images=30",
+        "explore.py", f"network={generator}", "dataset=paintings", "dataset.num_images=30",
         "dataset.styles=[cubism,ink_painting]", "num=3", "frames=5", "neighbors=2", "label=cubism",
         f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
     )  # fmt: skip
@@ -47,7 +47,7 @@ def test_copies_are_found(tmp_path):
     model.get_layer("picture").set_weights([np.zeros((3, 3072)), (images[4] / 127.5 - 1.0).ravel()])
     model.save(tmp_path / "g.keras")
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        overrides = [f"generator={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30", "num=2"]
+        overrides = [f"network={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30", "num=2"]
         config = compose("explore", [*overrides, "image_size=32", f"cache_dir={tmp_path}"])
     sheet, found = Inside(config).nearest()
     assert found["copies"] == 1 and found["distance_to_training"] < 0.01
@@ -57,13 +57,14 @@ def test_copies_are_found(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["generator=README.md", "show=[sefaa]"], "Did you mean sefa?"),
-        (["generator=README.md"], "dataset="),
-        (["generator=/nowhere"], "There is no /nowhere"),
-        (["show=[sefa]"], "one of run="),
-        (["show=[sefa]", "frames=1", "generator=README.md"], "frames=1"),
+        (["network=README.md", "show=[sefaa]"], "Did you mean sefa?"),
+        (["network={generator}"], "dataset="),
+        (["network=/nowhere"], "there is no /nowhere"),
+        (["show=[sefa]"], "network= says which"),
+        (["show=[sefa]", "frames=1", "network=README.md"], "frames=1"),
+        (["show=[sefa]", "label=cubist", "network={generator}"], "Did you mean cubism?"),
     ],
 )
-def test_errors_in_words(arguments, words, script):
-    done = script("explore.py", *arguments)
+def test_errors_in_words(arguments, words, generator, script):
+    done = script("explore.py", *(argument.format(generator=generator) for argument in arguments))
     assert done.returncode == 1 and "Traceback" not in done.stderr and words in done.stderr

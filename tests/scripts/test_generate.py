@@ -30,7 +30,7 @@ def pictures(folder: Path) -> list[np.ndarray]:
 
 
 def test_pictures_and_grid(generator, script, tmp_path):
-    done = script("generate.py", f"generator={generator}", "num=5", "seed=3", f"output={tmp_path}", "batch_size=2")
+    done = script("generate.py", f"network={generator}", "num=5", "seed=3", f"output={tmp_path}", "batch_size=2")
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.glob("*.png")) == [f"{i:04d}.png" for i in range(5)] + ["grid.png"]
     with Image.open(tmp_path / "0002.png") as image:
@@ -38,14 +38,14 @@ def test_pictures_and_grid(generator, script, tmp_path):
         assert (image.text["Seed"], image.text["Index"]) == ("3", "2")
         assert image.text["Source"] == "Made by a neural network"
     again = tmp_path / "again"
-    script("generate.py", f"generator={generator}", "num=2", "seed=3", f"output={again}")
+    script("generate.py", f"network={generator}", "num=2", "seed=3", f"output={again}")
     for one, other in zip(pictures(again), pictures(tmp_path)[:2], strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_interpolation(generator, script, tmp_path):
     done = script(
-        "generate.py", f"generator={generator}", "num=3", "interpolate=true", "frames=4", f"output={tmp_path}"
+        "generate.py", f"network={generator}", "num=3", "interpolate=true", "frames=4", f"output={tmp_path}"
     )
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "walk.gif") as film:
@@ -56,15 +56,17 @@ def test_interpolation(generator, script, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "one of run="),
-        (["run=/nowhere"], "There is no /nowhere/generator.keras"),
-        (["generator=README.md"], "README.md is not a network that Keras can read"),
-        (["generator={generator}", "truncation=-1"], "positive"),
-        (["generator={generator}", "num=0"], "at least 1"),
-        (["generator={generator}", "label=3"], "without labels"),
-        (["generator={generator}", "truncation=abc"], "it must be a number"),
-        (["generator={generator}", "sead=1"], "Did you mean seed?"),
-        (["generator={generator}", "output=/dev/null/x"], "/dev/null/x"),
+        ([], "network= says which"),
+        (["network=/nowhere"], "there is no /nowhere"),
+        (["network=tests"], "there is no tests/generator.keras"),
+        (["run=outputs"], "Did you mean network=?"),
+        (["network=README.md"], "README.md is not a network that Keras can read"),
+        (["network={generator}", "truncation=-1"], "positive"),
+        (["network={generator}", "num=0"], "at least 1"),
+        (["network={generator}", "label=3"], "without labels"),
+        (["network={generator}", "truncation=abc"], "it must be a number"),
+        (["network={generator}", "sead=1"], "Did you mean seed?"),
+        (["network={generator}", "output=/dev/null/x"], "/dev/null/x"),
     ],
 )
 def test_errors_in_words(generator, script, tmp_path, arguments, words):
@@ -85,7 +87,7 @@ def conditional(tmp_path_factory) -> Path:
 
 
 def test_label_by_name(conditional, script, tmp_path):
-    done = script("generate.py", f"generator={conditional}", "num=3", f"output={tmp_path}", "label=art_nouveau")
+    done = script("generate.py", f"network={conditional}", "num=3", f"output={tmp_path}", "label=art_nouveau")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "0002.png") as image:
         assert image.text["Label"] == "Art Nouveau"
@@ -115,7 +117,7 @@ def test_the_grid_has_a_row_for_each_class():
 
 
 def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
-    done = script("generate.py", f"generator={conditional}", "num=4", f"output={tmp_path}")
+    done = script("generate.py", f"network={conditional}", "num=4", f"output={tmp_path}")
     assert done.returncode == 0, done.stderr
     labels = [Image.open(path).text["Label"] for path in sorted(tmp_path.glob("0*.png"))]
     assert labels == ["Art Nouveau", "Baroque", "Impressionism", "Art Nouveau"]

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.networks import transform_net
+from core.network_metadata import Metadata
+from models import trained
+from models.networks import dcgan, transform_net
 
 random = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with contents, styles, and two networks that were never trained."""
+    """A folder with contents, styles, and networks that were never trained: one has metadata, two do not."""
     root = tmp_path_factory.mktemp("pictures")
     for name in ("contents", "styles"):
         (root / name).mkdir()
@@ -24,7 +26,10 @@ def folder(tmp_path_factory):
             noise.resize((56, 72), Image.Resampling.BICUBIC).save(root / name / f"{i}.png")
     keras.utils.set_random_seed(0)
     transform_net.transformer(width=4, blocks=1).save(root / "stylizer.keras")
-    transform_net.transformer(width=4, blocks=1, styles=2).save(root / "two.keras")
+    two = transform_net.transformer(width=4, blocks=1, styles=2)
+    styles = Metadata("stylizer", "fast", styles=("red", "blue"), geometry=two.geometry)
+    trained.save(two, root / "two.keras", styles)
+    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(root / "generator.keras")
     return root
 
 
@@ -68,7 +73,7 @@ def test_a_folder_goes_on_past_what_is_broken(folder, script, tmp_path):
     opaque.save(contents / "clear.png")
     (contents / "broken.jpg").write_text("no picture")
     (contents / "notes.txt").write_text("not meant")
-    done = script("stylize.py", f"content={contents}", f"model={folder}", f"output={tmp_path / 'out'}", "size=40")
+    done = script("stylize.py", f"content={contents}", f"network={folder}", f"output={tmp_path / 'out'}", "size=40")
     assert done.returncode == 1
     assert "1 of 4 could not be painted" in done.stderr + done.stdout
     assert "broken.jpg is no picture" in done.stderr + done.stdout
@@ -86,7 +91,7 @@ def test_strength_and_blending(folder, script, tmp_path):
         done = script(
             "stylize.py",
             f"content={content}",
-            f"model={folder / 'two.keras'}",
+            f"network={folder / 'two.keras'}",
             f"output={tmp_path / 'x.png'}",
             *options,
         )
@@ -105,7 +110,7 @@ def test_a_film(folder, script, tmp_path):
             film.mux(stream.encode(frame))
         film.mux(stream.encode())
     done = script(
-        "stylize.py", f"content={tmp_path / 'in.mp4'}", f"model={folder}", f"output={tmp_path / 'out.mp4'}"
+        "stylize.py", f"content={tmp_path / 'in.mp4'}", f"network={folder}", f"output={tmp_path / 'out.mp4'}"
     )
     assert done.returncode == 0, done.stderr
     with av.open(tmp_path / "out.mp4") as film:
@@ -126,17 +131,32 @@ def test_a_film(folder, script, tmp_path):
         (["content={c}", "style={c}", "preserve_color=hue"], "There are: false, histogram, luminance, none, true"),
         (["content={c}", "style={c}", "strength=-1"], "at least 0"),
         (["content={c}", "method=fast"], "python train.py model=fast_style"),
-        (["content={c}", "model=/nowhere"], "no /nowhere"),
-        (["content={c}", "model={m}", "method=adain"], "a network for method=fast"),
+        (["content={c}", "network=/nowhere"], "no /nowhere"),
+        (["content={c}", "network={m}", "method=adain"], "a network for method=fast"),
         (["content={c}", "style={c}", "weights=/nowhere.h5"], "no such file"),
         (["contnt=x"], "Did you mean content"),
-        (["content={c}", "model={m}", "style={c}"], "style= has no effect with method=fast"),
+        (["content={c}", "model={m}"], "Did you mean network=?"),
+        (["content={c}", "network={m}", "method=gatys"], "takes no network="),
+        (["content={c}", "network={m}", "strength=2"], "from 0 to 1"),
+        (["content={c}", "network={m}", "style_weights=[1,2]"], "1 are needed"),
+        (["content={c}", "network={m}", "mask={c}"], "mask= has no effect with method=fast"),
+        (["content={c}", "network={g}"], "python generate.py network="),
+        (["content={c}", "network={m}", "style={c}"], "style= has no effect with method=fast"),
         (["content={c}", "style={c}", "style_weights=2"], "a list"),
-        (["content={c}", "style={c}", "gatys.content_masks=[{c}]", "output={c}"], "one of the inputs"),
+        (["content={c}", "style={c}", "gatys.content_masks=[{c}]"], "give as many of each"),
+        (
+            ["content={c}", "style={c}", "gatys.content_masks=[{c}]", "gatys.style_masks=[{s}]", "output={s}"],
+            "one of the inputs",
+        ),
     ],
 )
 def test_errors_in_words(folder, script, arguments, words):
-    values = {"c": folder / "contents" / "0.png", "m": folder / "stylizer.keras"}
+    values = {
+        "c": folder / "contents" / "0.png",
+        "s": folder / "styles" / "0.png",
+        "m": folder / "stylizer.keras",
+        "g": folder / "generator.keras",
+    }
     done = script("stylize.py", *(argument.format(**values) for argument in arguments))
     assert done.returncode == 1
     assert words in done.stdout + done.stderr
@@ -171,6 +191,6 @@ def test_trained_killed_and_resumed(model, folder, script, tmp_path, vgg_weights
     if model == "adain":
         content, style = folder / "contents" / "2.png", folder / "styles" / "2.png"
         done = script(
-            "stylize.py", f"content={content}", f"model={runs[1]}", f"style={style}", f"output={tmp_path}"
+            "stylize.py", f"content={content}", f"network={runs[1]}", f"style={style}", f"output={tmp_path}"
         )
         assert done.returncode == 0, done.stderr

@@ -26,7 +26,7 @@ def train(script, tmp_path_factory):
         common = ["image_size=32", "batch_size=2", "steps=2", "log_every=1", "model.width=4"]
         done = script("train.py", *common, *arguments, f"hydra.run.dir={path}")
         assert done.returncode == 0, done.stderr
-        assert f"python stylize.py model={path} content=<picture>" in done.stdout + done.stderr
+        assert f"python stylize.py network={path} content=<picture>" in done.stdout + done.stderr
         assert (path / "samples" / "step_00000002.png").is_file()
         return path
 
@@ -40,7 +40,7 @@ def pixels(path) -> np.ndarray:
 def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
     run = train("model=pix2pix", "dataset=inpaint", f"dataset.root={folder}", "model.receptive_field=16")
     content = folder / "0.png"
-    done = script("stylize.py", f"content={content}", f"model={run}")
+    done = script("stylize.py", f"content={content}", f"network={run}")
     assert done.returncode == 1 and "mask=" in done.stderr
 
     hole = np.zeros((72, 56), np.uint8)
@@ -48,7 +48,7 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
     Image.fromarray(hole).save(tmp_path / "hole.png")
     output = tmp_path / "out.png"
     done = script(
-        "stylize.py", "method=translate", f"content={content}", f"model={run}", f"output={output}",
+        "stylize.py", "method=translate", f"content={content}", f"network={run}", f"output={output}",
         f"mask={tmp_path / 'hole.png'}",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -62,7 +62,7 @@ def test_super_resolution_enlarges(folder, script, train, tmp_path, vgg_weights)
         "model=srgan", f"dataset.root={folder}", "model.blocks=1", "model.pretrain_steps=1",
         f"weights={vgg_weights}",
     )  # fmt: skip
-    done = script("stylize.py", f"content={folder}", f"model={run}", f"output={tmp_path}")
+    done = script("stylize.py", f"content={folder}", f"network={run}", f"output={tmp_path}")
     assert done.returncode == 0, done.stderr
     sizes = [Image.open(tmp_path / f"{i}.png").size for i in range(6)]
     assert sizes == [(4 * 56, 4 * 72)] * 6
@@ -73,7 +73,7 @@ def test_there_without_pairs(folder, script, train, tmp_path):
         "model=cyclegan", f"dataset.a={folder}", f"dataset.b={folder}", "model.blocks=1", "model.receptive_field=16"
     )
     output = tmp_path / "out.png"
-    done = script("stylize.py", f"content={folder / '1.png'}", f"model={run}", f"output={output}", "size=64")
+    done = script("stylize.py", f"content={folder / '1.png'}", f"network={run}", f"output={output}", "size=64")
     assert done.returncode == 0, done.stderr
     assert Image.open(output).size == (50, 64)
     assert pixels(output).std() > 0

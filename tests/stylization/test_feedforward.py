@@ -36,21 +36,22 @@ def picture(height: int, width: int) -> np.ndarray:
 def test_any_size_comes_back_as_it_went():
     network = transform_net.transformer(width=4, blocks=1)
     image = picture(41, 50)
-    assert Feedforward(network)(image).shape == image.shape
+    assert Feedforward(network, network.geometry)(image).shape == image.shape
 
 
 def test_tiles_of_adain_are_the_whole(vgg_weights):
     image = picture(250, 303)
     style = {"mean": random.uniform(0, 3, 512), "deviation": random.uniform(1, 3, 512), "strength": np.array([0.8])}
     network = adain.stylizer(width=8, weights=vgg_weights)
-    whole, tiled = (Feedforward(network, tile)(image, style) for tile in (512, 128))
+    whole, tiled = (Feedforward(network, network.geometry, tile)(image, style) for tile in (512, 128))
     np.testing.assert_allclose(tiled, whole, atol=2e-3)
 
 
 @pytest.mark.parametrize("sides", [(1, 1), (3, 50), (5, 4)])
 def test_tiny_pictures(sides):
     image = picture(*sides)
-    assert Feedforward(transform_net.transformer(width=4, blocks=1))(image).shape == image.shape
+    network = transform_net.transformer(width=4, blocks=1)
+    assert Feedforward(network, network.geometry)(image).shape == image.shape
 
 
 def test_adain_paints_no_frame(vgg_weights):
@@ -59,7 +60,7 @@ def test_adain_paints_no_frame(vgg_weights):
     network = adain.stylizer(8, vgg_weights)
     style = {"mean": np.ones(512, np.float32), "deviation": np.ones(512, np.float32), "strength": np.zeros(1)}
     image = np.full((64, 64, 3), 0.5, np.float32)
-    whole = Feedforward(network)(image, style)
+    whole = Feedforward(network, network.geometry)(image, style)
     alone = network({"image": image[None]} | {name: value[None] for name, value in style.items()}).numpy()[0]
     assert np.ptp(whole, axis=(0, 1)).max() < 0.1 * np.ptp(alone, axis=(0, 1)).max()
 
@@ -71,12 +72,12 @@ def test_tiles_see_as_far_as_the_network():
         if layer.name.endswith("b_norm"):
             layer.gamma.assign(np.ones_like(layer.gamma))  # so that the blocks take part
     image = picture(244, 300)
-    run = Feedforward(network, 128)
-    whole = Feedforward(network, 512)(image)
+    run = Feedforward(network, network.geometry, 128)
+    whole = Feedforward(network, network.geometry, 512)(image)
     run(image)  # makes the copy
     run.shared.estimate(image[None], {})
     painted = np.empty_like(image)
-    for tile in tiles((244, 300), 128, transform_net.reach(network), transform_net.STRIDE):
+    for tile in tiles((244, 300), 128, network.geometry.reach, network.geometry.stride):
         top, bottom, left, right = tile.outer
         part = run.shared.run(image[None, top:bottom, left:right], {}).numpy()[0]
         up, down, begin, end = tile.inside
@@ -97,9 +98,9 @@ def test_sampled_statistics_are_near_those_of_the_whole():
     keras.utils.set_random_seed(0)
     network = transform_net.transformer(width=4, blocks=1)
     image = halves(400, 700)
-    run, apart = Feedforward(network, 300), Feedforward(network, 300)
+    run, apart = (Feedforward(network, network.geometry, 300) for _ in range(2))
     apart.normalized = False
-    whole, tiled, separate = Feedforward(network, 1024)(image), run(image), apart(image)
+    whole, tiled, separate = Feedforward(network, network.geometry, 1024)(image), run(image), apart(image)
     assert abs(tiled - whole).mean() < 0.3 * abs(separate - whole).mean()
     np.testing.assert_array_equal(tiled, run(image))  # nothing is left over from the picture before
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from models.perceptual import Perceptual
-from stylization import gatys
-from stylization.gatys import Style, _Problem
+from stylization import optimization
+from stylization.objective import Problem, Style
 
 random = np.random.default_rng(0)
 
@@ -20,15 +20,15 @@ def picture(height: int = 48, width: int = 40) -> np.ndarray:
 
 
 def test_schedule_doubles_and_halves():
-    assert gatys.schedule((300, 200), 256, 200) == [((300, 200), 200)]
-    assert gatys.schedule((768, 1024), 256, 200) == [((192, 256), 200), ((384, 512), 100), ((768, 1024), 50)]
-    assert [steps for _, steps in gatys.schedule((4096, 4096), 256, 64)] == [64, 32, 20, 20, 20]
-    assert gatys.schedule((1024, 1024), 256, 5) == [((256,) * 2, 5), ((512,) * 2, 5), ((1024,) * 2, 5)]
+    assert optimization.schedule((300, 200), 256, 200) == [((300, 200), 200)]
+    assert optimization.schedule((768, 1024), 256, 200) == [((192, 256), 200), ((384, 512), 100), ((768, 1024), 50)]
+    assert [steps for _, steps in optimization.schedule((4096, 4096), 256, 64)] == [64, 32, 20, 20, 20]
+    assert optimization.schedule((1024, 1024), 256, 5) == [((256,) * 2, 5), ((512,) * 2, 5), ((1024,) * 2, 5)]
 
 
 def test_terms_are_those_of_numpy(objective):
     content, style, image = picture(), picture(30, 64), picture()
-    terms, _ = _Problem(objective, content, [Style(style)], None, 64, 2.0, 512)(image)
+    terms, _ = Problem(objective, content, [Style(style)], None, 64, 2.0, 512)(image)
     seen = [
         {n: f.numpy()[0].astype(float) for n, f in objective.encoder(x[None]).items()}
         for x in (image, content, style)
@@ -48,9 +48,9 @@ def test_terms_are_those_of_numpy(objective):
 def test_thin_pictures(objective):
     """Thinner than the places of the deepest layer: a scroll, of 3 px."""
     content, style = picture(90, 3), picture(5, 70)
-    painted = gatys.optimize(content, [Style(style)], objective, steps=2, coarsest=32)
+    painted = optimization.optimize(content, [Style(style)], objective, steps=2, coarsest=32)
     assert painted.shape == content.shape and np.isfinite(painted).all()
-    assert [size for size, _ in gatys.schedule((1024, 60), 256, 10)] == [(512, 30), (1024, 60)]
+    assert [size for size, _ in optimization.schedule((1024, 60), 256, 10)] == [(512, 30), (1024, 60)]
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -64,7 +64,7 @@ def test_tiles_give_the_objective_and_gradient_of_the_whole(objective, masked):
     objective.smoothness = 5.0
     try:
         results = [
-            _Problem(objective, content, [Style(style, 1.0, style_masks)], masks, 80, 1.0, tile)(image)
+            Problem(objective, content, [Style(style, 1.0, style_masks)], masks, 80, 1.0, tile)(image)
             for tile in (512, 96)
         ]
     finally:
@@ -77,7 +77,7 @@ def test_tiles_give_the_objective_and_gradient_of_the_whole(objective, masked):
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_the_objective_falls_and_pixels_stay_in_range(objective, optimizer):
     seen = []
-    painted = gatys.optimize(
+    painted = optimization.optimize(
         picture(),
         [Style(picture())],
         objective,
@@ -93,11 +93,11 @@ def test_the_objective_falls_and_pixels_stay_in_range(objective, optimizer):
 
 def test_two_styles_pull_by_their_weights(objective):
     content, one, two = picture(), picture(), np.tanh(3 * picture())
-    problem = _Problem(objective, content, [Style(one, 3.0), Style(two, 1.0)], None, 48, 1.0, 512)
-    alone = [_Problem(objective, content, [Style(x)], None, 48, 1.0, 512) for x in (one, two)]
+    problem = Problem(objective, content, [Style(one, 3.0), Style(two, 1.0)], None, 48, 1.0, 512)
+    alone = [Problem(objective, content, [Style(x)], None, 48, 1.0, 512) for x in (one, two)]
     image = picture()
     gradient = problem(image)[1]
-    content_gradient = _Problem(objective, content, [Style(one)], None, 48, 0.0, 512)(image)[1]
+    content_gradient = Problem(objective, content, [Style(one)], None, 48, 0.0, 512)(image)[1]
     parts = [p(image)[1] - content_gradient for p in alone]
     expected = content_gradient + 0.75 * parts[0] + 0.25 * parts[1]
     np.testing.assert_allclose(gradient, expected, atol=2e-3 * abs(expected).max())
@@ -106,7 +106,7 @@ def test_two_styles_pull_by_their_weights(objective):
 def test_starts_where_it_is_told(objective):
     def first(init, **options) -> np.ndarray:
         seen = []
-        gatys.optimize(
+        optimization.optimize(
             content,
             [Style(picture())],
             objective,

@@ -7,7 +7,11 @@ import tensorflow as tf
 
 from core.color import YIQ
 from models.networks import adain, srresnet, transform_net, unet
-from stylization import gatys, methods
+from stylization import adain as by_adain
+from stylization import fast, optimization, translate
+from stylization.method import Interrupted
+from stylization.objective import Style
+from stylization.resizing import resize_lanczos
 from stylization.temporal import stabilize
 
 random = np.random.default_rng(0)
@@ -18,7 +22,7 @@ def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
     keras.utils.set_random_seed(0)
     network = unet.generator((32, 32, 3), (32, 32, 1), width=4)
     network.get_layer("out").bias.assign([0.3, 0.0, -0.3])
-    paint = methods.translation(network, "colorize", 32, None, 512)
+    paint = translate.painter(network, network.geometry, "colorize", 32, None, 512)
     grey = np.repeat(random.uniform(-0.5, 0.5, (70, 90, 1)), 3, axis=-1).astype(np.float32)
     painted = paint(grey, None)
     assert painted.shape == grey.shape and np.ptp(painted, axis=-1).min() > 0.1
@@ -30,7 +34,7 @@ def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
 def test_pictures_of_several_sizes_are_enlarged():
     """One after the other: the network is compiled for sizes that are not known then."""
     network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
-    paint = methods.translation(network, "super_resolution", 32, None, 512)
+    paint = translate.painter(network, network.geometry, "super_resolution", 32, None, 512)
     for sides in ((10, 12), (9, 16), (11, 8)):
         image = random.uniform(-1, 1, (*sides, 3)).astype(np.float32)
         expected = np.clip(tf.image.resize(image, [4 * side for side in sides], "bicubic"), -1, 1)
@@ -41,7 +45,7 @@ def test_pictures_of_several_sizes_are_enlarged():
 def test_films_are_enlarged_without_flicker():
     """Frames that do not change stay as they were painted, though the result is larger than the film."""
     network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
-    paint = methods.translation(network, "super_resolution", 32, None, 512)
+    paint = translate.painter(network, network.geometry, "super_resolution", 32, None, 512)
     frame = random.integers(0, 256, (12, 10, 3), dtype=np.uint8)
     first, second, third = stabilize([frame, frame, 255 - frame], paint, keep=0.9)
     assert first.shape == (48, 40, 3)
@@ -72,11 +76,14 @@ def check_colours(painted: np.ndarray, content: np.ndarray, plain: np.ndarray) -
 
 def test_a_network_keeps_colours_and_mixes():
     content, network = picture(), faint_transformer()
-    plain = methods.fast(network, None, "none", 1.0, None)(content, None)
-    half = methods.fast(network, None, "none", 0.5, None)(content, None)
+
+    def paint(color: str, strength: float) -> np.ndarray:
+        return fast.painter(network, network.geometry, None, color, strength, None)(content, None)
+
+    plain, half = paint("none", 1.0), paint("none", 0.5)
     np.testing.assert_allclose(half, (plain + content) / 2, atol=1e-6)
-    check_colours(methods.fast(network, None, "luminance", 1.0, None)(content, None), content, plain)
-    matched = methods.fast(network, None, "histogram", 1.0, None)(content, None)
+    check_colours(paint("luminance", 1.0), content, plain)
+    matched = paint("histogram", 1.0)
     np.testing.assert_allclose(matched.mean((0, 1)), content.mean((0, 1)), atol=1e-3)
 
 
@@ -86,7 +93,7 @@ def test_several_styles_of_adain_are_weighed(vgg_weights):
     content, styles = picture(), [picture((64, 32)), picture((32, 64)) + 0.4]
 
     def paint(styles, weights=None, color="none", strength=1.0):
-        return methods.arbitrary(network, styles, weights, color, strength, None)(content, None)
+        return by_adain.painter(network, network.geometry, styles, weights, color, strength, None)(content, None)
 
     first, second = paint(styles[:1]), paint(styles[1:])
     np.testing.assert_allclose(paint(styles, [1, 0]), first, atol=1e-4)
@@ -104,12 +111,12 @@ def test_optimisation_begins_where_a_film_is(monkeypatch):
         calls.append({"styles": styles, "steps": steps, **options})
         return image[..., ::-1]
 
-    monkeypatch.setattr(gatys, "optimize", optimize)
+    monkeypatch.setattr(optimization, "optimize", optimize)
     content, before, style = picture(), picture(), picture()
     options = {"strength": 1.0, "coarsest": 16, "init": "content"}
 
     def painter(color="none", **changed):
-        return methods.optimization(None, [gatys.Style(style)], color, 40, **options | changed)
+        return optimization.painter(None, [Style(style)], color, 40, **options | changed)
 
     plain = painter()(content, None)
     assert (calls[-1]["steps"], calls[-1]["init"], calls[-1]["coarsest"]) == (40, "content", 16)
@@ -132,9 +139,9 @@ def test_an_interrupted_picture_is_not_lost(monkeypatch):
             report({"content": 4.0, "style": 2.0}, -fine)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(gatys, "optimize", optimize)
-    for init, expected in (("content", fine), ("noise", gatys.resize_lanczos(coarse, (40, 48)))):
-        paint = methods.optimization(None, [gatys.Style(content)], "none", 40, strength=1.0, coarsest=16, init=init)
-        with pytest.raises(methods.Interrupted) as interrupted:
+    monkeypatch.setattr(optimization, "optimize", optimize)
+    for init, expected in (("content", fine), ("noise", resize_lanczos(coarse, (40, 48)))):
+        paint = optimization.painter(None, [Style(content)], "none", 40, strength=1.0, coarsest=16, init=init)
+        with pytest.raises(Interrupted) as interrupted:
             paint(content, None)
         np.testing.assert_allclose(interrupted.value.painted, expected, atol=1e-6)

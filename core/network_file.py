@@ -1,0 +1,113 @@
+"""What a trained network is: metadata inside its `.keras` file, read and written without TensorFlow.
+
+A `.keras` file is a zip archive. Gesso adds one member, `gesso.json`; Keras passes over it, so that any Keras 3
+loads the file as it always did.
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+
+from core import images
+from core.errors import GessoError
+from core.files import atomic
+from core.keras_archive import MEMBERS
+from core.network_metadata import KINDS, Metadata
+from core.run import Run
+from core.unmarked_network import work_out
+
+MEMBER = "gesso.json"
+CONFIG = "config.json"  # Keras's own, of what layers the network is made
+USE = {  # of each kind, the script that works with it
+    "generator": "it makes pictures from noise: python generate.py network={path}",
+    "stylizer": "it paints pictures: python stylize.py network={path} content=<picture>",
+    "translator": "it paints pictures: python stylize.py network={path} content=<picture>",
+}
+
+
+def read_metadata(path: str | Path) -> Metadata:
+    """Reads what the network in a `.keras` file is; of one from before there was metadata, works it out.
+
+    Raises `GessoError` for what is no `.keras` file, and for a network that is none of Gesso's.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if MEMBER in names:
+                return Metadata.from_json(_member(archive, MEMBER))
+            return work_out(path, json.loads(_member(archive, CONFIG)))
+    except OSError as error:
+        raise GessoError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, zipfile.BadZipFile) as error:
+        raise GessoError(f"{path} is not a network that Keras can read: {error}.") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > MEMBERS[name]:
+        raise ValueError(f"{name} in it is larger than {MEMBERS[name]} bytes")
+    return archive.read(name)
+
+
+def write_metadata(path: str | Path, metadata: Metadata) -> None:
+    """Puts metadata into a `.keras` file, in place of what it had; the file is replaced as a whole.
+
+    Raises `GessoError` for what is no `.keras` file.
+    """
+    if not zipfile.is_zipfile(path):
+        raise GessoError(f"{path} is not a network that Keras can read: it is no zip archive.")
+    with atomic(path) as temporary, zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
+        for member in old.infolist():
+            if member.filename != MEMBER:
+                with old.open(member) as source, new.open(member, "w", force_zip64=True) as target:
+                    shutil.copyfileobj(source, target, 2**20)
+        new.writestr(MEMBER, metadata.to_json())
+
+
+def add_metadata(path: Path, metadata: Metadata) -> None:
+    """Adds metadata to a `.keras` file that has none and that nobody else reads yet."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(MEMBER, metadata.to_json())
+
+
+def find_network(value: str | Path | None, key: str = "network", kinds: Collection[str] = KINDS) -> Path:
+    """Finds the file of a trained network of one of `kinds`, the first that there is.
+
+    Args:
+        value: a run directory, or a `.keras` file.
+        key: the one of the configuration that gives `value`, for messages.
+
+    Raises `GessoError` if there is none, in words that say what was looked for.
+    """
+    if value is None:
+        raise GessoError(f"{key}= says which trained network: a run directory, or a .keras file.")
+    path = Path(value).expanduser()
+    if path.is_dir():
+        return _in_run(Run(path), key, kinds)
+    if not path.is_file():
+        raise GessoError(f"{key}={path}: there is no {path}. It is to be a run directory, or a .keras file.")
+    kind = read_metadata(path).kind
+    if kind not in kinds:
+        raise GessoError(f"{key}={path} is a {kind}, not a {' or '.join(kinds)}; {USE[kind].format(path=path)}")
+    return path
+
+
+def _in_run(run: Run, key: str, kinds: Collection[str]) -> Path:
+    files = [run.network(kind) for kind in kinds]
+    found = next((file for file in files if file.is_file()), None)
+    if found is not None:
+        return found
+    others = [kind for kind in KINDS if run.network(kind).is_file()]
+    hint = " The run has not reached its first checkpoint." if run.is_run else " It is no run directory."
+    if others:
+        hint = f" There is a {others[0]}; {USE[others[0]].format(path=run.folder)}"
+    raise GessoError(f"{key}={run.folder}: there is no {' and no '.join(map(str, files))}.{hint}")
+
+
+def provenance(path: Path, seed: int) -> dict[str, str]:
+    """Returns PNG text chunks for pictures made by the network in `path`: of the run that it is from."""
+    metadata = read_metadata(path)
+    chunks = images.provenance(metadata.model or path.name, None, seed)
+    return chunks if metadata.config_sha256 is None else chunks | {"Config-SHA256": metadata.config_sha256}

@@ -1,0 +1,105 @@
+"""What a trained network is, as its file says: what it does, how it goes over pictures, and where it comes from."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+KINDS = ("generator", "stylizer", "translator")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How a network from pictures to pictures may be given one that is larger than its memory.
+
+    Attributes:
+        stride: what sides of pictures must be multiples of, in px.
+        reach: how many px each way a pixel of the result depends on, beside statistics of the whole picture.
+        edge: px of its mirror image that a picture is to be given all round.
+        tile: px, side of the largest square result that is best painted whole; None: the usual.
+        scale: how many times larger than its picture the result is.
+    """
+
+    stride: int = 1
+    reach: int = 0
+    edge: int = 0
+    tile: int | None = None
+    scale: int = 1
+
+    def __post_init__(self) -> None:
+        least = {"stride": 1, "reach": 0, "edge": 0, "tile": 1, "scale": 1}
+        for name, value in asdict(self).items():
+            if not (name == "tile" and value is None) and not (_is_int(value) and least[name] <= value <= 2**16):
+                raise ValueError(f"{name} is {value!r}, not a whole number from {least[name]} on")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a trained network does, and where it comes from.
+
+    Attributes:
+        kind: generator, from a latent (and a label); stylizer or translator, from a picture.
+        method: of a stylizer or translator, the one of `stylization.methods` that paints with it.
+        task: of a translator, what its sources were made by (`data.tasks`); None: pictures as they are.
+        image_size: px, side of the pictures that it learned from.
+        classes: that a generator takes labels of, in their order.
+        styles: that a stylizer has learned, by the names of their files.
+        geometry: of a network from pictures to pictures.
+        model, config_sha256, step, software: what trained it, how, for how long, and with which version.
+    """
+
+    kind: str
+    method: str | None = None
+    task: str | None = None
+    image_size: int | None = None
+    classes: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    geometry: Geometry | None = None
+    model: str | None = None
+    config_sha256: str | None = None
+    step: int | None = None
+    software: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        for name in ("method", "task", "model", "config_sha256", "software"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ValueError(f"{name} is not text")
+        for name in ("image_size", "step"):
+            value = getattr(self, name)
+            if value is not None and not (_is_int(value) and value >= 0):
+                raise ValueError(f"{name} is {value!r}, not a whole number")
+        for name in ("classes", "styles"):
+            if not all(isinstance(value, str) for value in getattr(self, name)):
+                raise ValueError(f"{name} are not all text")
+        if self.kind != "generator" and (self.method is None or self.geometry is None):
+            raise ValueError(f"a {self.kind} needs a method and a geometry")
+
+    def to_json(self) -> str:
+        """Returns the text that `from_json` reads."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Metadata":
+        """Reads metadata, passing over keys that this version does not know. Raises `ValueError`."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or "kind" not in values:
+            raise ValueError("it does not say what kind of network this is")
+        known = _known(cls, values)
+        if known.get("geometry") is not None:
+            known["geometry"] = Geometry(**_known(Geometry, known["geometry"]))
+        for name in ("classes", "styles"):
+            if not isinstance(known.get(name, []), list):
+                raise ValueError(f"{name} are no list")
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
+
+
+def _known(kind: type, values: Any) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{values!r} is no group of values")
+    return {field.name: values[field.name] for field in fields(kind) if field.name in values}
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,76 @@
+"""`method=adain`: one network for any style (Huang & Belongie 2017), which it is shown. A second a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import DictConfig
+
+from core import color
+from core.errors import GessoError
+from core.network_metadata import Geometry, Metadata
+from data.picture import MIN_SIDE, pad_to_min
+from models import trained
+from stylization import options
+from stylization.method import Method, Paint
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check(config: DictConfig, metadata: Metadata) -> None:
+    """Raises `GessoError` for what this network cannot paint."""
+    options.check_blend(config, "adain")
+    if not config.style:
+        raise GessoError("This network paints in any manner: style=<painting> says in which.")
+    options.check_style_weights(config, len(options.listed(config.style)))
+
+
+def build(config: DictConfig, network: Path) -> Paint:
+    """Loads the network and the styles, and makes what paints with them."""
+    loaded, metadata = trained.load(network, "stylizer")
+    styles = [options.read_picture(file, config.style_size) for file in options.listed(config.style)]
+    weights, preserve_color = options.style_weights(config), options.preserved(config)
+    return painter(loaded, metadata.geometry, styles, weights, preserve_color, config.strength, config.tile)
+
+
+def painter(
+    network: "keras.Model",
+    geometry: Geometry,
+    styles: Sequence[np.ndarray],
+    weights: Sequence[float] | None,
+    preserve_color: str,
+    strength: float,
+    tile: int | None,
+) -> Paint:
+    """Paints with an `adain.stylizer`; of several styles, the average of their moments by `weights`."""
+    import tensorflow as tf
+
+    from losses import perceptual
+    from models.networks import adain
+    from stylization.feedforward import Feedforward
+
+    run = Feedforward(network, geometry, tile)
+    encode = tf.function(adain.encoder(network), reduce_retracing=True)
+    shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
+
+    def moments(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        images = [tf.constant(pad_to_min(image, MIN_SIDE)[None]) for image in images]
+        found = [perceptual.moments(encode(image)[adain.BOTTLENECK]) for image in images]
+        parts = zip(("mean", "deviation"), zip(*found, strict=True), strict=True)
+        return {name: np.average([np.ravel(x) for x in part], 0, shares) for name, part in parts}
+
+    known = moments(styles) if preserve_color != "histogram" else None
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        style = known or moments([color.match_colors(style, image) for style in styles])
+        painted = run(image, {**style, "strength": np.array([strength])})
+        return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
+    return paint
+
+
+METHOD = Method(
+    ("style", "style_weights", "strength", "preserve_color", "style_size"), check, build, trained_by="adain"
+)

@@ -1,0 +1,173 @@
+"""Style transfer by optimisation (Gatys, Ecker & Bethge 2016, "Image Style Transfer Using CNNs", CVPR).
+
+The picture itself is what is trained: it starts as the content and is changed until an encoder sees the content's
+objects in it and the style's textures. No training beforehand, any content, any style.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from core import color
+from core.errors import GessoError
+from core.run import Run
+from data.picture import MIN_SIDE, pad_to_min
+from models.perceptual import Perceptual
+from stylization.method import Interrupted, Paint
+from stylization.objective import MARGIN, Problem, Style
+from stylization.optimizers import adam, lbfgs
+from stylization.resizing import resize_lanczos
+from stylization.tiling import TILE
+
+Report = Callable[[dict[str, float], np.ndarray], None]
+
+FEWEST = 20  # evaluations at a level
+
+
+def schedule(size: tuple[int, int], coarsest: int, steps: int) -> list[tuple[tuple[int, int], int]]:
+    """Levels from coarse to fine: (height, width) and evaluations of the objective.
+
+    `size` halved as long as its longer side stays at least `coarsest`, and its shorter one 16 px. The coarsest
+    takes `steps`, each finer one half as many, but not fewer than 20.
+    """
+    sizes = [size]
+    while max(sizes[0]) >= 2 * coarsest and min(sizes[0]) >= 2 * MIN_SIDE:
+        sizes.insert(0, tuple(max(1, round(side / 2)) for side in sizes[0]))
+    return [(size, max(steps // 2**level, min(steps, FEWEST))) for level, size in enumerate(sizes)]
+
+
+def optimize(
+    content: np.ndarray,
+    styles: Sequence[Style],
+    objective: Perceptual,
+    masks: np.ndarray | None = None,
+    strength: float = 1.0,
+    style_scale: float = 1.0,
+    optimizer: str = "lbfgs",
+    learning_rate: float = 0.05,
+    steps: int = 200,
+    coarsest: int = 256,
+    init: str | np.ndarray = "content",
+    seed: int = 0,
+    tile: int | None = None,
+    lbfgs_pixels: int = 2_000_000,
+    report: Report | None = None,
+) -> np.ndarray:
+    """The picture float32 `[height, width, 3]` in [-1, 1] that minimises the objective, from coarse to fine.
+
+    Coarse levels make the large forms cheaply; each finer one starts from the one before, and has only the finer
+    strokes to add.
+
+    Args:
+        content: `[height, width, 3]` in [-1, 1].
+        styles: their Gram matrices are averaged by weight, which has the gradient of the average of their losses.
+        masks: float32 `[regions, height, width]` of the content; each takes the styles' masks of that number.
+        strength: of style beside content; 1 as the objective has it.
+        style_scale: longer side of the style pictures over the content's; larger, larger strokes.
+        optimizer: "lbfgs" (scipy's L-BFGS-B; keeping pixels within [-1, 1] halves the steps that it takes), or
+            "adam" with `learning_rate`, which levels of more than `lbfgs_pixels` take anyway: L-BFGS keeps 25
+            pictures in float64.
+        steps: evaluations at the coarsest level; `schedule`.
+        init: "content", "noise" with `seed`, or a picture to start from.
+        tile: larger pictures are worked on in squares of so many px, with the same result; None: what 4 GB
+            hold.
+        report: called after each evaluation with the terms of the objective and the picture as it was.
+
+    Raises `GessoError` if the objective becomes NaN.
+    """
+
+    def checked(problem: Problem, image: np.ndarray) -> tuple[float, np.ndarray]:
+        terms, gradient = problem(image)
+        if not math.isfinite(sum(terms.values())) or not np.isfinite(gradient).all():
+            raise GessoError("The objective is NaN or infinite. Try precision=float32, or gatys.optimizer=adam.")
+        if report is not None:
+            report(terms, image)
+        return sum(terms.values()), gradient
+
+    height, width = content.shape[:2]
+    content = pad_to_min(content, MIN_SIDE)
+    image = None
+    for size, count in schedule(content.shape[:2], coarsest, steps):
+        target = resize_lanczos(content, size)
+        if image is not None:
+            image = resize_lanczos(image, size)
+        elif isinstance(init, np.ndarray):
+            image = resize_lanczos(pad_to_min(init, MIN_SIDE), size)
+        elif init == "noise":
+            image = np.random.default_rng(seed).uniform(-1, 1, target.shape).astype(np.float32)
+        else:
+            image = target
+        # A tile with its margins is to take no more memory than the largest picture that is not cut.
+        side = tile or (TILE if math.prod(size) <= TILE**2 else TILE - 2 * MARGIN)
+        problem = Problem(objective, target, styles, masks, max(size) * style_scale, strength, side)
+        image = np.clip(image, -1, 1)
+        if optimizer == "lbfgs" and size[0] * size[1] <= lbfgs_pixels:
+            image = lbfgs(lambda x, problem=problem: checked(problem, x), image, count)
+        else:
+            image = adam(lambda x, problem=problem: checked(problem, x), image, count, learning_rate)
+    return image[:height, :width]
+
+
+def painter(
+    objective: Perceptual,
+    styles: Sequence[Style],
+    preserve_color: str,
+    steps: int,
+    log_every: int | None = None,
+    folder: Path = Path(),
+    **options,
+) -> Paint:
+    """Gatys et al. 2016; `steps` and `options` as `optimize` takes them, with a progress bar.
+
+    In a film, a frame starts from the one before and takes a quarter of the steps. With `log_every`, so many
+    evaluations apart, losses and pictures go to TensorBoard in `folder`. Ctrl-C raises `Interrupted`.
+    """
+    writer = tf.summary.create_file_writer(str(Run(folder).tensorboard)) if log_every else None
+    evaluations = itertools.count(1)  # of all pictures: one curve after the other
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        if options["strength"] == 0:
+            return image
+        used, how = styles, {"steps": steps, **options}
+        if preserve_color == "histogram":
+            used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
+        if before is not None:
+            how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
+        best = (math.inf, image)
+
+        def finished(painted: np.ndarray) -> np.ndarray:
+            return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+
+        total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"]))
+        with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
+
+            def report(terms: dict[str, float], image: np.ndarray) -> None:
+                nonlocal best
+                loss = sum(terms.values())
+                if loss < best[0] or image.shape != best[1].shape:  # a finer level begins anew
+                    best = loss, image
+                bar.set_postfix(objective=f"{loss:.4g}", refresh=False)
+                bar.update()
+                if writer is not None and (evaluation := next(evaluations)) % log_every == 0:
+                    _log(writer, evaluation, terms, image)
+
+            try:
+                return finished(optimize(image, used, objective, report=report, **how))
+            except KeyboardInterrupt as error:
+                so_far = np.clip(resize_lanczos(best[1], image.shape[:2]), -1, 1)
+                raise Interrupted(finished(so_far)) from error
+
+    return paint
+
+
+def _log(writer: tf.summary.SummaryWriter, step: int, terms: dict[str, float], image: np.ndarray) -> None:
+    with writer.as_default():
+        for name, value in terms.items():
+            tf.summary.scalar(f"losses/{name}", value, step=step)
+        tf.summary.image("picture", (image[None] + 1) / 2, step=step)

@@ -1,0 +1,67 @@
+"""What several methods take from a configuration: files, weights of styles, and the checks of these."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, ListConfig
+from PIL import Image, ImageChops
+
+from core.errors import GessoError
+from core.images import to_float
+from data import picture
+
+
+def listed(value: Any) -> list[str]:
+    """Returns the files that a key names: one, several, or none."""
+    if value is None:
+        return []
+    return [str(file) for file in value] if isinstance(value, list | ListConfig) else [str(value)]
+
+
+def preserved(config: DictConfig) -> str:
+    """Returns what `preserve_color=` asks for: none, luminance (also by `true`) or histogram."""
+    value = config.preserve_color
+    return ("luminance" if value else "none") if isinstance(value, bool) else value
+
+
+def style_weights(config: DictConfig) -> list[float] | None:
+    """Returns the numbers of `style_weights=`; None if it is not given."""
+    return None if config.style_weights is None else [float(weight) for weight in config.style_weights]
+
+
+def check_style_weights(config: DictConfig, styles: int) -> None:
+    """Raises `GessoError` if there are weights that do not fit so many styles."""
+    weights = style_weights(config)
+    if weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0):
+        given = config.style_weights
+        raise GessoError(f"style_weights={given}: {styles} are needed, none negative, not all zero.")
+
+
+def check_blend(config: DictConfig, method: str) -> None:
+    """Raises `GessoError` for a strength that a trained network cannot paint with."""
+    if config.strength > 1:
+        raise GessoError(f"strength={config.strength}: for method={method} it goes from 0 to 1.")
+
+
+def read_picture(file: str, size: int | None = None) -> np.ndarray:
+    """Reads float32 `[height, width, 3]` in [-1, 1]; with `size`, its longer side has so many px."""
+    return to_float(picture.read(Path(file).expanduser(), size).pixels)
+
+
+def read_masks(files: Sequence[str]) -> np.ndarray | None:
+    """Reads float32 `[regions, height, width]` in 0..1, all of the first one's size; None of no files."""
+    if not files:
+        return None
+    first, *others = [_mask(Path(file).expanduser()) for file in files]
+    return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])
+
+
+def _mask(file: Path) -> Image.Image:
+    """Grey; what is transparent is out."""
+    drawn = picture.read(file)
+    mask = Image.fromarray(drawn.pixels).convert("L")
+    if drawn.alpha is not None:
+        mask = ImageChops.multiply(mask, Image.fromarray(drawn.alpha))
+    return mask

@@ -1,0 +1,92 @@
+"""Paints one picture, one film, or one file after another."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from core.errors import GessoError
+from core.files import unfinished
+from core.images import to_float, to_uint8
+from data import film, film_writer, picture
+from stylization.method import Interrupted, Paint
+from stylization.resizing import resize_frame
+from stylization.temporal import stabilize
+
+log = logging.getLogger(__name__)
+
+
+def paint_all(
+    jobs: Sequence[tuple[Path, Path]],
+    paint: Paint,
+    chunks: Mapping[str, str],
+    size: int | None = None,
+    temporal_consistency: float = 0.0,
+) -> None:
+    """Paints files, each content to its output, with `chunks` as provenance.
+
+    Whatever is wrong with one of several files does not stop the others: a `GessoError` at the end names it.
+    """
+    failures = []
+    for content, output in tqdm(jobs, unit="file", disable=True if len(jobs) == 1 else None):
+        try:
+            if film.is_film(content):
+                paint_film(content, output, paint, chunks, size, temporal_consistency)
+            else:
+                paint_picture(content, output, paint, chunks, size)
+            log.info("%s", output)
+        except Exception as error:
+            if len(jobs) == 1:
+                raise
+            known = isinstance(error, GessoError)
+            failures.append(str(error) if known else f"{content}: {type(error).__name__}: {error}".split("\n")[0])
+            log.error("%s", failures[-1], exc_info=not known)
+    if failures:
+        raise GessoError(f"{len(failures)} of {len(jobs)} could not be painted:\n  " + "\n  ".join(failures))
+
+
+def paint_picture(
+    content: Path, output: Path, paint: Paint, chunks: Mapping[str, str], size: int | None = None
+) -> None:
+    """Paints a picture; transparency and colour profile go along.
+
+    On Ctrl-C, <name>.partial<suffix> is what is done.
+    """
+    source = picture.read(content, size)
+    try:
+        painted = checked(paint(to_float(source.pixels), None), content)
+    except Interrupted as interrupted:  # minutes of work
+        partial = unfinished(output)
+        picture.write(partial, to_uint8(interrupted.painted), chunks, like=source)
+        log.info("As far as it came: %s", partial)
+        raise
+    picture.write(output, to_uint8(painted), chunks, like=source)
+
+
+def paint_film(
+    content: Path,
+    output: Path,
+    paint: Paint,
+    chunks: Mapping[str, str],
+    size: int | None = None,
+    temporal_consistency: float = 0.0,
+) -> None:
+    """Paints a film frame by frame; its sound and its frames' times stay as they are."""
+    source = film.open(content)
+
+    def frames(decoded: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
+        sized = (resize_frame(frame, size) for frame in bar)
+        for frame in stabilize(sized, paint, temporal_consistency):
+            yield to_uint8(checked(frame, content))
+
+    film_writer.write(content, output, frames, chunks)
+
+
+def checked(painted: np.ndarray, content: Path) -> np.ndarray:
+    """Returns `painted` itself. Raises `GessoError` if it is no picture."""
+    if not np.isfinite(painted).all():
+        raise GessoError(f"{content}: what was painted is not a number in places. Try precision=float32.")
+    return painted

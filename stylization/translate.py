@@ -1,0 +1,82 @@
+"""`method=translate`: a network that turns one kind of picture into another, or mends it."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import DictConfig
+
+from core import color
+from core.errors import GessoError
+from core.network_metadata import Geometry, Metadata
+from data.decode import same_shape
+from models import trained
+from stylization import options
+from stylization.method import Method, Paint
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check(config: DictConfig, metadata: Metadata) -> None:
+    """Raises `GessoError` for a mask that is missing, or of no use."""
+    if metadata.task == "inpaint" and config.mask is None:
+        raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")
+    if metadata.task != "inpaint" and config.mask is not None:
+        raise GessoError("mask= is for networks that fill holes; this one does not.")
+
+
+def build(config: DictConfig, network: Path) -> Paint:
+    """Loads the network and the mask, and makes what paints with them."""
+    loaded, metadata = trained.load(network, "translator")
+    hole = None if config.mask is None else options.read_masks([config.mask])[0][..., None]
+    return painter(loaded, metadata.geometry, metadata.task, metadata.image_size, hole, config.tile)
+
+
+def painter(
+    network: "keras.Model",
+    geometry: Geometry,
+    task: str | None,
+    size: int | None,
+    hole: np.ndarray | None,
+    tile: int | None,
+) -> Paint:
+    """Paints with a translator.
+
+    `task` is what its sources were made by: None where pictures are sources as they are, else colorize, inpaint,
+    edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width, 1]` of 0 and 1, and
+    leaves the rest as it is; a hole of another shape than the picture raises `GessoError`. Super-resolution makes
+    the picture larger. Colours are guessed at `size`, px of the shorter side, the pictures' that the network
+    learned from, and laid over the picture's own light and dark.
+    """
+    import tensorflow as tf
+
+    from data import transforms
+    from stylization.feedforward import Feedforward
+    from stylization.resizing import resize_lanczos
+
+    run = Feedforward(network, geometry, tile)
+
+    def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        source = tf.constant(image[None])
+        if task == "inpaint":
+            (rows, columns), (height, width) = hole.shape[:2], image.shape[:2]
+            if not same_shape((rows, columns), (height, width)):
+                raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
+            mask = resize_lanczos(hole, image.shape[:2]) > 0.5
+            painted = run(transforms.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
+            return np.where(mask, painted, image)
+        if task == "colorize":
+            scale = min(1.0, (size or math.inf) / min(image.shape[:2]))
+            small = resize_lanczos(image, tuple(round(scale * side) for side in image.shape[:2]))
+            painted = run(transforms.colorize(tf.constant(small[None])).numpy()[0])
+            return color.with_luminance(resize_lanczos(painted, image.shape[:2]), image)
+        if task == "edges":
+            source = transforms.edges(source)
+        return np.clip(run(source.numpy()[0]), -1, 1)
+
+    return paint
+
+
+METHOD = Method(("mask",), check, build, trained_by="pix2pix")
