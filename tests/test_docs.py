@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from core import cli
 from core.config import leaves
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +88,6 @@ def test_keys_that_the_text_names_exist(page: Path):
 
 @pytest.fixture(scope="module")
 def hydra_conf():
-    OmegaConf.register_new_resolver("gesso.slug", cli._slug, replace=True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
