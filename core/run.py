@@ -194,7 +194,7 @@ class Run:
     @property
     def script(self) -> str | None:
         """The script that began the run: `train`; None where that is not known."""
-        return OmegaConf.select(stored.load(self.hydra), "hydra.job.name")
+        return stored.load_script(self.hydra)
 
     def choices(self, *needed: str) -> DictConfig:
         """Reads which option of each group the run was composed of: `choices().model` is `dcgan`.

@@ -83,9 +83,7 @@ def load_choices(path: Path, *needed: str) -> dict[str, str]:
 
     Raises `GessoError` for what is no name of an option, and where a group is missing that is `needed`.
     """
-    node: Any = OmegaConf.to_container(load(path))
-    for name in ("hydra", "runtime", "choices"):
-        node = node.get(name) if isinstance(node, dict) else None
+    node = _look_up(OmegaConf.to_container(load(path)), "hydra.runtime.choices")
     node = node if isinstance(node, dict) else {}
     choices = {group: option for group, option in node.items() if isinstance(option, str)}
     for group, option in choices.items():
@@ -96,6 +94,12 @@ def load_choices(path: Path, *needed: str) -> dict[str, str]:
             f"{path} does not say which {missing[0]}= the run was composed of (hydra.runtime.choices)."
         )
     return choices
+
+
+def load_script(path: Path) -> str | None:
+    """Reads the name of the script that made a run from its hydra.yaml; None where it is not known."""
+    name = _look_up(OmegaConf.to_container(load(path)), "hydra.job.name")
+    return name if isinstance(name, str) and OPTION.fullmatch(name) else None
 
 
 def load_overrides(path: Path) -> list[str]:
@@ -175,13 +179,17 @@ def _unfolded(node: Any, config: dict[str, Any], within: tuple[str, ...] = ()) -
     if named is not None:
         if node in within:
             raise RecursionError(node)
-        found: Any = config
-        for name in named[1].split("."):
-            found = found.get(name) if isinstance(found, dict) else None
-        yield from _unfolded(found, config, (*within, node))
+        yield from _unfolded(_look_up(config, named[1]), config, (*within, node))
     parts = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     for part in parts:
         yield from _unfolded(part, config, within)
+
+
+def _look_up(node: Any, key: str) -> Any:
+    """What stands under a key, as it is; None if nothing does."""
+    for name in key.split("."):
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
 
 
 def _of_conf() -> set[str]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from core.files import atomic
 from core.run import Run
 
 log = logging.getLogger(__name__)
+
+ROOM = 2**26  # bytes that a checkpoint may have beside twice what its variables take
 
 
 def variables(model: keras.Model) -> list[keras.Variable]:
@@ -58,8 +61,8 @@ def restore(run: Run, model: keras.Model) -> int:
     paths = run.saved()
     for path in reversed(paths):
         try:
-            arrays, meta = _read(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays, meta = _read(path, variables(model))
+        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             log.warning("%s is damaged (%s); trying the one before.", path, error)
             continue
         policy = keras.config.dtype_policy().name
@@ -78,7 +81,15 @@ def restore(run: Run, model: keras.Model) -> int:
     return 0
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays, and what stands beside them. Raises `GessoError` rather than read far more than can be filled."""
+    with zipfile.ZipFile(path) as archive:
+        there = sum(member.file_size for member in archive.infolist())
+    here = sum(math.prod(variable.shape) * 4 for variable in targets)
+    if there > 2 * here + ROOM:
+        raise GessoError(
+            f"{path} was written by other networks than these: {there / 1e9:.1f} GB, not {here / 1e9:.1f}."
+        )
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     return arrays, json.loads(str(arrays.pop("meta")))

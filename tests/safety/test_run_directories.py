@@ -179,6 +179,13 @@ def test_options_are_names(run, option):
             read()
 
 
+def test_the_script_that_began_a_run_is_a_name(run, monkeypatch):
+    monkeypatch.setenv("SECRET", "pssst")
+    for name, found in (("train", "train"), ("${oc.env:SECRET}", None), ({"a": 1}, None)):
+        change(run.hydra, hydra__job__name=name)
+        assert run.script == found
+
+
 def test_what_a_configuration_may_refer_to(run):
     values = {"a": "${seed}", "b": "${a}", "c": "${model.width}", "d": "${list}", "list": ["${a}", "x"]}
     change(run.config, **values, whole="${model.generator_optimizer}")

@@ -1,0 +1,66 @@
+"""Checkpoints of strangers: arrays, and no more of them than there are variables."""
+
+import io
+import zipfile
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+
+from core.errors import GessoError
+from core.run import Run
+from training import checkpoint
+
+
+@pytest.fixture
+def model():
+    """As much of a system as a checkpoint is of."""
+    keras.utils.clear_session()
+    network = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    step = keras.Variable(7, dtype="int64", name="step")
+    return SimpleNamespace(
+        variables=[*network.variables, step], optimizers={}, metrics_variables=[], step=step, memory={}
+    )
+
+
+def packed(path, **arrays) -> None:
+    """Adds arrays to a checkpoint, so that they take next to nothing on disk."""
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array)
+            archive.writestr(f"{name}.npy", content.getvalue())
+
+
+def test_more_than_there_is_to_fill_is_not_read(tmp_path, model, monkeypatch):
+    run = Run(tmp_path)
+    path = checkpoint.save(run, model, keep=1)
+    assert checkpoint.restore(run, model) == 7
+    packed(path, bomb=np.zeros(2**25, np.float32))
+    assert path.stat().st_size < 2**20
+    monkeypatch.setattr(checkpoint.np, "load", None)  # which would unpack it
+    with pytest.raises(GessoError, match=r"written by other networks than these: 0\.1 GB"):
+        checkpoint.restore(run, model)
+
+
+def test_pickled_objects_in_it_are_damage(tmp_path, model):
+    run = Run(tmp_path)
+    path = checkpoint.save(run, model, keep=1)
+    content = io.BytesIO()
+    np.save(content, np.array([print], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("9999 evil.npy", content.getvalue())
+    with pytest.raises(GessoError, match="damaged"):
+        checkpoint.restore(run, model)
+
+
+def test_an_array_that_claims_a_terabyte_is_damage(tmp_path, model):
+    run = Run(tmp_path)
+    path = checkpoint.save(run, model, keep=1)
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f8", "fortran_order": False, "shape": (2**50,)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("9999 evil.npy", content.getvalue())
+    with pytest.raises(GessoError, match="damaged"):
+        checkpoint.restore(run, model)
