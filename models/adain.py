@@ -70,6 +70,13 @@ class AdaIN(Trainable, keras.Model):
         """The network that a user takes away, by file name."""
         return {"stylizer": self.stylizer}
 
+    def encode(self, content: Tensor, style: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the bottleneck that AdaIN makes of the two, and the encoder's outputs of the style pictures."""
+        both = self.encoder(ops.concatenate([content, style]), training=False)
+        contents, styles = ({name: ops.split(x, 2)[i] for name, x in both.items()} for i in range(2))
+        target = perceptual.adain(contents[adain.BOTTLENECK], perceptual.moments(styles[adain.BOTTLENECK]))
+        return target, styles
+
     def losses_of(self, images: Tensor, target: Tensor, style: dict[str, Tensor]) -> dict[str, Tensor]:
         """How far painted images are from the activations that they were painted from, and from a style's moments.
 
@@ -85,9 +92,7 @@ class AdaIN(Trainable, keras.Model):
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of the decoder, on the pictures `data["content"]` in the styles of `data["style"]`."""
-        both = self.encoder(ops.concatenate([data["content"], data["style"]]), training=False)
-        content, style = ({name: ops.split(x, 2)[i] for name, x in both.items()} for i in range(2))
-        target = perceptual.adain(content[adain.BOTTLENECK], perceptual.moments(style[adain.BOTTLENECK]))
+        target, style = self.encode(data["content"], data["style"])
         with tf.GradientTape() as tape:
             losses = self.losses_of(self.decoder(target, training=True), target, style)
             loss = sum(losses.values())

@@ -13,7 +13,7 @@ from losses import scores
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
 
-MARGINS = 5  # what a random number of a step is for, beside a system's own purposes, which are less
+PENALTY, MARGINS = 0, 5  # what a random number of a step is for; a system's own purposes lie between
 
 
 class Trainable:
@@ -53,16 +53,17 @@ class Trainable:
 class Adversarial(Trainable):
     """A generator and a discriminator, each with its optimizer, and the objective that they disagree on.
 
-    A subclass says what it measures (`mean_names`), what of an objective it does not have (`unsupported`:
+    A subclass says what it measures (`measures`), what of an objective it does not have (`unsupported`:
     penalties, weight_clipping or relativistic), and, if its networks are not called `generator` and
     `discriminator`, what is to be trained (`trained_variables`).
     """
 
     unsupported: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
 
     def mean_names(self) -> list[str]:
-        """What a step measures, penalties aside."""
-        raise NotImplementedError
+        """Names of what a step measures, penalties aside."""
+        return list(self.measures)
 
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
         """The generator's and the discriminator's."""
@@ -123,6 +124,27 @@ class Adversarial(Trainable):
         step = tf.convert_to_tensor(self.step)
         return {
             f"{name}_penalty": penalty(judge, reals, fakes, seed, step) for name, penalty in self.penalties.items()
+        }
+
+    def train_discriminator(
+        self, judge: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor, slowed: float = 1.0
+    ) -> dict[str, Tensor]:
+        """Updates the discriminator once, to tell `reals` from `fakes`; returns what there is to measure.
+
+        Args:
+            judge: images -> the discriminator's logits, in training.
+            slowed: what the objective, but not its penalties, is divided by.
+        """
+        with tf.GradientTape() as tape:
+            real, fake = judge(reals), judge(fakes)
+            loss = self.loss_of_discriminator(real, fake) / slowed
+            terms = self.penalty_terms(judge, reals, fakes, self.key(PENALTY))
+            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
+        norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
+        return terms | {
+            "discriminator_loss": loss,
+            "discriminator_gradient_norm": norm,
+            "discriminator_accuracy": accuracy(real, fake, self.threshold),
         }
 
     def loss_of_discriminator(self, real_logits: Tensor, fake_logits: Tensor, i: int = 0) -> Tensor:

@@ -12,18 +12,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from losses import perceptual
 from models.adain import AdaIN
-from models.base import Adversarial, accuracy, functional, scale_loss_for, update
-from models.networks import adain
+from models.base import Adversarial, functional, scale_loss_for, update
 from models.trained import take_over
 
 Tensor = tf.Tensor
-Loss = Callable[..., Tensor]
-
-PENALTY = 0  # what a random number of a step is for
 
 
 class ContentStyleGAN(Adversarial, keras.Model):
@@ -42,6 +36,15 @@ class ContentStyleGAN(Adversarial, keras.Model):
 
     unsupported = ("weight_clipping", "relativistic")
     monitor = "style_loss"
+    measures = (
+        "content_loss",
+        "style_loss",
+        "generator_loss",
+        "discriminator_loss",
+        "discriminator_accuracy",
+        "generator_gradient_norm",
+        "discriminator_gradient_norm",
+    )
 
     def __init__(
         self,
@@ -69,10 +72,6 @@ class ContentStyleGAN(Adversarial, keras.Model):
         self.adversarial_weight = adversarial_weight
         self.init_state(seed)
 
-    def mean_names(self) -> list[str]:
-        """What a step measures, penalties aside."""
-        return list(_MEANS)
-
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
         """The decoder's and the discriminator's."""
         return self.painter.decoder.trainable_variables, self.discriminator.trainable_variables
@@ -84,16 +83,18 @@ class ContentStyleGAN(Adversarial, keras.Model):
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """One update of the discriminator and one of the decoder, on "content", "style" and the styles' "label"."""
-        painter, labels = self.painter, data.get("label")
-        both = painter.encoder(ops.concatenate([data["content"], data["style"]]), training=False)
-        content, style = ({name: ops.split(x, 2)[i] for name, x in both.items()} for i in range(2))
-        target = perceptual.adain(content[adain.BOTTLENECK], perceptual.moments(style[adain.BOTTLENECK]))
+        painter = self.painter
+        target, style = painter.encode(data["content"], data["style"])
+
+        def judge(images: Tensor) -> Tensor:
+            return self.discriminator([images, data["label"]] if self.num_classes else images, training=True)
+
         with tf.GradientTape() as tape:
             image = painter.decoder(target, training=True)
             with tape.stop_recording():
-                means = self._train_discriminator(data["style"], image, labels)
+                means = self.train_discriminator(judge, data["style"], image)
             losses = painter.losses_of(image, target, style)
-            adversarial = self.generator_loss(self._discriminate(image, labels))
+            adversarial = self.generator_loss(judge(image))
             loss = sum(losses.values()) + self.adversarial_weight * adversarial
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, painter.decoder.trainable_variables)
@@ -101,33 +102,6 @@ class ContentStyleGAN(Adversarial, keras.Model):
             means | losses | {"generator_loss": adversarial, "generator_gradient_norm": norm}
         )
 
-    def _train_discriminator(self, reals: Tensor, fakes: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        with tf.GradientTape() as tape:
-            real, fake = self._discriminate(reals, labels), self._discriminate(fakes, labels)
-            loss = self.loss_of_discriminator(real, fake)
-            terms = self.penalty_terms(lambda x: self._discriminate(x, labels), reals, fakes, self.key(PENALTY))
-            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
-        norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
-        return terms | {
-            "discriminator_loss": loss,
-            "discriminator_gradient_norm": norm,
-            "discriminator_accuracy": accuracy(real, fake, self.threshold),
-        }
-
-    def _discriminate(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        return self.discriminator([images, labels] if self.num_classes else images, training=True)
-
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """As `models.adain.AdaIN.preview`."""
         return self.painter.preview(examples, columns)
-
-
-_MEANS = (
-    "content_loss",
-    "style_loss",
-    "generator_loss",
-    "discriminator_loss",
-    "discriminator_accuracy",
-    "generator_gradient_norm",
-    "discriminator_gradient_norm",
-)

@@ -11,7 +11,6 @@ from models.base import Adversarial, accuracy, functional, scale_loss_for, updat
 from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
-Loss = Callable[..., Tensor]
 
 POOL_A, POOL_B = range(2)  # what a random number of a step is for
 
@@ -33,6 +32,15 @@ class CycleGAN(Adversarial, keras.Model):
 
     unsupported = ("penalties", "weight_clipping", "relativistic")
     monitor = "cycle_loss"
+    measures = (
+        "generator_loss",
+        "cycle_loss",
+        "identity_loss",
+        "discriminator_loss",
+        "discriminator_accuracy",
+        "generator_gradient_norm",
+        "discriminator_gradient_norm",
+    )
 
     def __init__(
         self,
@@ -53,10 +61,6 @@ class CycleGAN(Adversarial, keras.Model):
         )
         self.pool_a, self.pool_b = (ImagePool(image_shape, pool_size, name=f"pool_{name}") for name in "ab")
         self.init_state(seed)
-
-    def mean_names(self) -> list[str]:
-        """What a step measures."""
-        return list(_MEANS)
 
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
         """Of both generators, and of both discriminators."""
@@ -116,14 +120,3 @@ class CycleGAN(Adversarial, keras.Model):
             translated = there(images, training=False)
             rows += [images, translated, back(translated, training=False)]
         return np.concatenate(rows)
-
-
-_MEANS = (
-    "generator_loss",
-    "cycle_loss",
-    "identity_loss",
-    "discriminator_loss",
-    "discriminator_accuracy",
-    "generator_gradient_norm",
-    "discriminator_gradient_norm",
-)

@@ -7,12 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
-from models.base import Adversarial, accuracy, functional, scale_loss_for, update
+from models.base import Adversarial, functional, scale_loss_for, update
 
 Tensor = tf.Tensor
-Loss = Callable[..., Tensor]
-
-PENALTY = 0  # what a random number of a step is for
 
 
 class Pix2Pix(Adversarial, keras.Model):
@@ -32,6 +29,14 @@ class Pix2Pix(Adversarial, keras.Model):
 
     unsupported = ("weight_clipping",)
     monitor = "l1_loss"
+    measures = (
+        "generator_loss",
+        "l1_loss",
+        "discriminator_loss",
+        "discriminator_accuracy",
+        "generator_gradient_norm",
+        "discriminator_gradient_norm",
+    )
 
     def __init__(
         self,
@@ -49,10 +54,6 @@ class Pix2Pix(Adversarial, keras.Model):
         self.discriminator = functional(discriminator(**shapes), "discriminator")
         self.init_state(seed)
 
-    def mean_names(self) -> list[str]:
-        """What a step measures, penalties aside."""
-        return list(_MEANS)
-
     @property
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
@@ -64,38 +65,26 @@ class Pix2Pix(Adversarial, keras.Model):
         The two share the generator's forward pass: its tape is paused while the discriminator learns.
         """
         source, target = data["source"], data["target"]
+
+        def judge(images: Tensor) -> Tensor:
+            return self.discriminator([images, source], training=True)
+
         with tf.GradientTape() as tape:
             image = self.generator(source, training=True)
             with tape.stop_recording():
-                means = self._train_discriminator(source, target, image)
-                real = {"real_logits": self._discriminate(target, source)} if self.relativistic else {}
-            adversarial = self.generator_loss(self._discriminate(image, source), **real)
+                means = self.train_discriminator(judge, target, image, slowed=2)  # as in the paper
+                real = {"real_logits": judge(target)} if self.relativistic else {}
+            adversarial = self.generator_loss(judge(image), **real)
             error = reconstruction.l1(image, target, self._holes(source))
             objective = scale_loss_for(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}
         return self.update_metrics(means)
 
-    def _train_discriminator(self, source: Tensor, target: Tensor, image: Tensor) -> dict[str, Tensor]:
-        with tf.GradientTape() as tape:
-            real, fake = self._discriminate(target, source), self._discriminate(image, source)
-            loss = self.loss_of_discriminator(real, fake) / 2  # slows it down beside the generator, as in the paper
-            terms = self.penalty_terms(lambda x: self._discriminate(x, source), target, image, self.key(PENALTY))
-            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
-        norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
-        return terms | {
-            "discriminator_loss": loss,
-            "discriminator_gradient_norm": norm,
-            "discriminator_accuracy": accuracy(real, fake, self.threshold),
-        }
-
     def _holes(self, source: Tensor) -> Tensor | None:
         """Of a picture with holes, the channel that says where they are: all else is known, and no error."""
         channels = self.generator.output_shape[-1]
         return source[..., channels:] if source.shape[-1] == channels + 1 else None
-
-    def _discriminate(self, image: Tensor, source: Tensor) -> Tensor:
-        return self.discriminator([image, source], training=True)
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Rows of sources, of what the generator makes of them, and of targets; `columns` of each."""
@@ -110,13 +99,3 @@ def shown(source: Tensor, shape: tuple[int, ...]) -> Tensor:
     if source.shape[-1] < shape[-1]:
         source = tf.repeat(source[..., :1], shape[-1], axis=-1)
     return tf.image.resize(source, shape[1:3], "nearest")
-
-
-_MEANS = (
-    "generator_loss",
-    "l1_loss",
-    "discriminator_loss",
-    "discriminator_accuracy",
-    "generator_gradient_norm",
-    "discriminator_gradient_norm",
-)

@@ -1,6 +1,7 @@
 """Super-resolution: SRResNet, then SRGAN (Ledig et al. 2017, arXiv:1609.04802)."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -9,12 +10,11 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual, reconstruction
-from models.base import Adversarial, accuracy, functional, scale_loss_for, update
+from models.base import Adversarial, functional, scale_loss_for, update
 from models.networks import vgg
 from models.pix2pix import shown
 
 Tensor = tf.Tensor
-Loss = Callable[..., Tensor]
 
 
 class SRGAN(Adversarial, keras.Model):
@@ -36,6 +36,14 @@ class SRGAN(Adversarial, keras.Model):
 
     unsupported = ("penalties", "weight_clipping", "relativistic")
     monitor = "l2_loss"
+    measures = (  # 0 of what a phase does not have
+        "l2_loss",
+        "content_loss",
+        "generator_loss",
+        "discriminator_loss",
+        "discriminator_accuracy",
+        "generator_gradient_norm",
+    )
 
     def __init__(
         self,
@@ -62,10 +70,6 @@ class SRGAN(Adversarial, keras.Model):
         self.encode = lambda images: encoder(images, training=False)[content_layer]
         self.init_state()
 
-    def mean_names(self) -> list[str]:
-        """What a step measures; 0 of what a phase does not have."""
-        return list(_MEANS)
-
     @property
     def exports(self) -> dict[str, keras.Model]:
         """The network that a user takes away, by file name."""
@@ -76,7 +80,7 @@ class SRGAN(Adversarial, keras.Model):
         small, large = data["source"], data["target"]
         phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
         values = tf.cond(self.step < self.pretrain_steps, *phases)
-        return self.update_metrics(dict(zip(_MEANS, values, strict=True)))
+        return self.update_metrics(dict(zip(self.measures, values, strict=True)))
 
     def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
         with tf.GradientTape() as tape:
@@ -87,39 +91,23 @@ class SRGAN(Adversarial, keras.Model):
         return [error, zero, zero, zero, zero, norm]
 
     def _to_what_looks_right(self, small: Tensor, large: Tensor) -> list[Tensor]:
+        judge = partial(self.discriminator, training=True)
         with tf.GradientTape() as tape:
             image = self.generator(small, training=True)
             with tape.stop_recording():
-                discriminator_loss, right = self._train_discriminator(large, image)
+                means = self.train_discriminator(judge, large, image)
                 target = self.encode(large)
-            adversarial = self.generator_loss(self.discriminator(image, training=True))
+            adversarial = self.generator_loss(judge(image))
             content = self.content_weight * perceptual.content_loss(self.encode(image), target)
             loss = content + self.adversarial_weight * adversarial
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         error = reconstruction.l2(image, large)
-        return [error, content, adversarial, discriminator_loss, right, norm]
-
-    def _train_discriminator(self, large: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        with tf.GradientTape() as tape:
-            real, fake = self.discriminator(large, training=True), self.discriminator(image, training=True)
-            loss = self.loss_of_discriminator(real, fake)
-            objective = scale_loss_for(loss, self.discriminator_optimizer)
-        update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
-        return loss, accuracy(real, fake, self.threshold)
+        judged = [means[name] for name in ("discriminator_loss", "discriminator_accuracy")]
+        return [error, content, adversarial, *judged, norm]
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Rows of small pictures (each pixel a square), of what the network makes of them, and of large ones."""
         small, large = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
         image = ops.clip(self.generator(small, training=False), -1, 1)
         return np.concatenate([shown(small, large.shape), image, large])
-
-
-_MEANS = (
-    "l2_loss",
-    "content_loss",
-    "generator_loss",
-    "discriminator_loss",
-    "discriminator_accuracy",
-    "generator_gradient_norm",
-)

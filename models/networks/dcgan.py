@@ -11,13 +11,11 @@ import keras
 from keras import layers
 
 from models.layers.convolution import Conv2D, Conv2DTranspose
+from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
-# The paper's weights: normal, standard deviation 0.02; batch normalisation's scale likewise, around 1.
-CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
-SCALE_INIT = {"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 0.02}}
 NORMALIZATIONS = ("batch", "layer", "none")
 
 

@@ -23,6 +23,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from models.layers.convolution import Conv2D
+from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.noise import NoiseInjection
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
@@ -34,9 +35,6 @@ Tensor = keras.KerasTensor
 GENERATOR = {4: 16, 8: 8, 16: 4, 32: 2, 64: 2, 128: 1, 256: 0.5}  # and twice the decoders'
 DISCRIMINATOR = {8: 8, 16: 4, 32: 2, 64: 1, 128: 0.5, 256: 0.25}
 SIZES = (32, 64, 128, 256)
-
-CONV_INIT = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.02}}
-SCALE_INIT = {"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 0.02}}
 
 
 def generator(

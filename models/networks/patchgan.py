@@ -8,9 +8,9 @@ import keras
 from keras import layers, ops
 
 from models.layers.convolution import Conv2D
+from models.layers.initializers import CONV_INIT
 from models.layers.normalization import InstanceNormalization, batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralEmbedding
-from models.networks.dcgan import CONV_INIT
 
 # Patch side in px by the number of halvings: two more convolutions follow.
 RECEPTIVE_FIELDS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}

@@ -13,8 +13,8 @@ from keras import layers
 from core.network_metadata import Geometry
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.holes import FilledHoles
+from models.layers.initializers import CONV_INIT
 from models.layers.normalization import batch_norm
-from models.networks.dcgan import CONV_INIT
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
 UPSAMPLINGS = ("resize", "transposed")
