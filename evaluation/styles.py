@@ -16,9 +16,9 @@ from metrics.features import in_float32
 from metrics.fid import Moments, fid
 from metrics.flicker import STILL, flicker
 from models.networks import vgg
+from models.perceptual import CONTENT_LAYERS, STYLE_LAYERS, STYLE_WEIGHT
 
-CONTENT_LAYER, STYLE_LAYERS = "block4_conv2", tuple(f"block{i}_conv1" for i in range(1, 6))
-STYLE_WEIGHT = 30.0
+(CONTENT_LAYER,) = CONTENT_LAYERS
 DEEP = "block5_conv1"  # its places are what the two sets of ArtFID's form consist of
 
 

@@ -13,8 +13,10 @@ from models.networks import vgg
 Tensor = tf.Tensor
 Features = dict[str, Tensor]
 
+# The objective unless told otherwise; conf/loss/perceptual.yaml says the same, and evaluation measures it.
 CONTENT_LAYERS = ("block4_conv2",)
 STYLE_LAYERS = tuple(f"block{i}_conv1" for i in range(1, 6))
+STYLE_WEIGHT = 30.0  # the content's is 1
 
 
 class Perceptual:
@@ -35,7 +37,7 @@ class Perceptual:
         content_layer_weights: Sequence[float] | None = None,
         style_layer_weights: Sequence[float] | None = None,
         content_weight: float = 1.0,
-        style_weight: float = 30.0,
+        style_weight: float = STYLE_WEIGHT,
         smoothness: float = 0.0,
         network: str = "vgg16",
         pooling: str = "max",

@@ -1,15 +1,18 @@
 """Every objective and penalty of conf/, built as training builds it."""
 
+import inspect
 import math
 
 import pytest
 import tensorflow as tf
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from core.cli import ROOT
 from core.config import compose
 from core.instantiate import build
 from losses import penalties, scores
+from models.perceptual import Perceptual
 
 THRESHOLDS = {
     "minimax": 0.0,
@@ -117,3 +120,14 @@ def test_one_sided_from_the_command_line(loss):
         images = tf.zeros([2, 2, 2, 1])
         value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]) / 4, images, images, tf.constant([0, 0]), 0)
         assert math.isclose(float(value), 0.0)
+
+
+def test_the_default_perceptual_objective_is_the_same_in_yaml_and_in_python(loss):
+    told = OmegaConf.to_container(loss("loss=perceptual").objective)
+    defaults = {name: option.default for name, option in inspect.signature(Perceptual).parameters.items()}
+    assert {name: told[name] for name in ("_target_", "weights")} == {
+        "_target_": "models.perceptual.Perceptual", "weights": "${weights}",
+    }  # fmt: skip
+    for name, default in defaults.items():
+        if name != "weights":
+            assert told[name] == (list(default) if isinstance(default, tuple) else default), name
