@@ -89,14 +89,14 @@ def measure(options: argparse.Namespace) -> str:
     num = min(options.num, len(dataset) // 2)
     order = np.random.default_rng(0).permutation(len(dataset))
     space = features.vgg16(options.weights)
-    raw = sets.reference_features(dataset, order[:num], space, options.weights, options.cache_dir, 64)
-    scale = sets.scale_for(space, raw)
-    reference = sets.of_features(raw, None, kinds, scale)
+    raw = sets.extract_features(dataset, order[:num], space, options.weights, options.cache_dir, 64)
+    scale = sets.choose_scale(space, raw)
+    reference = sets.summarize_features(raw, None, kinds, scale)
     others = order[num : 2 * num]
 
     def batches(damage: Damage, name: str):
         rng = np.random.default_rng(1)
-        for images, _ in sets.of_dataset(dataset, others, 64, name):
+        for images, _ in sets.dataset_batches(dataset, others, 64, name):
             yield to_float(np.stack([damage(image, rng) for image in to_uint8(images)])), None
 
     first = dataset.images[others[:1]][0]
@@ -104,7 +104,9 @@ def measure(options: argparse.Namespace) -> str:
     damages["one picture, repeated"] = lambda image, rng: noisy(1)(first, rng)
     rows = {}
     for name, damage in damages.items():
-        rows[name] = sets.measured(sets.look(batches(damage, name), kinds, space, scale), reference, metrics)
+        rows[name] = sets.measure(
+            sets.gather_statistics(batches(damage, name), kinds, space, scale), reference, metrics
+        )
     return f"{num} pictures against {num} of {options.root}, {options.image_size} px\n{report.table(rows)}"
 
 

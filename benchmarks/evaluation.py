@@ -35,8 +35,8 @@ def streamed(dataset, one: np.ndarray, other: np.ndarray, weights: str | None) -
     metrics = build(metrics_named(METRICS))
     kinds = {metric["of"] for metric in metrics.values()}
     space = features.vgg16(weights)
-    seen = [sets.look(sets.of_dataset(dataset, part, 64), kinds, space) for part in (one, other)]
-    return sets.measured(*seen, metrics)
+    seen = [sets.gather_statistics(sets.dataset_batches(dataset, part, 64), kinds, space) for part in (one, other)]
+    return sets.measure(*seen, metrics)
 
 
 def one_array(dataset, one: np.ndarray, other: np.ndarray, weights: str | None) -> dict[str, float]:

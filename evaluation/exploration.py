@@ -57,7 +57,7 @@ class Inside:
         config, dataset = self.config, self.dataset
         space = build(config.features)
         everything = np.arange(len(dataset))
-        reals = sets.reference_features(
+        reals = sets.extract_features(
             dataset, everything, space, config.weights, config.cache_dir, config.batch_size
         )
         if len(dataset) < 2:
@@ -89,8 +89,8 @@ class Inside:
         labels = dataset.labels[chosen] if self.conditional and dataset.labels is not None else None
         size = config.batch_size
         streams = {
-            "generated": sets.of_generator(self.generator, num, config.seed, labels, size, "generated"),
-            "training": sets.of_dataset(dataset, chosen, size, "training"),
+            "generated": sets.generator_batches(self.generator, num, config.seed, labels, size, "generated"),
+            "training": sets.dataset_batches(dataset, chosen, size, "training"),
         }
         classifier = None if config.classifier is None else trained.load_network(config.classifier)
         colors, classes = {}, {}

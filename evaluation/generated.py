@@ -70,13 +70,13 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
     seen_by_space = kinds & {"features", "labelled", "moments"}
     space = build(config.features) if seen_by_space else None
     classifier = _classifier(config.classifier) if "probabilities" in kinds else None
-    reals = partial(sets.of_dataset, dataset, batch_size=config.batch_size)
+    reals = partial(sets.dataset_batches, dataset, batch_size=config.batch_size)
     seen = partial(_seen, labelled=labelled, space=space, classifier=classifier)
     reference, scale = seen(reals(first), kinds - seen_by_space), 1.0
     if space is not None:
-        raw = sets.reference_features(dataset, first, space, config.weights, config.cache_dir, config.batch_size)
-        scale = sets.scale_for(space, raw)
-        found = sets.of_features(raw, reference.labels, kinds, scale)
+        raw = sets.extract_features(dataset, first, space, config.weights, config.cache_dir, config.batch_size)
+        scale = sets.choose_scale(space, raw)
+        found = sets.summarize_features(raw, reference.labels, kinds, scale)
         reference.features, reference.moments = found.features, found.moments
 
     streams = {subject.name: subject.batches(num, dataset.labels[first] if labelled else None)}
@@ -85,7 +85,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
         streams[pairs.BLURRED] = _changed(reals(second, bar="blurred"), pairs.blurred)
         streams[pairs.MEAN_COLOR] = _changed(reals(second, bar="mean colour"), pairs.mean_color)
     rows = {
-        name: sets.measured(seen(batches, kinds, scale=scale), reference, metrics)
+        name: sets.measure(seen(batches, kinds, scale=scale), reference, metrics)
         for name, batches in streams.items()
     }
     if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
@@ -100,9 +100,11 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
 
 
 def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.SetStatistics:
-    """`sets.look`. Raises `GessoError` for pictures that the networks it looks through do not take."""
+    """`sets.gather_statistics`. Raises `GessoError` for pictures that the networks it looks through do not take."""
     try:
-        return sets.look(((images, labels if labelled else None) for images, labels in batches), kinds, **options)
+        return sets.gather_statistics(
+            ((images, labels if labelled else None) for images, labels in batches), kinds, **options
+        )
     except ValueError as error:
         raise GessoError(f"These pictures cannot be looked at: {str(error).splitlines()[0]}") from error
 
@@ -112,7 +114,7 @@ def _generator(config: DictConfig) -> Subject:
     network, metadata = trained.load(path, "generator")
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        return sets.of_generator(
+        return sets.generator_batches(
             network, num, config.seed, labels, config.batch_size, "generated", config.truncation
         )
 
@@ -125,7 +127,7 @@ def _folder(config: DictConfig) -> Subject:
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
         chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
-        return sets.of_dataset(own, chosen, config.batch_size, "pictures")
+        return sets.dataset_batches(own, chosen, config.batch_size, "pictures")
 
     return Subject(str(config.images), size, len(own), list(own.spec.class_names), batches)
 

@@ -37,7 +37,7 @@ class SetStatistics:
     probabilities: np.ndarray | None = None  # float32 [n, classes]
 
 
-def look(
+def gather_statistics(
     batches: Iterable[Batch],
     kinds: Iterable[str],
     space: FeatureSpace | None = None,
@@ -72,7 +72,7 @@ def look(
     return seen
 
 
-def measured(
+def measure(
     seen: SetStatistics, reference: SetStatistics, metrics: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, float]:
     """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference.
@@ -96,7 +96,7 @@ def measured(
     return values
 
 
-def of_dataset(
+def dataset_batches(
     dataset: ImageDataset, chosen: np.ndarray, batch_size: int, bar: str | None = None
 ) -> Iterator[Batch]:
     """The pictures `chosen` of a data set, a batch at a time; `bar` names a progress bar."""
@@ -105,7 +105,7 @@ def of_dataset(
         yield to_float(pictures), labels
 
 
-def of_generator(
+def generator_batches(
     generator,
     num: int,
     seed: int,
@@ -125,7 +125,7 @@ def of_generator(
         yield draw(latents, part), part
 
 
-def reference_features(
+def extract_features(
     dataset: ImageDataset,
     chosen: np.ndarray,
     space: FeatureSpace,
@@ -140,7 +140,7 @@ def reference_features(
     import hashlib
 
     digest = hashlib.sha256()
-    for images, _ in of_dataset(dataset, chosen, batch_size):
+    for images, _ in dataset_batches(dataset, chosen, batch_size):
         digest.update(np.ascontiguousarray(images).data)
     file = None if weights is None else Path(weights).stat()
     key = {
@@ -149,16 +149,18 @@ def reference_features(
     }  # fmt: skip
 
     def build(folder: Path) -> None:
-        found = look(of_dataset(dataset, chosen, batch_size, "reference"), ["features"], space).features
+        found = gather_statistics(
+            dataset_batches(dataset, chosen, batch_size, "reference"), ["features"], space
+        ).features
         np.save(folder / "features.npy", found, allow_pickle=False)
 
     return np.load(cached("features", key, build, cache_dir) / "features.npy", mmap_mode="r", allow_pickle=False)
 
 
-def of_features(
+def summarize_features(
     features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float
 ) -> SetStatistics:
-    """As `look`, of raw features that are there already."""
+    """As `gather_statistics`, of raw features that are there already."""
     seen = SetStatistics(n=len(features), labels=labels)
     if {"features", "labelled"} & set(kinds):
         seen.features = features * np.float32(scale)
@@ -169,7 +171,7 @@ def of_features(
     return seen
 
 
-def scale_for(space: FeatureSpace, reference: np.ndarray) -> float:
+def choose_scale(space: FeatureSpace, reference: np.ndarray) -> float:
     """What all features of a comparison are multiplied by: 1 where the space's own are of about unit size."""
     return 1.0 if space.unit else scale_of(reference)
 

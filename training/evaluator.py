@@ -65,7 +65,7 @@ class Evaluator:
         """
         self._prepare()
         try:
-            sets.measured(self.reference, self.reference, self.metrics)
+            sets.measure(self.reference, self.reference, self.metrics)
         except GessoError as error:
             raise GessoError(f"evaluate_num={len(self.reals)}: {error}") from error
         if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
@@ -85,22 +85,22 @@ class Evaluator:
     def __call__(self, model: keras.Model) -> dict[str, float]:
         self._prepare()
         pictures = model.draw(len(self.reals), self.labels)
-        return sets.measured(self._look(pictures, self.kinds), self.reference, self.metrics)
+        return sets.measure(self._gather(pictures, self.kinds), self.reference, self.metrics)
 
     def _prepare(self) -> None:
         if self.reference is not None:
             return
-        self.reference = self._look(self.reals, {"images"} & self.kinds)
+        self.reference = self._gather(self.reals, {"images"} & self.kinds)
         if self.space is not None:
-            raw = self._look(self.reals, {"features"}).features
-            self.scale = sets.scale_for(self.space, raw)
-            found = sets.of_features(raw, None, self.kinds, self.scale)
+            raw = self._gather(self.reals, {"features"}).features
+            self.scale = sets.choose_scale(self.space, raw)
+            found = sets.summarize_features(raw, None, self.kinds, self.scale)
             self.reference.features, self.reference.moments = found.features, found.moments
 
-    def _look(self, images: np.ndarray, kinds: set[str]) -> sets.SetStatistics:
+    def _gather(self, images: np.ndarray, kinds: set[str]) -> sets.SetStatistics:
         starts = range(0, len(images), self.batch_size)
         batches = ((images[i : i + self.batch_size], None) for i in starts)
-        return sets.look(batches, kinds, self.space, self.scale)
+        return sets.gather_statistics(batches, kinds, self.space, self.scale)
 
 
 class EvaluationCallback(StepCallback):

@@ -35,9 +35,9 @@ def space(network=None) -> FeatureSpace:
 
 def test_batches_give_what_one_array_gives():
     chosen = rng.permutation(23)[:17]
-    batches = list(sets.of_dataset(DATASET, chosen, batch_size=4))
+    batches = list(sets.dataset_batches(DATASET, chosen, batch_size=4))
     assert [len(images) for images, _ in batches] == [4, 4, 4, 4, 1]
-    seen = sets.look(batches, sets.KINDS, space(), 2.0, classifier=lambda x: x.mean(axis=(1, 2)))
+    seen = sets.gather_statistics(batches, sets.KINDS, space(), 2.0, classifier=lambda x: x.mean(axis=(1, 2)))
     images = to_float(IMAGES[chosen])
     features = 2 * Means()(images)
     np.testing.assert_array_equal(seen.images, images)
@@ -50,21 +50,22 @@ def test_batches_give_what_one_array_gives():
 
 def test_only_what_is_asked_for_is_kept():
     network = Means()
-    seen = sets.look(sets.of_dataset(DATASET, np.arange(23), 10), ["moments"], space(network))
+    seen = sets.gather_statistics(sets.dataset_batches(DATASET, np.arange(23), 10), ["moments"], space(network))
     assert (seen.features, seen.images, seen.probabilities) == (None, None, None) and seen.moments.n == 23
-    sets.look(sets.of_dataset(DATASET, np.arange(23), 10), ["images"], space(network))
+    sets.gather_statistics(sets.dataset_batches(DATASET, np.arange(23), 10), ["images"], space(network))
     assert network.seen == 23  # not for images alone
 
 
 def test_numbers_are_those_of_the_metrics():
     one, other = (
-        sets.look(sets.of_dataset(DATASET, part, 8), sets.KINDS[:4], space()) for part in (range(11), range(11, 22))
+        sets.gather_statistics(sets.dataset_batches(DATASET, part, 8), sets.KINDS[:4], space())
+        for part in (range(11), range(11, 22))
     )
     metrics = {
         "kid": {"of": "features", "names": ["kid", "kid_error"], "function": kid.kid_with_error},
         "fid": {"of": "moments", "names": ["fid"], "function": fid.fid},
     }
-    values = sets.measured(one, other, metrics)
+    values = sets.measure(one, other, metrics)
     assert values["kid"] == pytest.approx(kid.kid(one.features, other.features)) and values["kid_error"] > 0
     assert values["fid"] == fid.fid(one.moments, other.moments) > 0
 
@@ -72,16 +73,16 @@ def test_numbers_are_those_of_the_metrics():
 def test_reference_features_are_cached_by_content(tmp_path):
     network, chosen = Means(), np.arange(20)
     arguments = (space(network), None, str(tmp_path), 8)
-    first = sets.reference_features(DATASET, chosen, *arguments)
-    again = sets.reference_features(DATASET, chosen, *arguments)
+    first = sets.extract_features(DATASET, chosen, *arguments)
+    again = sets.extract_features(DATASET, chosen, *arguments)
     assert network.seen == 20
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(first, Means()(to_float(IMAGES[:20])), rtol=1e-5)
     changed = IMAGES.copy()
     changed[3, 0, 0, 0] ^= 1
-    sets.reference_features(ImageDataset("made", changed), chosen, *arguments)
+    sets.extract_features(ImageDataset("made", changed), chosen, *arguments)
     assert network.seen == 40
-    joined = sets.of_features(first, None, ["features", "moments"], 3.0)
+    joined = sets.summarize_features(first, None, ["features", "moments"], 3.0)
     np.testing.assert_allclose(joined.moments.mean, 3 * first.mean(axis=0), rtol=1e-5)
 
 
@@ -90,7 +91,7 @@ def test_generated_pictures_are_those_of_their_numbers():
     keras.utils.set_random_seed(0)
     generator = dcgan.generator((32, 32, 3), latent_dim=6, width=4)
     found = np.concatenate(
-        [images for images, _ in sets.of_generator(generator, 5, seed=2, labels=None, batch_size=2)]
+        [images for images, _ in sets.generator_batches(generator, 5, seed=2, labels=None, batch_size=2)]
     )
     np.testing.assert_allclose(found, generator(latent.sample(2, 5, 6)), atol=1e-5)
 
@@ -98,5 +99,5 @@ def test_generated_pictures_are_those_of_their_numbers():
 @pytest.mark.parametrize("unit", [True, False])
 def test_features_are_scaled_where_they_need_it(unit):
     reference = rng.normal(5, 3, (100, 6))
-    scale = sets.scale_for(FeatureSpace("x", Means(), 6, "none", unit), reference)
+    scale = sets.choose_scale(FeatureSpace("x", Means(), 6, "none", unit), reference)
     assert scale == (1.0 if unit else pytest.approx(1 / reference.std()))
