@@ -20,10 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from core.checks import BLOCKS, check_inputs, check_values, without_blocks
 from core.config import check_types, explain
 from core.errors import GessoError, Stopped
-from core.files import relative
+from core.files import relative, remove_empty
 from core.logs import write_error
 from core.overrides import quoted
-from core.sweeps import in_fresh_process, slug
+from core.sweeps import in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,15 +59,19 @@ def main(
                         check_inputs(config)
                         return task(without_blocks(config))
                 finally:
-                    _remove_empty(Path(HydraConfig.get().runtime.output_dir))
+                    remove_empty(Path(HydraConfig.get().runtime.output_dir))
 
             with _errors_in_words(tracebacks, config_name):
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
                 sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
-                with _keys_alone():
-                    hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)(job)()
+                composed = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)
+                try:
+                    with _keys_alone():
+                        composed(job)()
+                finally:
+                    remove_unbegun()
 
         return run
 
@@ -150,14 +154,3 @@ def _explained(error: Exception, config_name: str | None) -> str:
     hydra.core.global_hydra.GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return explain(error, config_name, sys.argv[1:])
-
-
-def _remove_empty(folder: Path) -> None:
-    """Removes a folder that nothing was written to, and what is empty without it below the working directory."""
-    here = Path.cwd()
-    above = (path for path in folder.parents if here in path.parents)
-    for path in (folder, *above) if folder != here else ():
-        try:
-            path.rmdir()
-        except OSError:  # it is not empty
-            return

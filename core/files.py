@@ -44,6 +44,17 @@ def unfinished(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
+def remove_empty(folder: Path) -> None:
+    """Removes a folder that nothing was written to, and what is empty without it below the working directory."""
+    here = Path.cwd()
+    above = (path for path in folder.parents if here in path.parents)
+    for path in (folder, *above) if folder != here else ():
+        try:
+            path.rmdir()
+        except OSError:  # it is not empty
+            return
+
+
 def relative(path: Path) -> Path:
     """As it is written from here, if it lies here: for messages to be copied."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -11,17 +11,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
+from core.files import remove_empty
 from core.logs import last_error, write_error
 from core.overrides import announce, quoted
 from core.results import in_short, read_result
 from core.run import Run
 
 log = logging.getLogger(__name__)
+
+SWEEP = "multirun.yaml"  # as Hydra calls it
 
 
 def in_fresh_process(script: str) -> float | None:
@@ -73,6 +78,24 @@ def _passing_on(number: int, child: subprocess.Popen) -> Iterator[None]:
         yield
     finally:
         signal.signal(number, before)
+
+
+class SweepFolder(Callback):
+    """Remembers where a sweep is written, which Hydra makes before it looks at the jobs' overrides."""
+
+    folder: Path | None = None
+
+    def on_multirun_start(self, config: DictConfig, **rest: Any) -> None:
+        """Called by Hydra."""
+        SweepFolder.folder = Path(config.hydra.sweep.dir).absolute()
+
+
+def remove_unbegun() -> None:
+    """Removes the folder of a sweep if no job of it was begun."""
+    folder = SweepFolder.folder
+    if folder is not None and {path.name for path in folder.glob("*")} == {SWEEP}:
+        (folder / SWEEP).unlink()
+        remove_empty(folder)
 
 
 def slug(overrides: str) -> str:

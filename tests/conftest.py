@@ -32,14 +32,17 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def script():
-    """Runs one of the scripts as a user would: `script("train.py", "steps=5", ...)` -> CompletedProcess."""
+def script(tmp_path_factory: pytest.TempPathFactory):
+    """Runs one of the scripts as a user would: `script("train.py", "steps=5", ...)`.
 
-    def run(name: str, *arguments: object, cwd: Path = ROOT, timeout: float = 180, **environment: str):
+    In a temporary folder, unless `cwd` says in which: `outputs/` is the user's.
+    """
+    elsewhere = tmp_path_factory.mktemp("working_directory")
+
+    def run(name: str, *arguments: object, cwd: Path | None = None, timeout: float = 180, **environment: str):
         command = [sys.executable, str(ROOT / name), *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=timeout
-        )
+        where = {"cwd": cwd or elsewhere, "env": os.environ | environment}
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **where)
 
     return run
 

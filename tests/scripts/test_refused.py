@@ -20,6 +20,8 @@ from core.run import Run
         ("evaluate.py", "images=nowhere"),
         ("explore.py", "show=[nothing]"),
         ("compare.py", "runs=nowhere"),
+        ("train.py", "-m", "stpes=1,2"),
+        ("generate.py", "-m", "seeed=1,2"),
     ],
 )
 def test_a_command_line_that_is_refused_leaves_nothing(command, script, tmp_path):
