@@ -15,7 +15,9 @@ from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.sizes import square
 
+SIZES = tuple(2**i for i in range(4, 13))
 NORMALIZATIONS = ("batch", "layer", "none")
 
 
@@ -34,7 +36,7 @@ def generator(
     [-1, 1]. Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px.
     """
-    size, channels = _checked(image_shape)
+    size, channels = square("DCGAN", image_shape, SIZES)
     widths = _widths(size, width)[::-1]  # from the 4x4 seed outwards
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
@@ -73,7 +75,7 @@ def discriminator(
     `none`; `spectral` normalises the weights (arXiv:1802.05957), usually with `none`.
     Raises `ValueError` unless `image_shape` is square with a power of two >= 16, or for an unknown normalisation.
     """
-    size, _ = _checked(image_shape)
+    size, _ = square("DCGAN", image_shape, SIZES)
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"normalization={normalization}: it must be one of {', '.join(NORMALIZATIONS)}.")
     convolution = SpectralConv2D if spectral else Conv2D
@@ -95,13 +97,6 @@ def discriminator(
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
     outputs = discriminator_head(x, label, num_classes, condition, use_bias=False, initializer=CONV_INIT, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")
-
-
-def _checked(image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    height, width, channels = image_shape
-    if height != width or height < 16 or height & (height - 1):
-        raise ValueError(f"DCGAN makes square pictures of 16, 32, 64, ... px, not {height}x{width}.")
-    return height, channels
 
 
 def _widths(size: int, width: int) -> list[int]:

@@ -28,6 +28,7 @@ from models.layers.noise import NoiseInjection
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_inputs, generator_inputs
+from models.networks.sizes import square
 
 Tensor = keras.KerasTensor
 
@@ -55,7 +56,7 @@ def generator(
     Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
-    size, channels = _checked(image_shape)
+    size, channels = square("FastGAN", image_shape, SIZES)
     filters = {s: _times(width, multiple) for s, multiple in GENERATOR.items()}
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
@@ -108,7 +109,7 @@ def discriminator(
     normalises all weights but the decoders'.
     Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
-    size, channels = _checked(image_shape)
+    size, channels = square("FastGAN", image_shape, SIZES)
     filters = {s: _times(width, multiple) for s, multiple in DISCRIMINATOR.items()}
     conv = partial(_conv, spectral=spectral)
 
@@ -186,13 +187,6 @@ class BatchStatistics(layers.Layer):
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=self.gamma, offset=self.beta, mean=none, variance=none, epsilon=1e-5, is_training=True
         ).y
-
-
-def _checked(image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    height, width, channels = image_shape
-    if height != width or height not in SIZES:
-        raise ValueError(f"FastGAN makes square pictures of 32, 64, 128 or 256 px, not {height}x{width}.")
-    return height, channels
 
 
 def _times(width: int, multiple: float) -> int:

@@ -36,6 +36,7 @@ from models.layers.equalized import (
     shrink,
 )
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.sizes import square
 
 Tensor = tf.Tensor
 
@@ -291,8 +292,6 @@ class DiscriminatorLevels(Levels):
 
 
 def _check(image_shape: tuple[int, int, int], phase_steps: int) -> None:
-    height, width, _ = image_shape
-    if height != width or not 8 <= height <= 1024 or height & (height - 1):
-        raise ValueError(f"Progressive GANs make square pictures of 8, 16, ..., 1024 px, not {height}x{width}.")
+    square("Progressive growing", image_shape, [2**i for i in range(3, 11)])
     if phase_steps < 1:
         raise ValueError(f"phase_steps={phase_steps}: it must be at least 1.")

@@ -13,6 +13,7 @@ from keras import layers, ops
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.sizes import square
 
 # Channels as multiples of `width`, by the size of the picture: of the 4x4 seed, then of each block that doubles it.
 GENERATORS = {
@@ -50,7 +51,7 @@ def generator(
     normalisations inside of the blocks are conditional. Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
-    size, channels = _checked(image_shape)
+    size, channels = square("ResNet", image_shape, GENERATORS)
     seed, *widths = (width * multiple for multiple in GENERATORS[size])
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
@@ -77,7 +78,7 @@ def discriminator(
     `spectral` normalises all weights; without it this is the critic for a gradient penalty, whose logits depend
     on one picture each. Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
-    size, _ = _checked(image_shape)
+    size, _ = square("ResNet", image_shape, GENERATORS)
     multiples, halvings = DISCRIMINATORS[size]
     convolution = SpectralConv2D if spectral else layers.Conv2D
 
@@ -89,13 +90,6 @@ def discriminator(
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
     outputs = discriminator_head(x, label, num_classes, condition, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")
-
-
-def _checked(image_shape: tuple[int, int, int]) -> tuple[int, int]:
-    height, width, channels = image_shape
-    if height != width or height not in GENERATORS:
-        raise ValueError(f"ResNet makes square pictures of 32, 64, 128 or 256 px, not {height}x{width}.")
-    return height, channels
 
 
 def _up_block(
