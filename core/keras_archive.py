@@ -7,6 +7,7 @@ layers that read other files. Here nothing depends on that switch, and nothing n
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,18 @@ from core.errors import GessoError
 
 # All that Keras writes for networks without files of their own, and what Gesso adds; bytes at most.
 MEMBERS = {"metadata.json": 2**20, "gesso.json": 2**20, "config.json": 2**24, "model.weights.h5": 2**32}
+# What a damaged archive raises, or the JSON or the arrays in it: NotImplementedError and RecursionError among them.
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 RATIO = 100  # of unpacked to packed bytes; Keras does not pack at all
 DEEPEST = 60  # levels of config.json; a dozen are usual
 
@@ -48,7 +61,7 @@ def check(path: str | Path, known: Collection[str]) -> None:
             config = json.loads(archive.read("config.json"))
         for part in _parts(config):
             _check_part(path, part, known)
-    except (RecursionError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         reason = "config.json in it is nested too deeply" if isinstance(error, RecursionError) else error
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
 

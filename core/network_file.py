@@ -13,7 +13,7 @@ from pathlib import Path
 from core import images
 from core.errors import GessoError
 from core.files import atomic
-from core.keras_archive import MEMBERS
+from core.keras_archive import DAMAGE, MEMBERS
 from core.network_metadata import KINDS, Metadata
 from core.run import Run
 from core.unmarked_network import work_out
@@ -41,7 +41,7 @@ def read_metadata(path: str | Path) -> Metadata:
             return work_out(path, json.loads(_member(archive, CONFIG)))
     except OSError as error:
         raise GessoError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise GessoError(f"{path} is not a network that Keras can read: {error}.") from error
 
 

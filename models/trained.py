@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def load_network(path: str | Path):
     keras_archive.check(path, [name for name in keras.saving.get_custom_objects() if name.startswith("gesso>")])
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except keras_archive.DAMAGE as error:
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
     for layer in network._flatten_layers():  # the file says what precision it was trained in, on that machine

@@ -11,6 +11,7 @@ import pytest
 
 from core import keras_archive
 from core.errors import GessoError
+from core.network_file import read_metadata
 from models import trained
 from models.networks import fastgan, mlp, progressive, srresnet, transform_net, unet
 
@@ -221,3 +222,21 @@ def test_damage_is_said_in_words(changed, tmp_path):
     for name in (CONFIG, WEIGHTS):
         with pytest.raises(GessoError):
             trained.load_network(changed({name: None}))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_flipped_bit_anywhere_is_said_in_words(changed, compression):
+    path = changed(extra=[("gesso.json", "{}")], compression=compression)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        for read in (trained.load_network, read_metadata):
+            try:
+                read(path)
+            except GessoError:
+                refused += 1
+    assert refused > 50
