@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from core.errors import GessoError
 from core.instantiate import build
 from core.network_metadata import Metadata
+from core.run import Run
 from stylization import options
 from stylization.method import Method, Paint
 
@@ -31,6 +32,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
 
     from stylization import optimization
     from stylization.objective import Style
+    from stylization.progress import Curves
 
     if keras.config.dtype_policy().name == "mixed_float16":
         log.info("Optimisation runs in float32: its gradients are too large for float16.")
@@ -39,9 +41,10 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     masks, style_masks = (options.read_masks(options.listed(own[key])) for key in ("content_masks", "style_masks"))
     weights = options.style_weights(config) or [1.0] * len(files)
     styles = [Style(options.read_picture(file), w, style_masks) for file, w in zip(files, weights, strict=True)]
+    curves = own.log_every and Curves(Run(Path(HydraConfig.get().runtime.output_dir)), own.log_every)
     return optimization.painter(
         build(own.objective), styles, options.preserved(config), config.steps,
-        log_every=own.log_every, folder=Path(HydraConfig.get().runtime.output_dir), masks=masks,
+        curves=curves, masks=masks,
         strength=config.strength, style_scale=own.style_scale, optimizer=own.optimizer,
         learning_rate=own.learning_rate, coarsest=own.coarsest, init=own.init, seed=config.seed, tile=config.tile,
     )  # fmt: skip

@@ -10,9 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
-from stylization import adain, fast, gatys, translate
+from stylization import adain, fast, gatys, nnst, translate
 
-METHODS = {"gatys": gatys.METHOD, "fast": fast.METHOD, "adain": adain.METHOD, "translate": translate.METHOD}
+METHODS = {
+    "gatys": gatys.METHOD, "nnst": nnst.METHOD, "fast": fast.METHOD, "adain": adain.METHOD,
+    "translate": translate.METHOD,
+}  # fmt: skip
 DEFAULT = "gatys"  # where there is no network
 
 

@@ -4,28 +4,23 @@ The picture itself is what is trained: it starts as the content and is changed u
 objects in it and the style's textures. No training beforehand, any content, any style.
 """
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
-import tensorflow as tf
-from tqdm import tqdm
 
 from core import color
 from core.errors import GessoError
-from core.run import Run
 from data.picture import MIN_SIDE, pad_to_min
 from models.perceptual import Perceptual
-from stylization.method import Interrupted, Paint
+from stylization.method import Paint
 from stylization.objective import MARGIN, Problem, Style
 from stylization.optimizers import adam, lbfgs
+from stylization.progress import Curves, Report, watched
 from stylization.resizing import resize_lanczos
 from stylization.tiling import TILE
-
-Report = Callable[[dict[str, float], np.ndarray], None]
 
 FEWEST = 20  # evaluations at a level
 
@@ -119,17 +114,13 @@ def painter(
     styles: Sequence[Style],
     preserve_color: str,
     steps: int,
-    log_every: int | None = None,
-    folder: Path = Path(),
+    curves: Curves | None = None,
     **options,
 ) -> Paint:
-    """Gatys et al. 2016; `steps` and `options` as `optimize` takes them, with a progress bar.
+    """Makes what paints by Gatys et al. 2016; `steps` and `options` as `optimize` takes them, with a progress bar.
 
-    In a film, a frame starts from the one before and takes a quarter of the steps. With `log_every`, so many
-    evaluations apart, losses and pictures go to TensorBoard in `folder`. Ctrl-C raises `Interrupted`.
+    In a film, a frame starts from the one before and takes a quarter of the steps. Ctrl-C raises `Interrupted`.
     """
-    writer = tf.summary.create_file_writer(str(Run(folder).tensorboard)) if log_every else None
-    evaluations = itertools.count(1)  # of all pictures: one curve after the other
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         if options["strength"] == 0:
@@ -139,35 +130,12 @@ def painter(
             used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
         if before is not None:
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
-        best = (math.inf, image)
 
         def finished(painted: np.ndarray) -> np.ndarray:
             return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
 
         total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"]))
-        with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
-
-            def report(terms: dict[str, float], image: np.ndarray) -> None:
-                nonlocal best
-                loss = sum(terms.values())
-                if loss < best[0] or image.shape != best[1].shape:  # a finer level begins anew
-                    best = loss, image
-                bar.set_postfix(objective=f"{loss:.4g}", refresh=False)
-                bar.update()
-                if writer is not None and (evaluation := next(evaluations)) % log_every == 0:
-                    _log(writer, evaluation, terms, image)
-
-            try:
-                return finished(optimize(image, used, objective, report=report, **how))
-            except KeyboardInterrupt as error:
-                so_far = np.clip(resize_lanczos(best[1], image.shape[:2]), -1, 1)
-                raise Interrupted(finished(so_far)) from error
+        run = partial(optimize, image, used, objective, **how)
+        return watched(lambda report: run(report=report), image, total, finished, curves)
 
     return paint
-
-
-def _log(writer: tf.summary.SummaryWriter, step: int, terms: dict[str, float], image: np.ndarray) -> None:
-    with writer.as_default():
-        for name, value in terms.items():
-            tf.summary.scalar(f"losses/{name}", value, step=step)
-        tf.summary.image("picture", (image[None] + 1) / 2, step=step)

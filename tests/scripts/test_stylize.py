@@ -46,6 +46,21 @@ def test_by_optimisation(folder, script, tmp_path, vgg_weights):
         assert not np.array_equal(np.asarray(image), np.asarray(Image.open(content)))
 
 
+def test_by_neural_neighbors(folder, script, tmp_path, vgg_weights):
+    """A picture at its own size, its colors kept; the same seed, the same bytes."""
+    content, style = (folder / name / "0.png" for name in ("contents", "styles"))
+    for name in ("a.png", "b.png"):
+        done = script(
+            "stylize.py", f"content={content}", f"style=[{style},{folder / 'styles' / '1.png'}]", "method=nnst",
+            f"weights={vgg_weights}", "steps=2", f"output={tmp_path / name}", "nnst.self_similarity=true",
+            "preserve_color=luminance",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "a.png") as image, Image.open(tmp_path / "b.png") as again:
+        assert image.size == (56, 72) and image.text["Model"] == "nnst"
+        assert image.tobytes() == again.tobytes() != Image.open(content).tobytes()
+
+
 def test_regions_several_styles_and_tensorboard(folder, script, tmp_path, vgg_weights):
     half = np.zeros((72, 56), np.uint8)
     half[:36] = 255
@@ -143,6 +158,10 @@ def test_a_film(folder, script, tmp_path):
         (["content={c}", "network={g}"], "python generate.py network="),
         (["content={c}", "network={m}", "style={c}"], "style= has no effect with method=fast"),
         (["content={c}", "style={c}", "style_weights=2"], "a list"),
+        (["content={c}", "style={c}", "method=nnst", "size=4000"], "up to 1280 px"),
+        (["content={c}", "style={c}", "method=nnst", "tile=512"], "paints no tiles"),
+        (["content={c}", "style={c}", "method=nnst", "strength=2"], "strength= has no effect with method=nnst"),
+        (["content={c}", "style={c}", "method=nnst", "nnst.alpha=2"], "between 0 and 1"),
         (["content={c}", "style={c}", "gatys.content_masks=[{c}]"], "give as many of each"),
         (
             ["content={c}", "style={c}", "gatys.content_masks=[{c}]", "gatys.style_masks=[{s}]", "output={s}"],

@@ -5,14 +5,14 @@ import tensorflow as tf
 
 from core.errors import GessoError
 from models.networks import vgg
-from stylization import nnst
+from stylization import neural_neighbors
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module")
 def encoder(vgg_weights):
-    return vgg.encoder(nnst.LAYERS, vgg_weights)
+    return vgg.encoder(neural_neighbors.LAYERS, vgg_weights)
 
 
 def noise(*shape) -> np.ndarray:
@@ -22,26 +22,35 @@ def noise(*shape) -> np.ndarray:
 @pytest.mark.parametrize("size", [(32, 48), (33, 21), (1, 7)])
 def test_the_pyramid_adds_up_to_the_image(size):
     image = tf.constant(noise(1, *size, 3))
-    pyramid = nnst.decompose(image, nnst.DEPTH)
-    np.testing.assert_allclose(nnst.synthesize(pyramid), image, atol=1e-6)
+    pyramid = neural_neighbors.decompose(image, neural_neighbors.DEPTH)
+    np.testing.assert_allclose(neural_neighbors.synthesize(pyramid), image, atol=1e-6)
     assert min(pyramid[-1].shape[1:3]) == 1  # halved as long as there was something to halve
     if max(size) > 30:
         np.testing.assert_allclose(pyramid[1].shape[1:3], [side // 2 for side in size])
 
 
 def test_levels_from_coarse_to_fine():
-    found = [(level.halvings, level.steps, level.turned) for level in nnst.schedule(512, 200)]
+    found = [(level.halvings, level.steps, level.turned) for level in neural_neighbors.schedule(512, 200)]
     assert found == [(3, 200, True), (2, 200, True), (1, 100, True), (0, 50, False)]
-    assert [level.halvings for level in nnst.schedule(100, 200)] == [1, 0]  # 32 px or more
-    assert [level.halvings for level in nnst.schedule(20, 200)] == [0]
+    assert [level.halvings for level in neural_neighbors.schedule(100, 200)] == [1, 0]  # 32 px or more
+    assert [level.halvings for level in neural_neighbors.schedule(20, 200)] == [0]
+
+
+def test_all_steps_are_counted(encoder):
+    for init in (None, noise(70, 40, 3)):
+        seen = []
+        neural_neighbors.optimize(
+            noise(70, 40, 3), [noise(30, 30, 3)], encoder, steps=3, init=init, report=lambda *_, s=seen: s.append(1)
+        )
+        assert len(seen) == neural_neighbors.total_steps(70, 3, begun=init is not None)
 
 
 def test_nearest_is_brute_force_by_centred_cosine(monkeypatch):
-    monkeypatch.setattr(nnst, "BLOCK", 40 * 7)  # seven rows at a time
+    monkeypatch.setattr(neural_neighbors, "BLOCK", 40 * 7)  # seven rows at a time
     queries, keys = noise(23, 12) + 3, noise(40, 12) - 5  # far apart: only deviations count
     a, b = queries - queries.mean(0), keys - keys.mean(0)
     cosines = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
-    found = nnst.nearest(tf.constant(queries), tf.constant(keys)).numpy()
+    found = neural_neighbors.nearest(tf.constant(queries), tf.constant(keys)).numpy()
     index = [np.flatnonzero((keys == row).all(axis=1))[0] for row in found]
     best = cosines.max(axis=1)
     assert (best - cosines[np.arange(23), index] < 0.01).all()  # bfloat16 may choose another as near
@@ -50,7 +59,7 @@ def test_nearest_is_brute_force_by_centred_cosine(monkeypatch):
 
 def test_hypercolumns_are_layers_by_their_channels(encoder):
     image = tf.constant(noise(1, 32, 24, 3))
-    found = nnst.hypercolumns(encoder, image)
+    found = neural_neighbors.hypercolumns(encoder, image)
     assert found.shape == (1, 8, 6, 2 * 64 + 2 * 128 + 3 * 256 + 3 * 512)
     layer = encoder(image)["block3_conv1"].numpy() / 256  # a quarter of the size already
     np.testing.assert_allclose(found[..., 384:640], layer, rtol=1e-3, atol=1e-6)
@@ -59,7 +68,7 @@ def test_hypercolumns_are_layers_by_their_channels(encoder):
 def test_losses_fall_and_the_style_alone_is_what_it_becomes(encoder):
     """With the style as its own content, the nearest places are its own: it is painted as it is."""
     picture, losses = np.tile(noise(8, 8, 3), (8, 8, 1)), []
-    painted = nnst.optimize(
+    painted = neural_neighbors.optimize(
         picture, [picture], encoder, steps=20, report=lambda terms, image: losses.append(terms["matching"])
     )
     assert painted.shape == picture.shape and abs(painted).max() <= 1
@@ -68,10 +77,10 @@ def test_losses_fall_and_the_style_alone_is_what_it_becomes(encoder):
 
 def test_a_seed_gives_the_same_picture_and_a_start_is_kept(encoder):
     content, style = noise(40, 33, 3), noise(36, 50, 3)
-    one, other = (nnst.optimize(content, [style], encoder, steps=2, seed=3) for _ in range(2))
+    one, other = (neural_neighbors.optimize(content, [style], encoder, steps=2, seed=3) for _ in range(2))
     np.testing.assert_array_equal(one, other)
     sizes = []
-    begun = nnst.optimize(
+    begun = neural_neighbors.optimize(
         content, [style], encoder, steps=2, init=content, report=lambda terms, image: sizes.append(image.shape)
     )
     assert set(sizes) == {content.shape}  # the finest level alone
@@ -80,7 +89,7 @@ def test_a_seed_gives_the_same_picture_and_a_start_is_kept(encoder):
 
 def test_self_similarity_is_distances_of_colors():
     image = noise(1, 4, 4, 3)
-    found = nnst._self_similarity(tf.constant(image)).numpy()
+    found = neural_neighbors._self_similarity(tf.constant(image)).numpy()
     flat = image.reshape(-1, 3) / 2
     np.testing.assert_allclose(
         found, np.linalg.norm(flat[:, None] - flat, axis=-1), atol=1e-3
@@ -89,14 +98,16 @@ def test_self_similarity_is_distances_of_colors():
 
 def test_what_is_no_number_is_refused(encoder):
     with pytest.raises(GessoError, match="NaN"):
-        nnst.optimize(noise(32, 32, 3), [noise(32, 32, 3)], encoder, steps=3, learning_rate=np.nan)
+        neural_neighbors.optimize(noise(32, 32, 3), [noise(32, 32, 3)], encoder, steps=3, learning_rate=np.nan)
 
 
 def test_runs_in_bfloat16(vgg_weights):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        encoder = vgg.encoder(nnst.LAYERS, vgg_weights)
-        painted = nnst.optimize(noise(32, 32, 3), [noise(32, 32, 3)], encoder, steps=1, self_similarity=True)
+        encoder = vgg.encoder(neural_neighbors.LAYERS, vgg_weights)
+        painted = neural_neighbors.optimize(
+            noise(32, 32, 3), [noise(32, 32, 3)], encoder, steps=1, self_similarity=True
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     assert painted.dtype == np.float32 and np.isfinite(painted).all()

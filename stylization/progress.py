@@ -1,0 +1,64 @@
+"""An optimisation that a person watches: a bar, curves in TensorBoard, and what is done if it is interrupted."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from core.run import Run
+from stylization.method import Interrupted
+from stylization.resizing import resize_lanczos
+
+Report = Callable[[dict[str, float], np.ndarray], None]
+
+
+class Curves:
+    """Losses and pictures of every `every`-th evaluation in a run directory, one picture's after the other's."""
+
+    def __init__(self, run: Run, every: int):
+        self.every = every
+        self.writer = tf.summary.create_file_writer(str(run.tensorboard))
+        self.evaluations = itertools.count(1)
+
+    def __call__(self, terms: dict[str, float], image: np.ndarray) -> None:
+        step = next(self.evaluations)
+        if step % self.every:
+            return
+        with self.writer.as_default():
+            for name, value in terms.items():
+                tf.summary.scalar(f"losses/{name}", value, step=step)
+            tf.summary.image("picture", (image[None] + 1) / 2, step=step)
+
+
+def watched(
+    optimize: Callable[[Report], np.ndarray],
+    image: np.ndarray,
+    total: int,
+    finished: Callable[[np.ndarray], np.ndarray],
+    curves: Curves | None = None,
+) -> np.ndarray:
+    """Returns what `optimize(report)` paints, `finished`; `report` is to be called at each of `total` evaluations.
+
+    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image`.
+    """
+    best = (math.inf, image)
+    with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
+
+        def report(terms: dict[str, float], picture: np.ndarray) -> None:
+            nonlocal best
+            loss = sum(terms.values())
+            if loss < best[0] or picture.shape != best[1].shape:  # a finer level begins anew
+                best = loss, picture
+            bar.set_postfix(objective=f"{loss:.4g}", refresh=False)
+            bar.update()
+            if curves is not None:
+                curves(terms, picture)
+
+        try:
+            return finished(optimize(report))
+        except KeyboardInterrupt as error:
+            so_far = np.clip(resize_lanczos(best[1], image.shape[:2]), -1, 1)
+            raise Interrupted(finished(so_far)) from error
