@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.cli import ROOT
 from models.networks import dcgan
 
 rng = np.random.default_rng(0)
@@ -136,6 +137,6 @@ def test_a_translators_run(photos, script, tmp_path):
     ],
 )
 def test_errors_in_words(arguments, words, generator, script):
-    done = script("evaluate.py", *(argument.format(generator=generator) for argument in arguments))
+    done = script("evaluate.py", *(argument.format(generator=generator) for argument in arguments), cwd=ROOT)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert words in done.stderr, done.stderr

@@ -8,6 +8,7 @@ import pytest
 from hydra import initialize_config_dir
 from PIL import Image
 
+from core.cli import ROOT
 from core.config import CONF, compose
 from data import paintings
 from evaluation.exploration import Inside
@@ -66,5 +67,5 @@ def test_copies_are_found(tmp_path):
     ],
 )
 def test_errors_in_words(arguments, words, generator, script):
-    done = script("explore.py", *(argument.format(generator=generator) for argument in arguments))
+    done = script("explore.py", *(argument.format(generator=generator) for argument in arguments), cwd=ROOT)
     assert done.returncode == 1 and "Traceback" not in done.stderr and words in done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.cli import ROOT
 from core.errors import GessoError
 from core.images import to_uint8
 from generate import sheet_of
@@ -71,7 +72,7 @@ def test_interpolation(generator, script, tmp_path):
 )
 def test_errors_in_words(generator, script, tmp_path, arguments, words):
     arguments = [argument.format(generator=generator) for argument in arguments]
-    done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}")
+    done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}", cwd=ROOT)
     assert done.returncode == 1
     assert words in done.stderr and "Traceback" not in done.stderr
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.cli import ROOT
 from core.network_metadata import Metadata
 from models import trained
 from models.networks import dcgan, transform_net
@@ -176,7 +177,7 @@ def test_errors_in_words(folder, script, arguments, words):
         "m": folder / "stylizer.keras",
         "g": folder / "generator.keras",
     }
-    done = script("stylize.py", *(argument.format(**values) for argument in arguments))
+    done = script("stylize.py", *(argument.format(**values) for argument in arguments), cwd=ROOT)
     assert done.returncode == 1
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
