@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from core.config import CONF
 from core.errors import GessoError
-from core.instantiate import _named, build, find
+from core.instantiate import KERAS, PACKAGES, _named, build, find
 
 HOSTILE = [
     # by their own names
@@ -124,7 +124,16 @@ def test_what_a_file_of_ours_names_but_another_module_defines_is_refused(monkeyp
             find(target)
 
 
-@pytest.mark.parametrize("target", sorted(_named((CONF,))))
+OURS = sorted(name for name in _named((CONF,)) if PACKAGES.fullmatch(name) or KERAS.fullmatch(name))
+
+
+def test_others_that_our_own_files_name_are_hydras_to_call():
+    assert {name for name in _named((CONF,)) if "." in name} - {*OURS} == {"core.sweeps.SweepFolder"}
+    with pytest.raises(GessoError, match="refused"):
+        find("core.sweeps.SweepFolder")
+
+
+@pytest.mark.parametrize("target", OURS)
 def test_all_that_our_own_files_name_can_be_built(target):
     assert callable(find(target))
 
