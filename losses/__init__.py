@@ -1,1 +1,1 @@
-"""Losses: pure functions of tensors."""
+"""Losses, pure functions of tensors."""

@@ -17,7 +17,7 @@ from keras import ops
 def non_saturating_discriminator_loss(
     real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor, label_smoothing: float = 0.0
 ) -> keras.KerasTensor:
-    """Binary cross-entropy of telling real from generated: `-log D(x) - log(1 - D(G(z)))`, in nats.
+    """Computes the cross-entropy of telling real from generated: `-log D(x) - log(1 - D(G(z)))`, in nats.
 
     The discriminator of Goodfellow et al. 2014 (arXiv:1406.2661, equation 1), in the form that stays finite for
     logits of any size: `-log sigmoid(t) = softplus(-t)`. It is 2 log 2 where the discriminator cannot tell.
@@ -27,7 +27,7 @@ def non_saturating_discriminator_loss(
 
 
 def non_saturating_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
-    """The generator's `-log D(G(z))` (Goodfellow et al. 2014, section 3).
+    """Computes the generator's `-log D(G(z))` (Goodfellow et al. 2014, section 3).
 
     The minimax game would have the generator minimise `log(1 - D(G(z)))`, whose gradient vanishes while the
     discriminator is sure; this one is strongest there.
@@ -39,7 +39,7 @@ minimax_discriminator_loss = non_saturating_discriminator_loss  # the two games 
 
 
 def minimax_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
-    """The generator's `log(1 - D(G(z)))` (Goodfellow et al. 2014, arXiv:1406.2661, equation 1).
+    """Computes the generator's `log(1 - D(G(z)))` (Goodfellow et al. 2014, arXiv:1406.2661, equation 1).
 
     The saturating loss, negative: the generator's gradient vanishes while the discriminator is sure of itself.
     """
@@ -49,7 +49,7 @@ def minimax_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
 def least_squares_discriminator_loss(
     real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor, label_smoothing: float = 0.0
 ) -> keras.KerasTensor:
-    """Half the squared distances to 1 for real and 0 for generated: `(D(x) - 1)^2 / 2 + D(G(z))^2 / 2`.
+    """Computes half the squared distances, to 1 of real, 0 of generated: `(D(x) - 1)^2 / 2 + D(G(z))^2 / 2`.
 
     LSGAN, Mao et al. 2017 (arXiv:1611.04076, equation 9: a = 0, b = c = 1). It is 1/4 at best where the
     discriminator cannot tell; it then says 1/2, which divides real from generated here, instead of 0.
@@ -59,7 +59,7 @@ def least_squares_discriminator_loss(
 
 
 def least_squares_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
-    """The generator's `(D(G(z)) - 1)^2 / 2` (Mao et al. 2017, equation 9)."""
+    """Computes the generator's `(D(G(z)) - 1)^2 / 2` (Mao et al. 2017, equation 9)."""
     return ops.mean(ops.square(fake_logits - 1.0)) / 2
 
 
@@ -92,14 +92,14 @@ def hinge_discriminator_loss(
 
 
 def hinge_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
-    """The generator's `-D(G(z))` (Lim & Ye 2017): its gradient never fades."""
+    """Computes the generator's `-D(G(z))` (Lim & Ye 2017), whose gradient never fades."""
     return -ops.mean(fake_logits)
 
 
 def wasserstein_discriminator_loss(
     real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """The critic's `D(G(z)) - D(x)` (WGAN, Arjovsky et al. 2017, arXiv:1701.07875).
+    """Computes the critic's `D(G(z)) - D(x)` (WGAN, Arjovsky et al. 2017, arXiv:1701.07875).
 
     For a critic that is Lipschitz continuous, minus an estimate of the distance between the two distributions,
     times the Lipschitz constant. It has no lower bound otherwise: clip the weights, or add a gradient penalty
@@ -109,14 +109,14 @@ def wasserstein_discriminator_loss(
 
 
 def wasserstein_generator_loss(fake_logits: keras.KerasTensor) -> keras.KerasTensor:
-    """The generator's `-D(G(z))` (Arjovsky et al. 2017)."""
+    """Computes the generator's `-D(G(z))` (Arjovsky et al. 2017)."""
     return -ops.mean(fake_logits)
 
 
 def relativistic_discriminator_loss(
     real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """Cross-entropy of telling which of a pair is real: `-log sigmoid(D(x) - D(G(z)))`, in nats.
+    """Computes the cross-entropy of telling which of a pair is real: `-log sigmoid(D(x) - D(G(z)))`, in nats.
 
     The paired form, RSGAN, of Jolicoeur-Martineau 2018 (arXiv:1807.00734). Both logits have the same shape: the
     i-th real picture is compared with the i-th generated one. It is log 2 where the discriminator cannot tell.
@@ -128,7 +128,7 @@ def relativistic_discriminator_loss(
 def relativistic_generator_loss(
     fake_logits: keras.KerasTensor, real_logits: keras.KerasTensor
 ) -> keras.KerasTensor:
-    """The generator's `-log sigmoid(D(G(z)) - D(x))`: it wins by looking more real than its partner.
+    """Computes the generator's `-log sigmoid(D(G(z)) - D(x))`: it wins by looking more real than its partner.
 
     The one generator loss here that takes the real pictures' logits too (Jolicoeur-Martineau 2018).
     """

@@ -21,7 +21,7 @@ Critic = Callable[[Tensor], Tensor]
 
 
 def gradient_penalty(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor, one_sided: bool = False) -> Tensor:
-    """Mean of `(|grad D| - 1)^2` at random points on the lines between real and generated pictures.
+    """Averages `(|grad D| - 1)^2` at random points on the lines between real and generated pictures.
 
     WGAN-GP, Gulrajani et al. 2017 (arXiv:1704.00028, equation 3); one point on the line of every pair.
     With `one_sided`, `max(0, |grad D| - 1)^2`: slopes below one are free (section 4 there).
@@ -30,7 +30,7 @@ def gradient_penalty(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor,
 
 
 def r1(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
-    """Half the mean of `|grad D|^2` at real pictures (Mescheder et al. 2018, arXiv:1801.04406, equation 9).
+    """Takes half the mean of `|grad D|^2` at real pictures (Mescheder et al. 2018, arXiv:1801.04406, equation 9).
 
     The half is part of it, so that a `weight` is the gamma of the papers, whose penalty is `gamma / 2 E|grad D|^2`.
     """
@@ -38,12 +38,12 @@ def r1(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
 
 
 def r2(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
-    """As `r1`, at generated pictures (Mescheder et al. 2018, equation 10)."""
+    """Takes half the mean of `|grad D|^2` at generated pictures (Mescheder et al. 2018, equation 10)."""
     return tf.reduce_mean(_squared_norms(critic, fakes)) / 2
 
 
 def dragan(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
-    """Mean of `(|grad D| - 1)^2` around real pictures (DRAGAN, Kodali et al. 2017, arXiv:1705.07215).
+    """Averages `(|grad D| - 1)^2` around real pictures (DRAGAN, Kodali et al. 2017, arXiv:1705.07215).
 
     As in the authors' code: each pixel is raised by uniform noise in [0, 0.5), in units of the standard deviation
     of all the batch's pixels, and the point is taken at random on the line from the picture to its noisy copy.
@@ -56,7 +56,7 @@ def dragan(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor
 
 
 def drift(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
-    """Mean of `D(x)^2` of real pictures: what keeps the values of a Wasserstein critic from drifting away.
+    """Averages `D(x)^2` of real pictures, which keeps the values of a Wasserstein critic from drifting away.
 
     Progressive growing, Karras et al. 2018 (arXiv:1710.10196, appendix A.1), with a weight of 0.001.
     """
@@ -91,7 +91,7 @@ class Penalty:
             raise ValueError(f"every={self.every}: it must be at least 1.")
 
     def __call__(self, critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor, step: Tensor) -> Tensor:
-        """The weighted penalty, scalar float32; 0 where `step`, an integer, is no multiple of `every`."""
+        """Computes the weighted penalty, scalar float32; 0 where `step`, an integer, is no multiple of `every`."""
 
         def penalty() -> Tensor:
             return self.weight * self.every * tf.cast(self.function(critic, reals, fakes, seed), tf.float32)
@@ -106,20 +106,20 @@ def _wide(images: Tensor) -> Tensor:
 
 
 def _between(start: Tensor, end: Tensor, seed: Tensor) -> Tensor:
-    """One random point on the line between the pictures of each pair."""
+    """Draws a random point on the line between the pictures of each pair."""
     start, end = _wide(start), _wide(end)
     part = tf.random.stateless_uniform([tf.shape(start)[0], 1, 1, 1], seed, dtype=start.dtype)
     return start + part * (end - start)
 
 
 def _scores(critic: Critic, images: Tensor) -> Tensor:
-    """One for every picture: `[batch]`."""
+    """Returns one score for every picture: `[batch]`."""
     logits = critic(images)
     return tf.reduce_mean(tf.reshape(logits, [tf.shape(logits)[0], -1]), axis=1)
 
 
 def _squared_norms(critic: Critic, images: Tensor) -> Tensor:
-    """Of the gradient of every picture's score with respect to its pixels: `[batch]`."""
+    """Squares the norm of the gradient of every picture's score by its pixels: `[batch]`."""
     images = _wide(images)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)

@@ -1,4 +1,4 @@
-"""Losses between pictures as a network sees them: content, style, smoothness.
+"""Losses between pictures as a network sees them: of content, style and smoothness.
 
 Pure functions of activations `[batch, height, width, channels]`, of any precision; sums over many values are
 taken in float32 whatever comes in, as bfloat16 has three digits and a Gram matrix adds up a hundred thousand terms.
@@ -12,12 +12,12 @@ Tensor = keras.KerasTensor
 
 
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of activations `[batch, height, width, channels]` (Gatys et al. 2016)."""
+    """Averages squared differences of activations `[batch, height, width, channels]` (Gatys et al. 2016)."""
     return ops.mean(ops.square(_float(features) - _float(target)))
 
 
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Which channels fire together, wherever they do: `[batch, channels, channels]`, float32.
+    """Computes which channels fire together, wherever they do: `[batch, channels, channels]`, float32.
 
     `F^T F / (height * width * channels)`, so that pictures of different sizes compare. With a `mask`, float
     `[1 or batch, height, width, 1]` in 0..1, only of the places that it covers (Gatys et al. 2017,
@@ -34,7 +34,7 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
-    """Mean squared difference of Gram matrices: the style loss of Gatys et al. 2016 (CVPR), of one layer.
+    """Computes the mean squared difference of Gram matrices: the style loss of Gatys et al. 2016, of one layer.
 
     With `gram_matrix`'s scale it is `sum((G - A)^2) / channels^4` for `G` a mean over places; the paper's is
     `channels^2 / 4` times that, which lets the deep layers, with their many channels, drown the others.
@@ -43,18 +43,18 @@ def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel over all places: two of `[batch, 1, 1, channels]`, float32."""
+    """Computes each channel's mean and deviation over all places: two of `[batch, 1, 1, channels]`, float32."""
     mean, variance = ops.moments(_float(features), axes=(1, 2), keepdims=True)
     return mean, ops.sqrt(variance + 1e-5)
 
 
 def moments_loss(features: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
-    """Mean squared difference of means, and of standard deviations: AdaIN's style loss (arXiv:1703.06868)."""
+    """Computes the mean squared differences of means and of deviations: AdaIN's style loss (arXiv:1703.06868)."""
     return sum(ops.mean(ops.square(a - b)) for a, b in zip(features, target, strict=True))
 
 
 def adain(content: Tensor, style: tuple[Tensor, Tensor]) -> Tensor:
-    """Adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868): `content` with another's moments.
+    """Gives `content` another's moments: adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868).
 
     `[batch, height, width, channels]` and the `moments` of a style's activations, `[1 or batch, 1, 1, channels]`.
     """
@@ -63,7 +63,7 @@ def adain(content: Tensor, style: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Mean squared difference of neighbouring pixels, down and to the right (Mahendran & Vedaldi 2015)."""
+    """Averages squared differences of pixels from those below and to the right (Mahendran & Vedaldi 2015)."""
     images = _float(images)
     down = images[:, 1:] - images[:, :-1]
     right = images[:, :, 1:] - images[:, :, :-1]

@@ -1,4 +1,4 @@
-"""How far a picture is from the one it should be: losses, and the measures that papers give."""
+"""Distances of a picture from the one it should be: losses, and the measures that papers give."""
 
 import keras
 from keras import ops
@@ -7,7 +7,7 @@ Tensor = keras.KerasTensor
 
 
 def l1(images: Tensor, targets: Tensor, where: Tensor | None = None) -> Tensor:
-    """Mean absolute difference: leaves edges sharp where the mean square would blur (Isola et al. 2017).
+    """Averages absolute differences, which leaves edges sharp where squares would blur (Isola et al. 2017).
 
     With `where`, `[batch, height, width, 1]` of 0 and 1, the mean over the places that have a 1; of none, 0.
     """
@@ -19,7 +19,7 @@ def l1(images: Tensor, targets: Tensor, where: Tensor | None = None) -> Tensor:
 
 
 def l2(images: Tensor, targets: Tensor) -> Tensor:
-    """Mean squared difference."""
+    """Averages squared differences."""
     return ops.mean(ops.square(_float(images) - _float(targets)))
 
 

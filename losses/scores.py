@@ -1,4 +1,4 @@
-"""What a discriminator says of pictures, on the scale of its objective, as pure functions of logits.
+"""Scores that a discriminator gives pictures, on the scale of its objective, as pure functions of logits.
 
 A sigmoid makes a probability of a logit only where the objective makes the logit a log-odds. Elsewhere it would
 show an ideal LSGAN, whose discriminator says 1 of real pictures, as one that is 73 % sure.
@@ -14,7 +14,7 @@ Means = dict[str, keras.KerasTensor]
 
 
 def probabilities(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> Means:
-    """Probabilities of being real, D(x) and D(G(z)) of Goodfellow et al. 2014: 1/2 each where it cannot tell."""
+    """Returns the probabilities D(x) and D(G(z)) of being real (Goodfellow et al. 2014): 1/2 each if in doubt."""
     return {
         "real_probability": ops.mean(ops.sigmoid(real_logits)),
         "fake_probability": ops.mean(ops.sigmoid(fake_logits)),
@@ -22,12 +22,12 @@ def probabilities(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
 
 
 def outputs(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> Means:
-    """The outputs of least squares, as they are: 1 of real and 0 of generated pictures at best; 1/2 if in doubt."""
+    """Returns outputs of least squares as they are: at best 1 of real, 0 of generated pictures; 1/2 if in doubt."""
     return {"real_output": ops.mean(real_logits), "fake_output": ops.mean(fake_logits)}
 
 
 def critic_values(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> Means:
-    """A critic's values, as they are: for a Wasserstein distance only their difference counts.
+    """Returns a critic's values as they are: for a Wasserstein distance only their difference counts.
 
     The hinge asks for 1 and more of real pictures, for -1 and less of generated ones.
     """
@@ -35,7 +35,7 @@ def critic_values(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor
 
 
 def pair_probability(real_logits: keras.KerasTensor, fake_logits: keras.KerasTensor) -> Means:
-    """Probability that the real one of a pair is taken for it, of relativistic losses: 1/2 where it cannot tell.
+    """Returns the probability that of a pair the real one is taken for it, of relativistic losses: 1/2 if in doubt.
 
     Logits have no zero point there: of a picture on its own they say nothing.
     """
