@@ -1,1 +1,1 @@
-"""Trainable systems."""
+"""Trainable systems, and the networks that they train."""

@@ -54,7 +54,7 @@ class AdaIN(Trainable, keras.Model):
         self.track(("total_loss", "content_loss", "style_loss"))
 
     def set_losses(self, moments_layers: Sequence[str], content_weight: float, style_weight: float) -> None:
-        """What `losses_of` weighs: `moments_layers` names the layers whose moments count."""
+        """Sets what `losses_of` weighs; `moments_layers` names the layers whose moments count."""
         self.moments_layers = list(moments_layers)
         self.content_weight = content_weight
         self.style_weight = style_weight
@@ -62,12 +62,12 @@ class AdaIN(Trainable, keras.Model):
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizer by the name of the network that it trains."""
+        """Returns the optimizer by the name of the network that it trains."""
         return {"decoder": self.decoder_optimizer}
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The network that a user takes away, by file name."""
+        """Returns the network that a user takes away, by file name."""
         return {"stylizer": self.stylizer}
 
     def encode(self, content: Tensor, style: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -78,7 +78,7 @@ class AdaIN(Trainable, keras.Model):
         return target, styles
 
     def losses_of(self, images: Tensor, target: Tensor, style: dict[str, Tensor]) -> dict[str, Tensor]:
-        """How far painted images are from the activations that they were painted from, and from a style's moments.
+        """Computes how far images are from the activations that they are to have, and from a style's moments.
 
         `target` is the bottleneck that the decoder was given, `style` the encoder's outputs of the style pictures.
         """
@@ -91,7 +91,7 @@ class AdaIN(Trainable, keras.Model):
         return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * sum(styles)}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of the decoder, on the pictures `data["content"]` in the styles of `data["style"]`."""
+        """Updates the decoder once, on the pictures `data["content"]` in the styles of `data["style"]`."""
         target, style = self.encode(data["content"], data["style"])
         with tf.GradientTape() as tape:
             losses = self.losses_of(self.decoder(target, training=True), target, style)
@@ -101,7 +101,7 @@ class AdaIN(Trainable, keras.Model):
         return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """A row of `columns` contents, below it their styles, and below these the contents painted in them."""
+        """Paints `columns` contents in as many styles; returns a row of each, and a row of what is painted."""
         content, style = (examples[name][:columns] for name in ("content", "style"))
         moments = perceptual.moments(adain.encoder(self.stylizer)(style)[adain.BOTTLENECK])
         mean, deviation = (ops.reshape(part, (len(style), -1)) for part in moments)

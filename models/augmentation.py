@@ -1,4 +1,4 @@
-"""What the discriminator sees of a picture: differentiable augmentation and instance noise.
+"""Differentiable augmentation and instance noise: how a discriminator sees pictures.
 
 Real and generated pictures alike are transformed before they are judged, so that a discriminator cannot learn a
 small data set by heart; gradients flow through the transformations to the generator (DiffAugment, Zhao et al. 2020,
@@ -23,7 +23,7 @@ Tensor = tf.Tensor
 
 
 def color(images: Tensor, seed: Tensor) -> Tensor:
-    """Brightness, saturation and contrast; may leave [-1, 1], as in the authors' code.
+    """Changes brightness, saturation and contrast; may leave [-1, 1], as in the authors' code.
 
     Brightness adds U(-0.5, 0.5); saturation scales the distance to each pixel's mean over channels by U(0, 2),
     which does nothing to grey pictures; contrast scales the distance to the image's mean by U(0.5, 1.5).
@@ -113,7 +113,7 @@ class Augmentation(keras.Layer):
         self.built = True
 
     def call(self, images: Tensor, seed: Tensor, step: Tensor) -> Tensor:
-        """Images as the discriminator sees them; every image has its own draws, which depend on `seed` alone.
+        """Returns images as the discriminator sees them; each has draws of its own, which depend on `seed` alone.
 
         Images are float `[batch, height, width, channels]` in [-1, 1], `seed` is int32 `[2]`, `step` an integer
         scalar, for the noise. Without policy and noise the images are returned as they are.
@@ -174,7 +174,7 @@ def _check(policy, probability, target, speed, noise, noise_steps) -> None:
 
 
 def _uniform(images: Tensor, seed: Tensor) -> Tensor:
-    """One number in [0, 1) an image, float32 `[batch, 1, 1, 1]`."""
+    """Draws a number in [0, 1) for each image, float32 `[batch, 1, 1, 1]`."""
     return tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed)
 
 
@@ -183,14 +183,14 @@ def _pair(seed: Tensor) -> list[Tensor]:
 
 
 def _shifts(images: Tensor, size: int, seed: Tensor) -> Tensor:
-    """`[batch, size, size]`, each the identity with its ones moved up to size / 8 away from the diagonal."""
+    """Draws shift matrices `[batch, size, size]`: identities with their ones moved by up to size / 8."""
     most = int(size / 8 + 0.5)
     shift = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed, -most, most + 1, tf.int32)
     return tf.one_hot(tf.range(size) - shift, size, dtype=images.dtype)  # no one where the index is outside
 
 
 def _span(images: Tensor, size: int, seed: Tensor) -> Tensor:
-    """`[batch, size]`, true on size / 2 neighbouring places, fewer where some of them lie outside."""
+    """Draws spans `[batch, size]`, true on size / 2 neighbouring places, fewer where some lie outside."""
     length = int(size / 2 + 0.5)
     centre = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed, 0, size + 1 - length % 2, tf.int32)
     start = centre - length // 2

@@ -1,4 +1,4 @@
-"""What trainable systems have in common: mixins, `class GAN(Adversarial, keras.Model)`, and parts of steps."""
+"""Parts that trainable systems share: mixins, `class GAN(Adversarial, keras.Model)`, and parts of steps."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -26,14 +26,14 @@ class Trainable:
     threshold: float | None = None  # the logit between real and generated, if the objective has one
 
     def init_state(self, seed: int = 0) -> None:
-        """To be called by `__init__`, after Keras's own; `seed` of what is random in a step, if anything is."""
+        """Prepares the state, called by `__init__` after Keras's own; `seed` is of what is random in a step."""
         self.seed = seed
         self.means: dict[str, keras.metrics.Mean] = {}
         self.memory: dict[str, Any] = {}  # of callbacks, beside all variables: JSON, kept in checkpoints
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
     def track(self, names: Iterable[str]) -> None:
-        """To be called at the end of `compile`: what `update_metrics` will be given."""
+        """Prepares means of what `update_metrics` will be given: to be called at the end of `compile`."""
         self.means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
@@ -46,7 +46,7 @@ class Trainable:
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Means over the steps since they were last reset."""
+        """Returns means over the steps since they were last reset."""
         return list(self.means.values())
 
 
@@ -66,7 +66,7 @@ class Adversarial(Trainable):
         return list(self.measures)
 
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
-        """The generator's and the discriminator's."""
+        """Returns the generator's variables and the discriminator's."""
         return self.generator.trainable_variables, self.discriminator.trainable_variables
 
     def compile(
@@ -114,13 +114,13 @@ class Adversarial(Trainable):
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizers by the network, or the kind of network, that they train."""
+        """Returns the optimizers by the network, or the kind of network, that they train."""
         return {"generator": self.generator_optimizer, "discriminator": self.discriminator_optimizer}
 
     def penalty_terms(
         self, judge: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor, seed: Tensor
     ) -> dict[str, Tensor]:
-        """The penalties on a discriminator, `judge(images)` -> logits, by the name that they are measured by."""
+        """Computes penalties on a discriminator, `judge(images)` -> logits, by the names of their means."""
         step = tf.convert_to_tensor(self.step)
         return {
             f"{name}_penalty": penalty(judge, reals, fakes, seed, step) for name, penalty in self.penalties.items()
@@ -148,12 +148,12 @@ class Adversarial(Trainable):
         }
 
     def loss_of_discriminator(self, real_logits: Tensor, fake_logits: Tensor, i: int = 0) -> Tensor:
-        """The objective's; what it draws is a function of `(seed, step, replica, i)`."""
+        """Computes the objective's loss; what it draws is a function of `(seed, step, replica, i)`."""
         seed = {"seed": self.key(MARGINS + 8 * i)} if self.draws_margins else {}
         return self.discriminator_loss(real_logits, fake_logits, **seed)
 
     def key(self, purpose: int) -> Tensor:
-        """A seed, int32 `[2]`, for a purpose in this step on this replica."""
+        """Returns a seed, int32 `[2]`, for a purpose in this step on this replica."""
         return key(self.seed, purpose, self.step)
 
 
@@ -184,13 +184,13 @@ def update(
 
 
 def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
-    """The loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
+    """Returns the loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return optimizer.scale_loss(loss / replicas)
 
 
 def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> keras.Optimizer:
-    """An optimizer with its state for these variables, scaling the loss where the precision needs it."""
+    """Builds an optimizer's state for these variables, and has it scale the loss where the precision needs that."""
     if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `model.optimizer`
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
@@ -198,7 +198,7 @@ def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> ker
 
 
 def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:
-    """How often a discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
+    """Computes how often a discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
     if threshold is None:
         right = real_logits > fake_logits
     else:
@@ -207,7 +207,7 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) 
 
 
 def key(seed: int, purpose: int, step: Tensor) -> Tensor:
-    """A seed, int32 `[2]`, that is a function of its arguments and the replica alone."""
+    """Returns a seed, int32 `[2]`, that is a function of its arguments and the replica alone."""
     mixed = tf.random.fold_in(tf.constant([seed, purpose]), tf.convert_to_tensor(step))
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     return tf.random.fold_in(mixed, tf.cast(replica, tf.int64))

@@ -73,16 +73,16 @@ class ContentStyleGAN(Adversarial, keras.Model):
         self.init_state(seed)
 
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
-        """The decoder's and the discriminator's."""
+        """Returns the decoder's variables and the discriminator's."""
         return self.painter.decoder.trainable_variables, self.discriminator.trainable_variables
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The network that a user takes away, by file name."""
+        """Returns the network that a user takes away, by file name."""
         return self.painter.exports
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of the discriminator and one of the decoder, on "content", "style" and the styles' "label"."""
+        """Updates the discriminator once, then the decoder, on "content", "style" and the styles' "label"."""
         painter = self.painter
         target, style = painter.encode(data["content"], data["style"])
 
@@ -103,5 +103,5 @@ class ContentStyleGAN(Adversarial, keras.Model):
         )
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """As `models.adain.AdaIN.preview`."""
+        """Paints contents in styles, as `models.adain.AdaIN.preview`."""
         return self.painter.preview(examples, columns)

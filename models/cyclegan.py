@@ -63,7 +63,7 @@ class CycleGAN(Adversarial, keras.Model):
         self.init_state(seed)
 
     def trained_variables(self) -> tuple[list[keras.Variable], list[keras.Variable]]:
-        """Of both generators, and of both discriminators."""
+        """Returns the variables of both generators, and of both discriminators."""
         return (
             self.a_to_b.trainable_variables + self.b_to_a.trainable_variables,
             self.discriminator_a.trainable_variables + self.discriminator_b.trainable_variables,
@@ -71,11 +71,11 @@ class CycleGAN(Adversarial, keras.Model):
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The networks that a user takes away, by file name."""
+        """Returns the networks that a user takes away, by file name."""
         return {"translator": self.a_to_b, "translator_back": self.b_to_a}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of the discriminators and one of the generators, on `data["a"]` and `data["b"]`."""
+        """Updates the discriminators once, then the generators, on `data["a"]` and `data["b"]`."""
         a, b = data["a"], data["b"]
         with tf.GradientTape() as tape:
             fake_b, fake_a = self.a_to_b(a, training=True), self.b_to_a(b, training=True)
@@ -113,7 +113,7 @@ class CycleGAN(Adversarial, keras.Model):
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": right}
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """Rows of a, of a as b, and back again; then of b, of b as a, and back; `columns` of each."""
+        """Translates a to b and back again, and b to a and back; returns rows of `columns` pictures of each."""
         rows = []
         for name, there, back in (("a", self.a_to_b, self.b_to_a), ("b", self.b_to_a, self.a_to_b)):
             images = tf.constant(examples[name][:columns])

@@ -10,7 +10,7 @@ SAMPLES = 2000
 
 
 def sefa(generator: keras.Model, num: int) -> np.ndarray:
-    """SeFa (Shen & Zhou 2021, arXiv:2007.06600): float32 `[num, latent_dim]`, in closed form.
+    """Finds directions float32 `[num, latent_dim]` in closed form: SeFa (Shen & Zhou 2021, arXiv:2007.06600).
 
     The directions that the first layer, `A z + b`, stretches most: eigenvectors of `A^T A`. Raises `ValueError`
     where there are fewer than `num`.
@@ -22,7 +22,7 @@ def sefa(generator: keras.Model, num: int) -> np.ndarray:
 
 
 def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAMPLES) -> np.ndarray:
-    """GANSpace (Härkönen et al. 2020, arXiv:2004.02546): float32 `[num, latent_dim]`, from random latents.
+    """Finds directions float32 `[num, latent_dim]` from latents: GANSpace (Härkönen et al. 2020, arXiv:2004.02546).
 
     Principal components of the first block's activations, taken back to latents by linear regression on their
     coordinates. As the first layer is linear, its activations are looked at after normalisation and ReLU. Raises
@@ -45,7 +45,7 @@ def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAM
 
 
 def generator_classes(generator: keras.Model) -> int:
-    """How many classes a conditional generator knows: what its first layer, or its embeddings, are made for."""
+    """Counts the classes that a conditional generator's first layer, or its embeddings, are made for."""
     for layer in generator.layers:
         if isinstance(layer, keras.layers.Embedding):
             return layer.input_dim
@@ -57,7 +57,7 @@ def _first(generator: keras.Model) -> keras.layers.Dense:
 
 
 def _first_block(generator: keras.Model):
-    """What comes out of the first nonlinearity after the first layer."""
+    """Returns what comes out of the first nonlinearity after the first layer."""
     after = generator.layers[generator.layers.index(_first(generator)) + 1 :]
     kinds = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation)
     return next((layer.output for layer in after if isinstance(layer, kinds)), after[0].output)

@@ -14,7 +14,7 @@ Tensor = tf.Tensor
 
 
 def flattened(loss: Tensor, limit: float | None) -> Tensor:
-    """A positive `loss` up to `limit`, and from there on its logarithm, scaled to go on smoothly."""
+    """Flattens a positive `loss` beyond `limit` to its logarithm, scaled to go on smoothly."""
     return loss if limit is None else tf.where(loss < limit, loss, limit * (1 + tf.math.log(loss / limit)))
 
 
@@ -68,22 +68,22 @@ class FastStyle(Trainable, keras.Model):
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
-        """The optimizer by the name of the network that it trains."""
+        """Returns the optimizer by the name of the network that it trains."""
         return {"network": self.network_optimizer}
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The network that a user takes away, by file name."""
+        """Returns the network that a user takes away, by file name."""
         return {"stylizer": self.network}
 
     def paint(self, images: Tensor, styles: Tensor, training: bool = False) -> Tensor:
-        """Images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`."""
+        """Paints images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`."""
         if len(self.styles) == 1:
             return self.network(images, training=training)
         return self.network([images, tf.one_hot(styles, len(self.styles))], training=training)
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update on the contents `data["image"]`."""
+        """Updates the network once, on the contents `data["image"]`."""
         images = data["image"]
         batch = images.shape[0]
         styles = tf.random.stateless_uniform([batch], key(self.seed, 0, self.step), 0, len(self.styles), tf.int32)
@@ -106,7 +106,7 @@ class FastStyle(Trainable, keras.Model):
         return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """A row of `columns` contents, and below them a row in each style."""
+        """Paints a row of `columns` contents in each style; returns the contents, then these rows."""
         images = tf.constant(examples["image"][:columns])
         rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in range(len(self.styles))]
         return np.concatenate([images, *rows])

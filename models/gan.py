@@ -78,13 +78,13 @@ class GAN(Adversarial, keras.Model):
         self.init_state(seed)
 
     def compile(self, *args, **options) -> None:
-        """As `Adversarial.compile`. Optimizers of networks that grow begin anew with each level."""
+        """Sets what `Adversarial.compile` sets; optimizers of networks that grow begin anew with each level."""
         super().compile(*args, **options)
         growing = (name for name in self.optimizers if growth.grows(getattr(self, name)))
         self.restarts = {name: growth.restarts(self.optimizers[name]) for name in growing}
 
     def mean_names(self) -> list[str]:
-        """What a step measures, penalties aside."""
+        """Returns the names of what a step measures, penalties aside."""
         names = [*_MEANS, *self.score(ops.zeros(1), ops.zeros(1))]
         if self._has_output("class_logits"):
             names += ["discriminator_class_loss", "generator_class_loss"]
@@ -95,21 +95,21 @@ class GAN(Adversarial, keras.Model):
         return names
 
     def _has_output(self, name: str) -> bool:
-        """Whether the discriminator has an output `name`."""
+        """Says whether the discriminator has an output `name`."""
         return isinstance(self.discriminator.output, dict) and name in self.discriminator.output
 
     @property
     def batches_per_step(self) -> int:
-        """How many batches one step takes."""
+        """Counts the batches that one step takes."""
         return self.discriminator_steps
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The networks that a user takes away, by file name."""
+        """Returns the networks that a user takes away, by file name."""
         return {"generator": self.ema}
 
     def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
-        """The averaged generator's pictures, row by row of `columns`, the same latents at every call.
+        """Draws the averaged generator's pictures, row by row of `columns`, of the same latents at every call.
 
         Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, all of the same latents;
         else `columns` rows. `examples` of the data set are for systems that start from pictures.
@@ -121,7 +121,7 @@ class GAN(Adversarial, keras.Model):
         return self._generate(tf.tile(latents, [self.num_classes, 1]), labels).numpy()
 
     def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
-        """The averaged generator's pictures of the first `num` latents; as `preview`.
+        """Draws the averaged generator's pictures of the first `num` latents, as `preview`.
 
         `labels` `[num]` are of a model that takes some, by default its classes in turn.
         """
@@ -137,7 +137,7 @@ class GAN(Adversarial, keras.Model):
         return self.ema([latents, labels] if self.num_classes else latents, training=False)
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """`discriminator_steps` discriminator updates, then one generator update, on `data["image"]`.
+        """Updates the discriminator `discriminator_steps` times, then the generator once, on `data["image"]`.
 
         The generator's update shares its forward pass with the last of the discriminator's: its tape stays open,
         paused, while the discriminator learns from the same pictures, and goes on with the discriminator's new
@@ -209,24 +209,24 @@ class GAN(Adversarial, keras.Model):
         return self.generator(latents if labels is None else [latents, labels], training=True)
 
     def _blended(self, images: Tensor) -> Tensor:
-        """Real pictures as a network that is still growing makes its own: coarse, the finest level fading in."""
+        """Coarsens real pictures to what a network that is still growing makes, the finest level fading in."""
         return self.discriminator.fade(images) if hasattr(self.discriminator, "fade") else images
 
     def _augment(self, images: Tensor, purpose: int, i: int) -> Tensor:
         return self.augmentation(images, self._key(purpose, i), self.step)
 
     def _discriminate(self, images: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
-        """The discriminator's outputs by name; "logits" are always there."""
+        """Returns the discriminator's outputs by name; "logits" are always there."""
         takes_labels = len(self.discriminator.inputs) == 2
         outputs = self.discriminator([images, labels] if takes_labels else images, training=True)
         return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
     def _latents(self, batch: Tensor, i: int = 0) -> Tensor:
-        """Standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i)."""
+        """Draws standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i)."""
         return tf.random.stateless_normal([batch, self.latent_dim], self._key(LATENT, i))
 
     def _key(self, purpose: int, i: int) -> Tensor:
-        """A seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
+        """Returns a seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
         return self.key(purpose + 8 * i)
 
     def _split(self, batch: Tensor) -> list[Tensor]:
@@ -251,7 +251,7 @@ _MEANS = (
 
 
 def _plain(layer: keras.Layer) -> keras.Layer:
-    """A copy of a layer, of Keras's own class where ours only trains faster: the export needs no Gesso to load."""
+    """Copies a layer, as Keras's own class where ours only trains faster: the export needs no Gesso to load."""
     return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
 
 

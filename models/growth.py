@@ -1,4 +1,4 @@
-"""What a step does about networks that grow (progressive growing, Karras et al. 2018, arXiv:1710.10196).
+"""Parts of a step that grow networks (progressive growing, Karras et al. 2018, arXiv:1710.10196).
 
 A network with a method `grow(step)` has it called at every step; where its `changes_level(step)` is true, its
 optimizer begins anew, as in the authors' code: moments of small pictures say nothing of large ones. Networks
@@ -16,7 +16,7 @@ Tensor = tf.Tensor
 
 
 def grows(network: keras.Model) -> bool:
-    """Whether the network is one that grows."""
+    """Says whether the network is one that grows."""
     return hasattr(network, "grow")
 
 

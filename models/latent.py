@@ -4,11 +4,11 @@ import numpy as np
 
 
 def sample(seed: int, num: int, latent_dim: int, truncation: float | None = None, start: int = 0) -> np.ndarray:
-    """Standard normal latents, float32 `[num, latent_dim]`, from number `start` on; each depends on `seed` and its
-    number alone.
+    """Draws standard normal latents, float32 `[num, latent_dim]`, from number `start` on.
 
-    With `truncation`, values beyond ±`truncation` are drawn again (Brock et al. 2018, arXiv:1809.11096, section
-    3.1): less variety, fewer failures. Raises `ValueError` unless `truncation` is positive.
+    Each depends on `seed` and its number alone. With `truncation`, values beyond ±`truncation` are drawn again
+    (Brock et al. 2018, arXiv:1809.11096, section 3.1): less variety, fewer failures. Raises `ValueError` unless it
+    is positive.
     """
     if truncation is not None and not truncation > 0:
         raise ValueError(f"truncation must be positive, not {truncation}")
@@ -26,7 +26,7 @@ def _row(rng: np.random.Generator, latent_dim: int, truncation: float | None) ->
 
 
 def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
-    """Spherical interpolation (White 2016, arXiv:1609.04468) from `start` to `end`, both `[latent_dim]`.
+    """Interpolates on a sphere (White 2016, arXiv:1609.04468) from `start` to `end`, both `[latent_dim]`.
 
     Returns float32 `[steps, latent_dim]`, both ends included. In many dimensions normal latents lie near a
     sphere; a straight line would leave it and pass through latents that the generator never saw.

@@ -1,4 +1,4 @@
-"""How far a picture is from a content and from styles, as VGG sees them: the objective of style transfer."""
+"""The objective of style transfer: how far a picture is from a content and from styles, as VGG sees them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,11 +55,11 @@ class Perceptual:
         self.content_encoder = keras.Model(self.encoder.input, outputs) if outputs else None
 
     def content(self, features: Features) -> Features:
-        """Of the encoder's outputs, the content."""
+        """Picks the content from the encoder's outputs."""
         return {name: features[name] for name in self.content_layers}
 
     def style(self, features: Features, masks: Features | None = None) -> Features:
-        """Gram matrices of the style layers, float32 `[batch, regions, channels, channels]`.
+        """Computes Gram matrices of the style layers, float32 `[batch, regions, channels, channels]`.
 
         `masks`, float `[regions, height, width, 1]` by layer: which of its places belong to a region. Without
         them there is one region, everywhere.
@@ -67,17 +67,17 @@ class Perceptual:
         return {name: _grams(features[name], masks and masks[name]) for name in self.style_layers}
 
     def content_loss(self, features: Features, targets: Features) -> Tensor:
-        """How far the content layers' activations are from those of another picture of that size."""
+        """Computes how far the content layers' activations are from those of another picture of that size."""
         losses = [w * perceptual.content_loss(features[n], targets[n]) for n, w in self.content_layers.items()]
         return self.content_weight * sum(losses)
 
     def style_loss(self, grams: Features, targets: Features) -> Tensor:
-        """How far Gram matrices are from a style's; the two broadcast, so that one style serves a whole batch."""
+        """Computes how far Gram matrices are from a style's; the two broadcast: one style serves a whole batch."""
         losses = [w * perceptual.gram_loss(grams[n], targets[n]) for n, w in self.style_layers.items()]
         return self.style_weight * sum(losses)
 
     def smoothness_loss(self, images: Tensor) -> Tensor:
-        """Total variation of images in [-1, 1]."""
+        """Computes the total variation of images in [-1, 1]."""
         return self.smoothness * perceptual.total_variation(images)
 
 

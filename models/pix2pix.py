@@ -56,11 +56,11 @@ class Pix2Pix(Adversarial, keras.Model):
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The network that a user takes away, by file name."""
+        """Returns the network that a user takes away, by file name."""
         return {"translator": self.generator}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of the discriminator and one of the generator, on `data["source"]` and `data["target"]`.
+        """Updates the discriminator once, then the generator, on `data["source"]` and `data["target"]`.
 
         The two share the generator's forward pass: its tape is paused while the discriminator learns.
         """
@@ -82,19 +82,19 @@ class Pix2Pix(Adversarial, keras.Model):
         return self.update_metrics(means)
 
     def _holes(self, source: Tensor) -> Tensor | None:
-        """Of a picture with holes, the channel that says where they are: all else is known, and no error."""
+        """Returns the channel of a picture with holes that says where they are: all else is known, and no error."""
         channels = self.generator.output_shape[-1]
         return source[..., channels:] if source.shape[-1] == channels + 1 else None
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """Rows of sources, of what the generator makes of them, and of targets; `columns` of each."""
+        """Translates sources; returns rows of `columns` sources, of their translations, and of targets."""
         source, target = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
         image = self.generator(source, training=False)
         return np.concatenate([shown(source, target.shape), image, target])
 
 
 def shown(source: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A source as a picture beside its target, `[batch, height, width, 3]`: of its size, and in three channels."""
+    """Shows a source beside its target, as `[batch, height, width, 3]`: of its size, and in three channels."""
     source = source[..., :3]
     if source.shape[-1] < shape[-1]:
         source = tf.repeat(source[..., :1], shape[-1], axis=-1)

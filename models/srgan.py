@@ -72,11 +72,11 @@ class SRGAN(Adversarial, keras.Model):
 
     @property
     def exports(self) -> dict[str, keras.Model]:
-        """The network that a user takes away, by file name."""
+        """Returns the network that a user takes away, by file name."""
         return {"translator": self.generator}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One update of the generator, and after the first phase of the discriminator, on "source" and "target"."""
+        """Updates the generator once, and after the first phase the discriminator, on "source" and "target"."""
         small, large = data["source"], data["target"]
         phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
         values = tf.cond(self.step < self.pretrain_steps, *phases)
@@ -107,7 +107,7 @@ class SRGAN(Adversarial, keras.Model):
         return [error, content, adversarial, *judged, norm]
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """Rows of small pictures (each pixel a square), of what the network makes of them, and of large ones."""
+        """Enlarges pictures; returns rows of small ones, their pixels as squares, of results, and of large ones."""
         small, large = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
         image = ops.clip(self.generator(small, training=False), -1, 1)
         return np.concatenate([shown(small, large.shape), image, large])

@@ -1,4 +1,4 @@
-"""Trained networks: from a `.keras` file to what it makes, and into one."""
+"""Trained networks, from a `.keras` file to what they make, and into one."""
 
 import importlib
 import pkgutil
@@ -94,7 +94,7 @@ def latent_dim(generator) -> int:
 
 
 def is_conditional(generator) -> bool:
-    """Whether a generator also wants to be told the class."""
+    """Says whether a generator also wants to be told the class."""
     return len(generator.inputs) > 1
 
 

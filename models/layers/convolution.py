@@ -13,7 +13,7 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="gesso")
 class Conv2D(layers.Conv2D):
-    """`keras.layers.Conv2D`, with a faster kernel gradient for 4x4 kernels of stride 2 in bfloat16 on a CPU."""
+    """A convolution with a faster kernel gradient for 4x4 kernels of stride 2 in bfloat16 on a CPU."""
 
     stands_for = layers.Conv2D
 
@@ -25,7 +25,7 @@ class Conv2D(layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class Conv2DTranspose(layers.Conv2DTranspose):
-    """`keras.layers.Conv2DTranspose`, likewise."""
+    """A transposed convolution with a faster kernel gradient, likewise."""
 
     stands_for = layers.Conv2DTranspose
 
@@ -48,7 +48,7 @@ def _slow_here(layer: layers.Layer) -> bool:
 
 @tf.custom_gradient
 def _halve(images: tf.Tensor, kernel: tf.Tensor):
-    """4x4 convolution of stride 2: `[b, 2h, 2w, c]`, `[4, 4, c, d]` -> `[b, h, w, d]`."""
+    """Convolves by 4x4 at stride 2: `[b, 2h, 2w, c]`, `[4, 4, c, d]` -> `[b, h, w, d]`."""
 
     def gradient(upstream: tf.Tensor):
         return (
@@ -61,7 +61,7 @@ def _halve(images: tf.Tensor, kernel: tf.Tensor):
 
 @tf.custom_gradient
 def _double(images: tf.Tensor, kernel: tf.Tensor):
-    """Its transpose: `[b, h, w, d]`, `[4, 4, c, d]` -> `[b, 2h, 2w, c]`."""
+    """Convolves by 4x4, transposed, at stride 2: `[b, h, w, d]`, `[4, 4, c, d]` -> `[b, 2h, 2w, c]`."""
     batch, height, width, _ = tf.unstack(tf.shape(images))
     shape = [batch, 2 * height, 2 * width, kernel.shape[2]]
 
@@ -72,7 +72,7 @@ def _double(images: tf.Tensor, kernel: tf.Tensor):
 
 
 def _kernel_gradient(large: tf.Tensor, small: tf.Tensor) -> tf.Tensor:
-    """Sum over pictures and places of large x small: `[b, 2h, 2w, c]`, `[b, h, w, d]` -> `[4, 4, c, d]`.
+    """Sums large x small over pictures and places: `[b, 2h, 2w, c]`, `[b, h, w, d]` -> `[4, 4, c, d]`.
 
     Folding 2x2 pixels into channels makes the strided 4x4 window a plain 2x2 one: four matrix products.
     """

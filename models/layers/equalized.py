@@ -1,4 +1,4 @@
-"""The layers of progressive GANs (Karras et al. 2018, arXiv:1710.10196, sections 3 and 4).
+"""Layers of progressive GANs (Karras et al. 2018, arXiv:1710.10196, sections 3 and 4).
 
 Equalised learning rate (section 4.1): weights are drawn from the standard normal distribution and multiplied by
 He's constant, `sqrt(gain / fan_in)`, wherever they are used. Adam's steps are of the same size for all weights; so
@@ -15,7 +15,7 @@ NORMAL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 1.0}}
 
 
 def he_constant(weight: tf.Tensor, gain: float) -> float:
-    """`sqrt(gain / fan_in)`, where the last axis of the weight are the outputs and all others the inputs."""
+    """Computes `sqrt(gain / fan_in)`, where a weight's last axis are the outputs and all others the inputs."""
     return math.sqrt(gain / math.prod(weight.shape[:-1]))
 
 
@@ -61,7 +61,7 @@ class EqualizedDense(layers.Dense):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class EqualizedEmbedding(layers.Embedding):
-    """An embedding with equalised learning rate, for products with features: the constant is `1 / sqrt(dim)`."""
+    """An embedding with equalised learning rate, for products with features: its constant is `1 / sqrt(dim)`."""
 
     def __init__(self, input_dim: int, output_dim: int, embeddings_initializer: str | dict = NORMAL, **options):
         super().__init__(input_dim, output_dim, embeddings_initializer=embeddings_initializer, **options)
@@ -78,7 +78,7 @@ def pixel_norm(x: tf.Tensor) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="gesso")
 class PixelNorm(layers.Layer):
-    """`pixel_norm` as a layer."""
+    """A layer that computes `pixel_norm`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return pixel_norm(inputs)
@@ -89,7 +89,7 @@ class PixelNorm(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class NormalizedActivation(layers.Layer):
-    """What follows each convolution of the generator: offset, leaky ReLU of slope 0.2, pixel norm.
+    """Offset, leaky ReLU of slope 0.2 and pixel norm, which follow each convolution of the generator.
 
     With `num_classes`, features are then scaled and shifted by numbers of the label's class: the nearest that there
     is to conditional batch normalisation. Takes `[batch, height, width, channels]` and the label, int32 `[batch]`.
@@ -146,7 +146,7 @@ class MinibatchStddev(layers.Layer):
 
 
 class GeneratorBlock(layers.Layer):
-    """`[batch, s, s, c]` (and label) -> `[batch, 2s, 2s, filters]`."""
+    """Two convolutions at twice the size: `[batch, s, s, c]` (and label) -> `[batch, 2s, 2s, filters]`."""
 
     def __init__(self, filters: int, num_classes: int = 0, **options):
         super().__init__(**options)
@@ -173,7 +173,7 @@ class GeneratorBlock(layers.Layer):
 
 
 class DiscriminatorBlock(layers.Layer):
-    """`[batch, 2s, 2s, c]` -> `[batch, s, s, filters]`."""
+    """Two convolutions, then half the size: `[batch, 2s, 2s, c]` -> `[batch, s, s, filters]`."""
 
     def __init__(self, filters: int, **options):
         super().__init__(**options)
@@ -194,10 +194,10 @@ class DiscriminatorBlock(layers.Layer):
 
 
 def enlarge(images: tf.Tensor, factor: int) -> tf.Tensor:
-    """Each pixel `factor` times in both directions: nearest neighbours."""
+    """Repeats each pixel `factor` times in both directions: nearest neighbours."""
     return images if factor == 1 else tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
 
 
 def shrink(images: tf.Tensor, factor: int) -> tf.Tensor:
-    """Means over squares of `factor` times `factor` pixels."""
+    """Averages squares of `factor` times `factor` pixels."""
     return images if factor == 1 else tf.nn.avg_pool2d(images, factor, factor, "VALID")

@@ -7,7 +7,7 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="gesso")
 class FilledHoles(layers.Layer):
-    """Picture and holes `[batch, height, width, channels + 1]`, the last channel 1 in holes -> the picture, filled.
+    """Fills holes: `[batch, height, width, channels + 1]`, the last channel 1 in holes -> the picture, filled.
 
     Pull-push (Gortler et al. 1996, "The Lumigraph"): halved `levels` times, counting what is seen alone, and back,
     where each size fills what it does not know from the smaller one. Where nothing is seen at all, 0. Sides must be

@@ -7,7 +7,7 @@ from keras import layers
 
 @keras.saving.register_keras_serializable(package="gesso")
 class BatchNormalization(layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` (Ioffe & Szegedy 2015, arXiv:1502.03167), four times as fast to train.
+    """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167), four times as fast to train as Keras's.
 
     Takes `[batch, height, width, channels]`, normalised over all but the channels. Keras 3 computes the moments
     and the result in separate passes over a float32 copy; TensorFlow's fused kernel reads the picture as it is.
@@ -43,7 +43,7 @@ def batch_norm(
     gamma_initializer: str | dict = "ones",
     **options,
 ) -> keras.KerasTensor:
-    """Batch normalisation of `[batch, ..., channels]`; with a label, int32 `[batch]`, conditional on it.
+    """Normalises `[batch, ..., channels]` by the batch; with a label, int32 `[batch]`, conditional on it.
 
     Conditional batch normalisation (Dumoulin et al. 2017, arXiv:1610.07629; Miyato & Koyama 2018) has a scale and
     an offset of its own for every class. `options` are those of the layer.
@@ -96,7 +96,7 @@ class InstanceNormalization(layers.Layer):
         return self.normalize(inputs, gamma, beta)
 
     def normalize(self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        """Of `[batch, height, width, channels]`, with gamma and beta `[1 or batch, channels]`."""
+        """Normalises `[batch, height, width, channels]`, with gamma and beta `[1 or batch, channels]`."""
         if inputs.shape[0] is None or inputs.shape[0] > 16:
             mean, variance = tf.nn.moments(tf.cast(inputs, "float32"), [1, 2], keepdims=True)
             scale = gamma[:, None, None] * tf.math.rsqrt(variance + self.epsilon)
@@ -122,7 +122,7 @@ class InstanceNormalization(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class AdaptiveInstanceNormalization(InstanceNormalization):
-    """Each channel of each picture with a mean and deviation from elsewhere (Huang & Belongie 2017).
+    """Instance normalisation to means and deviations from elsewhere (Huang & Belongie 2017).
 
     `[batch, height, width, channels]`, mean and deviation `[batch, channels]`, and strength `[batch, 1]`: 0 leaves
     the picture as it is.

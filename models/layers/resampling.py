@@ -13,7 +13,7 @@ ROWS = 128  # of a strip
 def in_strips(
     function: Callable[[tf.Tensor], tf.Tensor], inputs: tf.Tensor, overlap: int, channels: int
 ) -> tf.Tensor:
-    """`function(inputs)`; of a single large picture a strip at a time, where it needs several times its result.
+    """Computes `function(inputs)`, of a large picture a strip at a time, where it takes several times its result.
 
     It turns `[batch, n + overlap, width, any]` into `[batch, k n, any, channels]`, each row of the result from
     `overlap` + 1 neighbouring ones.
@@ -101,7 +101,7 @@ class UpsamplingConv2D(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class ToPictureConv2D(layers.Conv2D):
-    """`keras.layers.Conv2D` of stride 1 without padding, for few filters: processors compute 16 or more at once.
+    """A convolution of stride 1 without padding, for few filters: processors compute 16 or more at once.
 
     A kernel of k rows and 3 filters is taken as one of a single row and 3 k filters, whose rows of results are then
     shifted and added up: 2.5 times as fast on a CPU for 9x9.

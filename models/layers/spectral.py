@@ -13,7 +13,7 @@ from models.layers.convolution import Conv2D
 
 
 class _Spectral:
-    """What the layers share: `u`, float32 `[out]`, the estimate of the first right singular vector."""
+    """State that the layers share: `u`, float32 `[out]`, the estimate of the first right singular vector."""
 
     def _build_vector(self, size: int) -> None:
         self.u = self.add_weight(
@@ -29,7 +29,7 @@ class _Spectral:
         self.u.assign(store["singular_vector"])
 
     def _normalized(self, weight: tf.Tensor, training: bool | None) -> tf.Tensor:
-        """`weight / sigma(weight)`; the last axis are the outputs, all others the inputs. Computed in float32."""
+        """Divides a weight by its spectral norm, in float32; its last axis are outputs, all others inputs."""
         weight = tf.convert_to_tensor(weight)
         matrix = tf.cast(tf.reshape(weight, [-1, weight.shape[-1]]), tf.float32)
         u = tf.convert_to_tensor(self.u)

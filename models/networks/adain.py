@@ -23,7 +23,7 @@ GEOMETRY = Geometry(stride=8, reach=72, edge=32)
 
 
 def decoder(width: int = 64) -> keras.Model:
-    """Activations of the bottleneck `[batch, height, width, 512]` -> image `[batch, 8 height, 8 width, 3]`.
+    """Paints activations of the bottleneck `[batch, height, width, 512]`: image `[batch, 8 height, 8 width, 3]`.
 
     `width`: channels at full size; 64 mirrors VGG. The image is float32, and its values are not bounded, as in the
     authors' code: with a tanh, large first steps pin all pixels to black or white, where the gradient is 0, and
@@ -47,7 +47,7 @@ def decoder(width: int = 64) -> keras.Model:
 
 
 def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
-    """Image, style and strength to image in [-1, 1]: encoder, AdaIN, decoder. Only the decoder is to be trained.
+    """Paints an image in [-1, 1] in a style: encoder, AdaIN, decoder. Only the decoder is to be trained.
 
     Inputs by name: "image" `[batch, height, width, 3]` in [-1, 1], sides divisible by 8; "mean" and "deviation"
     `[batch, 512]`, a style's moments at the bottleneck (`perceptual.moments` of the layer's output; blends of
@@ -68,5 +68,5 @@ def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
 
 
 def encoder(stylizer: keras.Model, names: Sequence[str] = (BOTTLENECK,)) -> keras.Model:
-    """The encoder inside a stylizer: image -> activations by layer name."""
+    """Cuts the encoder out of a stylizer: image -> activations by layer name."""
     return keras.Model(stylizer.input["image"], {name: stylizer.get_layer(name).output for name in names})

@@ -1,4 +1,4 @@
-"""How noise and class labels enter a network, and how a discriminator speaks: the same for all architectures.
+"""Ways in for noise and class labels, and out for a discriminator's opinion: the same for all architectures.
 
 Conditions:
 
@@ -27,7 +27,7 @@ PRIORS = ("normal", "uniform")
 def generator_inputs(
     latent_dim: int, num_classes: int = 0, condition: str = "none", prior: str = "normal"
 ) -> tuple[Tensor | list[Tensor], Tensor, Tensor | None]:
-    """The generator's inputs, what its first layer takes, and the label for conditional normalisation, if any.
+    """Makes a generator's inputs, what its first layer takes, and the label for conditional normalisation, if any.
 
     Inputs are the latent `[batch, latent_dim]`, standard normal whatever the prior is, and with a condition the
     label, int32 `[batch]`. `prior="uniform"` sends the latent to uniform in (-1, 1) by `erf(z / sqrt 2)`, so that
@@ -52,7 +52,7 @@ def generator_inputs(
 def discriminator_inputs(
     image_shape: tuple[int, int, int], num_classes: int = 0, condition: str = "none", flat: bool = False
 ) -> tuple[Tensor | list[Tensor], Tensor, Tensor | None]:
-    """The discriminator's inputs, what its first layer takes, and the label to project on, if any.
+    """Makes a discriminator's inputs, what its first layer takes, and the label to project on, if any.
 
     Inputs are the image `[batch, height, width, channels]` and, for `concat` and `projection`, the label, int32
     `[batch]`. With `flat` the first layer takes `[batch, pixels]`. Raises `ValueError` as `generator_inputs`.
@@ -81,7 +81,7 @@ def discriminator_head(
     use_bias: bool = True,
     initializer: str | dict = "glorot_uniform",
 ) -> Tensor | dict[str, Tensor]:
-    """The discriminator's last layer: features `[batch, dim]` -> logits, float32 `[batch]`.
+    """Makes a discriminator's last layer: features `[batch, dim]` -> logits, float32 `[batch]`.
 
     With `projection` the label counts in; with `auxiliary` the result is a dictionary of "logits" and of
     "class_logits", float32 `[batch, num_classes]`. `dense` and `embedding` are the classes of the layers, for

@@ -29,7 +29,7 @@ def generator(
     condition: str = "none",
     prior: str = "normal",
 ) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
+    """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
     hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
@@ -100,7 +100,7 @@ def discriminator(
 
 
 def _widths(size: int, width: int) -> list[int]:
-    """Channels at size/2, size/4, ..., 4 px. Capped at 16 * width, so that 256 px stays trainable."""
+    """Lists the channels at size/2, size/4, ..., 4 px; 16 * width at most, so that 256 px stays trainable."""
     return [width * min(2**i, 16) for i in range(int(math.log2(size)) - 2)]
 
 

@@ -47,7 +47,7 @@ def generator(
     prior: str = "normal",
     noise_injection: bool = False,
 ) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
+    """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled until `size` by blocks of two and one convolutions in turn. From 64 px on, the features of
     a 16th of the size weigh the channels (skip-layer excitation): 4 to 64, 8 to 128, 16 to 256 px; where 32 px is
@@ -154,7 +154,7 @@ def discriminator(
 
 @keras.saving.register_keras_serializable(package="gesso")
 class Quarter(layers.Layer):
-    """Quarter `i % 4` of picture i: `[batch, 2h, 2w, c]` -> `[batch, h, w, c]`.
+    """A layer that keeps quarter `i % 4` of picture i: `[batch, 2h, 2w, c]` -> `[batch, h, w, c]`.
 
     The quarters are upper left, upper right, lower left, lower right. The order of the pictures is random, so
     that all quarters of each are seen in training, without randomness here; in batches of less than four only the
@@ -208,14 +208,14 @@ def _norm_relu(x: Tensor, name: str) -> Tensor:
 
 
 def _up(x: Tensor, filters: int, name: str, norm) -> Tensor:
-    """`[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`. Gated linear units halve the channels."""
+    """Doubles: `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`. Gated linear units halve the channels."""
     x = layers.UpSampling2D(name=f"{name}_double")(x)
     x = _conv(2 * filters, 3, name=name)(x)
     return ops.glu(norm(x, f"{name}_norm"))
 
 
 def _down(x: Tensor, filters: int, name: str, conv) -> Tensor:
-    """`[batch, h, w, c]` -> `[batch, h/2, w/2, filters]`: the mean of two paths."""
+    """Halves: `[batch, h, w, c]` -> `[batch, h/2, w/2, filters]`, by the mean of two paths."""
     main = _norm_relu(conv(filters, 4, strides=2, name=name)(x), name)
     main = _norm_relu(conv(filters, 3, name=f"{name}_2")(main), f"{name}_2")
     direct = layers.AveragePooling2D(2, name=f"{name}_halve")(x)
@@ -224,7 +224,7 @@ def _down(x: Tensor, filters: int, name: str, conv) -> Tensor:
 
 
 def _excite(x: Tensor, source: Tensor, name: str, conv=_conv) -> Tensor:
-    """Skip-layer excitation: channel weights in (0, 1), read off 4x4 means of `source`, times `x`."""
+    """Weighs the channels of `x` by numbers in (0, 1) that are read off 4x4 means of `source`."""
     if source.shape[1] > 4:
         source = layers.AveragePooling2D(source.shape[1] // 4, name=f"{name}_pool")(source)
     source = conv(x.shape[-1], 4, padding="valid", name=f"{name}_squeeze")(source)
@@ -234,7 +234,7 @@ def _excite(x: Tensor, source: Tensor, name: str, conv=_conv) -> Tensor:
 
 
 def _decoder(x: Tensor, size: int, channels: int, width: int, name: str) -> Tensor:
-    """Features `[batch, 8, 8, c]` -> image `[batch, size, size, channels]`, float32 in [-1, 1]."""
+    """Rebuilds a picture: features `[batch, 8, 8, c]` -> `[batch, size, size, channels]`, float32 in [-1, 1]."""
     while x.shape[1] < size:
         s = 2 * x.shape[1]
         x = _up(x, _times(width, GENERATOR[s] / 2), f"{name}_{s}", lambda x, name: BatchStatistics(name=name)(x))

@@ -27,7 +27,7 @@ def generator(
     condition: str = "none",
     prior: str = "normal",
 ) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, *image_shape]` in [-1, 1].
+    """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> `[batch, *image_shape]` in [-1, 1].
 
     Two hidden layers of `width` units, for pictures of any shape. With `projection` they are batch-normalised,
     conditional on the label; otherwise there is no normalisation. Conditions and priors:
@@ -69,7 +69,7 @@ def discriminator(
 
 
 def _maxout(x: keras.KerasTensor, units: int, pieces: int, name: str) -> keras.KerasTensor:
-    """`[batch, dim]` -> `[batch, units]`."""
+    """Takes maxima of linear pieces: `[batch, dim]` -> `[batch, units]`."""
     x = layers.Dense(units * pieces, kernel_initializer=DISCRIMINATOR_INIT, name=name)(x)
     x = layers.Reshape((units, pieces), name=f"{name}_pieces")(x)
     return ops.max(x, axis=-1)

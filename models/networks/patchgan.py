@@ -26,7 +26,7 @@ def discriminator(
     spectral: bool = False,
     num_classes: int = 0,
 ) -> keras.Model:
-    """Image `[batch, height, width, channels]` (and source, of that size) -> logits `[batch, rows, columns, 1]`.
+    """Judges patches: `[batch, height, width, channels]` (and source, of that size) -> `[batch, rows, columns, 1]`.
 
     Each logit sees `receptive_field` px: 16, 34, 70 (the paper's), 142 or 286. Channels start at `width` and double
     with each halving up to 8 times. With a `source_shape` it judges whether the image is right for the source, the

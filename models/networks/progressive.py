@@ -50,7 +50,7 @@ def generator(
     prior: str = "normal",
     phase_steps: int = 1000,
 ) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
+    """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     `width` is the number of channels at 4 to 32 px; it takes `phase_steps * (2 log2(size / 4) + 1)` steps to grow.
     Images are float32 in [-1, 1]. Conditions and priors: `models/networks/condition.py`; as there is no batch
@@ -103,7 +103,7 @@ def discriminator(
 
 
 def channels_at(resolution: int, width: int) -> int:
-    """`width` up to 32 px, half as many with each doubling from there."""
+    """Counts the channels: `width` up to 32 px, half as many with each doubling from there."""
     return max(1, width * 32 // max(resolution, 32))
 
 
@@ -116,11 +116,11 @@ class Progressive(keras.Model):
         self._levels().grow(step)
 
     def changes_level(self, step: Tensor) -> Tensor:
-        """Whether a level begins to fade in at `step`, an integer, or has just done so: a scalar boolean."""
+        """Says whether a level begins to fade in at `step`, an integer, or has just done so: a scalar boolean."""
         return self._levels().changes(step)
 
     def fade(self, images: Tensor) -> Tensor:
-        """Pictures `[batch, size, size, channels]` as the generator would show them now, float32.
+        """Shows pictures `[batch, size, size, channels]` as the generator would now, float32.
 
         Nothing finer than the resolution reached, and of that only the share that has faded in.
         """
@@ -151,11 +151,11 @@ class Levels(layers.Layer):
         self.progress = self.add_weight((), "zeros", "float32", trainable=False, autocast=False, name="progress")
 
     def grow(self, step: Tensor) -> None:
-        """The paper's schedule: one phase at 4x4, then for each level one of fading in and one of staying."""
+        """Grows by the paper's schedule: a phase at 4x4, then for each level one of fading in, one of staying."""
         self.progress.assign(tf.cast(self._progress_at(step), tf.float32))
 
     def changes(self, step: Tensor) -> Tensor:
-        """`Progressive.changes_level`: where the next whole number above or below `progress` is another."""
+        """Says whether the next whole number above or below `progress` is another: `Progressive.changes_level`."""
         before, now = self._progress_at(step - 1), self._progress_at(step)
         return (tf.floor(before) != tf.floor(now)) | (tf.math.ceil(before) != tf.math.ceil(now))
 
@@ -165,7 +165,7 @@ class Levels(layers.Layer):
         return tf.reduce_sum(tf.clip_by_value(phases - starts, 0, 1))
 
     def fade(self, images: Tensor) -> Tensor:
-        """`Progressive.fade`."""
+        """Shows what `Progressive.fade` does."""
 
         def shown(level: int) -> Tensor:
             factor = self.size // self.resolutions[level]
@@ -177,7 +177,7 @@ class Levels(layers.Layer):
         return self._at_newest(shown)
 
     def _at_newest(self, function: Callable[[int], Tensor]) -> Tensor:
-        """`function(level)` of the newest level reached: one branch for each, of which one is computed.
+        """Computes `function(level)` of the newest level reached: one branch for each, of which one is computed.
 
         Conditions nested in each other, level in level, would share code; but the graph of their second-order
         gradients, which gradient penalties need, multiplies with each level.
@@ -186,7 +186,7 @@ class Levels(layers.Layer):
         return tf.switch_case(newest, [partial(function, level) for level in range(len(self.resolutions))])
 
     def _blend(self, below: Tensor, newest: Tensor, level: int) -> Tensor:
-        """`newest` as far as `level` has faded in, the rest from `below`."""
+        """Blends `newest`, as far as `level` has faded in, with `below`."""
         share = tf.cast(tf.convert_to_tensor(self.progress) - (level - 1), newest.dtype)
         return below + (newest - below) * share
 
@@ -197,7 +197,7 @@ class Levels(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class GeneratorLevels(Levels):
-    """Features `[batch, 4, 4, channels_at(4)]` (and label `[batch]`) -> image `[batch, size, size, channels]`.
+    """Levels of the generator: features `[batch, 4, 4, channels_at(4)]` (and label) -> `[batch, size, size, c]`.
 
     Float32, any real number. Each level doubles by nearest neighbours and has two convolutions; a 1x1 convolution
     makes a picture of any level's features ("toRGB").
@@ -247,7 +247,7 @@ class GeneratorLevels(Levels):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class DiscriminatorLevels(Levels):
-    """Image `[batch, size, size, channels]` -> features `[batch, 4, 4, channels_at(4)]`.
+    """Levels of the discriminator: image `[batch, size, size, channels]` -> `[batch, 4, 4, channels_at(4)]`.
 
     The picture is averaged down to the newest level's resolution and enters there by a 1x1 convolution
     ("fromRGB"). Each level has two convolutions and halves by averaging.

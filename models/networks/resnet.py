@@ -45,7 +45,7 @@ def generator(
     condition: str = "none",
     prior: str = "normal",
 ) -> keras.Model:
-    """Pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
+    """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled by residual blocks until `size`. Images are in [-1, 1]. With `projection` the batch
     normalisations inside of the blocks are conditional. Conditions and priors: `models/networks/condition.py`.
@@ -95,7 +95,7 @@ def discriminator(
 def _up_block(
     x: keras.KerasTensor, filters: int, name: str, label: keras.KerasTensor | None, num_classes: int
 ) -> keras.KerasTensor:
-    """The generator's block: `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`."""
+    """Adds a block of the generator: `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`."""
     # In the papers the shortcut is doubled, then convolved: the same, at four times the cost, for a 1x1 kernel.
     shortcut = layers.Conv2D(filters, 1, name=f"{name}_shortcut")(x)
     shortcut = layers.UpSampling2D(name=f"{name}_shortcut_double")(shortcut)
@@ -115,7 +115,7 @@ def _down_block(
     halve: bool,
     first: bool,
 ) -> keras.KerasTensor:
-    """The discriminator's block: `[batch, h, w, c]` -> `[batch, h/2, w/2, filters]`, or `h, w` without `halve`.
+    """Adds a block of the discriminator: `[batch, h, w, c]` -> `[batch, h/2, w/2, filters]`, if it is to `halve`.
 
     The `first` block sees the picture itself, of which a ReLU would hide the dark half, and widens at once; the
     others widen with their second convolution.

@@ -1,4 +1,4 @@
-"""Which pictures an architecture makes."""
+"""Sizes of the pictures that an architecture makes."""
 
 from collections.abc import Collection
 

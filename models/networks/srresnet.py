@@ -17,7 +17,7 @@ def generator(
     blocks: int = 16,
     normalization: bool = True,
 ) -> keras.Model:
-    """Small picture `[batch, height, width, 3]` in [-1, 1] -> `[batch, f * height, f * width, 3]`, float32.
+    """Enlarges pictures `[batch, height, width, 3]` in [-1, 1] to `[batch, f * height, f * width, 3]`, float32.
 
     Residual blocks at the small size, then for each doubling a convolution to four times the channels, which become
     2x2 pixels (Shi et al. 2016, arXiv:1609.05158). The network paints the difference to bicubic interpolation, at
@@ -56,7 +56,7 @@ def generator(
 
 
 def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.Model:
-    """Image `[batch, size, size, 3]` in [-1, 1] -> logits `[batch]`: the paper's eight convolutions."""
+    """Judges pictures: `[batch, size, size, 3]` in [-1, 1] -> logits `[batch]`; the paper's eight convolutions."""
     image = keras.Input(image_shape, name="image")
     x = image
     for i in range(8):
@@ -92,7 +92,7 @@ class Bicubic(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class PixelShuffle(layers.Layer):
-    """Four channels become 2x2 pixels: `[batch, h, w, 4 c]` -> `[batch, 2h, 2w, c]`."""
+    """A layer that makes four channels 2x2 pixels: `[batch, h, w, 4 c]` -> `[batch, 2h, 2w, c]`."""
 
     def call(self, inputs):
         batch, height, width, channels = ops.shape(inputs)

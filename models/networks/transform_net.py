@@ -13,7 +13,7 @@ from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, Upsam
 def transformer(
     width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9, output: str = "tanh"
 ) -> keras.Model:
-    """Image in [-1, 1], `[batch, height, width, 3]`, sides divisible by 4 -> the same, float32.
+    """Repaints pictures: `[batch, height, width, 3]` in [-1, 1], sides divisible by 4 -> the same, float32.
 
     `output`: "tanh", as in the papers, or "linear", not bounded, to be clipped when looked at. For losses that look
     at the picture, that is better: a tanh pins what was painted too bright to white, where its gradient is 0.

@@ -29,7 +29,7 @@ def generator(
     upsampling: str = "transposed",
     seed: int | None = None,
 ) -> keras.Model:
-    """Source `[batch, size, size, channels]` -> image `[batch, size, size, channels]` in [-1, 1], by tanh, float32.
+    """Translates sources `[batch, size, size, channels]` to images of that size in [-1, 1], by tanh, float32.
 
     `width` channels at half the size, doubled with every halving up to 8 times; at 256 px and width 64 it has the
     54,414,019 parameters (the authors' code, besides, biases before a normalisation). By the paper's transposed
@@ -91,7 +91,7 @@ def generator(
 
 
 def _up(x: keras.KerasTensor, filters: int, upsampling: str, init: str | dict, name: str, use_bias: bool = True):
-    """Features `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`."""
+    """Doubles features: `[batch, h, w, c]` -> `[batch, 2h, 2w, filters]`."""
     options = {"padding": "same", "use_bias": use_bias, "kernel_initializer": init, "name": name}
     if upsampling == "transposed":
         return Conv2DTranspose(filters, 4, strides=2, **options)(x)

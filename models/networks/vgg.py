@@ -20,12 +20,12 @@ POOLING = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
 
 
 def layer_names(network: str) -> list[str]:
-    """`block1_conv1` to `block5_conv3` (VGG16) or `block5_conv4` (VGG19)."""
+    """Lists the layers: `block1_conv1` to `block5_conv3` (VGG16) or `block5_conv4` (VGG19)."""
     return [f"block{b}_conv{i}" for b, n in enumerate(BLOCKS[network], 1) for i in range(1, n + 1)]
 
 
 def stride(name: str) -> int:
-    """Pixels between two places of a layer: 1 in block 1, 16 in block 5."""
+    """Counts the pixels between two places of a layer: 1 in block 1, 16 in block 5."""
     return 2 ** (int(name[len("block")]) - 1)
 
 
@@ -35,7 +35,7 @@ def encoder(
     network: str = "vgg16",
     pooling: str = "max",
 ) -> keras.Model:
-    """Images in [-1, 1], `[batch, height, width, 3]` -> activations by layer name, after the ReLU; not trainable.
+    """Encodes images `[batch, height, width, 3]` in [-1, 1]: activations by layer name, after ReLU; not trainable.
 
     One pass gives all layers in `names`, and goes no deeper than the deepest. With max pooling the activations are
     those of `keras.applications`; average pooling gives smoother gradients (Gatys et al. 2016). Computes in the
@@ -73,7 +73,7 @@ def encoder(
 
 @keras.saving.register_keras_serializable(package="gesso")
 class Preprocess(layers.Layer):
-    """What VGG was trained on: RGB in [-1, 1] -> BGR in 0..255 less ImageNet's mean colour."""
+    """A layer that makes what VGG was trained on: RGB in [-1, 1] -> BGR in 0..255 less ImageNet's mean colour."""
 
     def call(self, images: tf.Tensor) -> tf.Tensor:
         images = (ops.cast(images, "float32") + 1.0) * 127.5
