@@ -90,10 +90,18 @@ def ranked(runs: list[Finished], by: str, over: str | None) -> str:
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
         raise GessoError(f"by={by}: {did_you_mean(by, known)}")
-    sign = -1 if any(run.result["modes"].get(by) == "max" for run in runs) else 1
+    sign = -1 if any(run.result.get("modes", {}).get(by) == "max" for run in runs) else 1
+    if by == runs[0].result["objective"] and (other := unlike(runs)):
+        log.warning("These numbers depend on more than the model: not the same %s in all runs.", ", ".join(other))
     rows = merged(runs, by, over) if over else single(runs, by)
     order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))
     return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
+
+
+def unlike(runs: list[Finished]) -> list[str]:
+    """Returns what the objective's value depends on that is not the same in all runs, such as the data."""
+    settings = [run.result.get("settings", {}) for run in runs]
+    return [key for key in settings[0] if any(other.get(key) != settings[0][key] for other in settings)]
 
 
 def single(runs: list[Finished], by: str) -> dict[str, dict[str, float]]:

@@ -62,7 +62,7 @@ def restore(run: Run, model: keras.Model) -> int:
     for path in reversed(paths):
         try:
             arrays, meta = _read(path, variables(model))
-        except (OSError, ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             log.warning("%s is damaged (%s); trying the one before.", path, error)
             continue
         policy = keras.config.dtype_policy().name
@@ -92,7 +92,10 @@ def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarr
         )
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    return arrays, json.loads(str(arrays.pop("meta")))
+    meta = json.loads(str(arrays.pop("meta")))
+    if [type(meta[key]) for key in ("step", "precision", "memory")] != [int, str, dict]:
+        raise ValueError("what it says of itself is not what Gesso writes")
+    return arrays, meta
 
 
 def _assign(path: Path, arrays: dict[str, np.ndarray], targets: list[keras.Variable]) -> None:

@@ -32,7 +32,8 @@ def finish(training: Training, model: keras.Model) -> float:
     if objective not in values:
         often = training.config.log_every
         raise GessoError(f"{run.folder} has no {objective} yet: train it for a step of log_every={often}.")
-    return write_result(run, step, values, objective, modes, HydraConfig.get().overrides.task)
+    settings = None if evaluator is None else evaluator.settings
+    return write_result(run, step, values, objective, modes, HydraConfig.get().overrides.task, settings)
 
 
 def _more(training: Training) -> str:

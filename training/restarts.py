@@ -44,7 +44,11 @@ def with_best_seed(training: Training) -> Training:
 
 
 def _read(path: Path) -> dict[int, float | None]:
-    return {int(seed): score for seed, score in json.loads(path.read_text()).items()} if path.exists() else {}
+    """Returns the scores by seed that there are; none where the file is damaged: tries are looked at again."""
+    try:
+        return {int(seed): score for seed, score in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _score(attempt: Training) -> float | None:

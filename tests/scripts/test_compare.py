@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compare import find, merged, single
+from compare import find, merged, ranked, single
 from core.errors import GessoError
 from core.results import last_values, write_result
 from core.run import Run
@@ -91,3 +91,15 @@ def test_the_table(sweep, script):
     assert done.returncode == 1 and "Did you mean fid?" in done.stderr
     done = script("compare.py", f"runs={sweep}/5_x")
     assert done.returncode == 1 and "no run in it is finished" in done.stderr
+
+
+def test_numbers_that_do_not_compare_are_flagged(tmp_path, caplog):
+    for seed, num in ((1, 40), (2, 40), (3, 30)):
+        run = begun(tmp_path / str(seed), [f"seed={seed}"])
+        settings = {"num": num, "data": "abc"}
+        write_result(run, 9, {"kid": 1.0}, "kid", {"kid": "min"}, [f"seed={seed}"], settings)
+    runs, _ = find(str(tmp_path))
+    assert "seed=3" in ranked(runs, "kid", None) and "not the same num in all" in caplog.text
+    caplog.clear()
+    ranked(runs[:2], "kid", None)
+    assert not caplog.records

@@ -116,6 +116,16 @@ def test_damaged_newest_falls_back(tmp_path, damage, caplog):
         np.testing.assert_array_equal(one, two)
 
 
+def test_what_says_nothing_sensible_of_itself_is_damaged(tmp_path):
+    path = checkpoint.save(Run(tmp_path), make(), keep=1)
+    with np.load(path) as file:
+        arrays = dict(file)
+    for meta in ("[]", "{}", '{"step": 1, "precision": "float32", "memory": []}', "3"):
+        np.savez(path, **(arrays | {"meta": np.array(meta)}))
+        with pytest.raises(GessoError, match="damaged"):
+            checkpoint.restore(Run(tmp_path), make())
+
+
 def test_all_damaged_is_an_error_and_none_is_the_start(tmp_path):
     assert checkpoint.restore(Run(tmp_path), make()) == 0
     checkpoint.save(Run(tmp_path), make(), keep=1).write_bytes(b"PK")
