@@ -44,7 +44,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, str]:
     """PNG text chunks that say how a picture came to be: being honest about pictures is part of making them."""
     chunks = {
-        "Software": f"Gesso {_version()}",
+        "Software": software(),
         "Source": "Made by a neural network",
         "Model": model,
         "Seed": str(seed),
@@ -81,8 +81,9 @@ def _pillow(image: np.ndarray) -> Image.Image:
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
-def _version() -> str:
+def software() -> str:
+    """Returns what made a picture or a network: `Gesso 0.1.0`."""
     try:
-        return version("gesso")
+        return f"Gesso {version('gesso')}"
     except PackageNotFoundError:  # run from a checkout that is not installed
-        return "(not installed)"
+        return "Gesso (not installed)"

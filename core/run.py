@@ -155,11 +155,6 @@ class Run:
         """Returns the exported networks that there are, sorted by name."""
         return sorted(file for file in self.folder.glob(f"*{_NETWORK}") if not file.name.startswith("."))
 
-    @property
-    def translator(self) -> Path:
-        """What a translator was trained to do, of networks that do not carry it themselves."""
-        return self.folder / "translator.json"
-
     def class_names(self) -> list[str]:
         """Returns the names of the data's classes; none where it has none, or nothing is known."""
         if self.data.is_file():
@@ -169,7 +164,8 @@ class Run:
 
     def translation(self) -> dict[str, Any]:
         """Returns `task` and `image_size` of a translator that was exported before networks carried metadata."""
-        return _read(self.translator, dict) if self.translator.is_file() else {}
+        before = self.folder / "translator.json"
+        return _read(before, dict) if before.is_file() else {}
 
     def load_data(self) -> dict[str, Any]:
         """Reads what the data was: its `name`, `classes`, `num` of pictures, and `fingerprint`."""

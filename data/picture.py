@@ -230,11 +230,11 @@ def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
     return {"quality": 95, "exif": exif} | ({"subsampling": 0} if kind == "JPEG" else {})
 
 
-def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
-    """The paintings to learn: a file, several, or all in a folder; float32 [height, width, 3] in [-1, 1].
+def styles(paths: str | list[str] | None, size: int) -> dict[str, np.ndarray]:
+    """Reads the paintings to learn, a file, several, or all in a folder: float32 [height, width, 3] in [-1, 1].
 
-    Their longer side is `size`, the shorter one at least `MIN_SIDE`. Raises `GessoError` if there is none, or one
-    that cannot be read.
+    By the files' names, or paths where names are the same. Their longer side is `size`, the shorter one
+    at least `MIN_SIDE`. Raises `GessoError` if there is none, or one that cannot be read.
     """
     if not paths:
         raise GessoError("This model learns a style: model.style=<painting>, or several, model.style=[a,b].")
@@ -242,4 +242,7 @@ def styles(paths: str | list[str] | None, size: int) -> list[np.ndarray]:
     files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
     if not files:
         raise GessoError(f"model.style={paths}: no pictures there.")
-    return [pad_to_min(to_float(read(file, size).pixels), MIN_SIDE) for file in files]
+    stems = [file.stem for file in files]
+    names = [file.stem if stems.count(file.stem) == 1 else str(file) for file in files]
+    pictures = (pad_to_min(to_float(read(file, size).pixels), MIN_SIDE) for file in files)
+    return dict(zip(names, pictures, strict=True))

@@ -26,6 +26,7 @@ class AdaIN(Trainable, keras.Model):
         width: of the decoder; weights: of the encoder, see `vgg.encoder`.
     """
 
+    method = "adain"
     monitor = "total_loss"
 
     def __init__(

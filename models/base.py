@@ -22,6 +22,9 @@ class Trainable:
     batches_per_step = 1  # how many batches one step takes
     # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
     monitor: str | None = None
+    # Of a stylizer or translator, the method that paints with what it exports: a name in `stylization/methods.py`.
+    method: str | None = None
+    style_names: tuple[str, ...] = ()  # that a network has learned, if it has learned some once and for all
     num_classes = 0  # of the data set, as far as it learns from them
     threshold: float | None = None  # the logit between real and generated, if the objective has one
 

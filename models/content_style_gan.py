@@ -35,6 +35,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
     """
 
     unsupported = ("weight_clipping", "relativistic")
+    method = "adain"
     monitor = "style_loss"
     measures = (
         "content_loss",

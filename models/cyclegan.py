@@ -31,6 +31,7 @@ class CycleGAN(Adversarial, keras.Model):
     """
 
     unsupported = ("penalties", "weight_clipping", "relativistic")
+    method = "translate"
     monitor = "cycle_loss"
     measures = (
         "generator_loss",

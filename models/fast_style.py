@@ -1,6 +1,6 @@
 """Perceptual-loss networks (Johnson, Alahi & Fei-Fei 2016, arXiv:1603.08155): a style learned, then in one pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ class FastStyle(Trainable, keras.Model):
 
     Args:
         network: builder, called with `styles`, their number; `models.networks.transform_net.transformer`.
-        styles: pictures float32 `[height, width, 3]` in [-1, 1].
+        styles: pictures float32 `[height, width, 3]` in [-1, 1], by name.
         image_shape: of the contents to train on.
         log_above: a style loss beyond which only its logarithm is minimised; None: there is none. An untrained
             network's is a hundred times its content loss: minimised as it is, it teaches the network to paint a
@@ -36,12 +36,13 @@ class FastStyle(Trainable, keras.Model):
         seed: of the choice of styles.
     """
 
+    method = "fast"
     monitor = "total_loss"
 
     def __init__(
         self,
         network: Callable[..., keras.Model],
-        styles: Sequence[np.ndarray],
+        styles: Mapping[str, np.ndarray],
         image_shape: tuple[int, int, int],
         log_above: float | None = None,
         start: keras.Model | None = None,
@@ -52,7 +53,8 @@ class FastStyle(Trainable, keras.Model):
         if start is not None:
             take_over(start, self.network)
         self.log_above = log_above
-        self.styles = [tf.constant(style[None], tf.float32) for style in styles]
+        self.style_names = tuple(styles)
+        self.styles = [tf.constant(style[None], tf.float32) for style in styles.values()]
         self.init_state(seed)
 
     def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:

@@ -28,6 +28,7 @@ class Pix2Pix(Adversarial, keras.Model):
     """
 
     unsupported = ("weight_clipping",)
+    method = "translate"
     monitor = "l1_loss"
     measures = (
         "generator_loss",

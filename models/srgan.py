@@ -35,6 +35,7 @@ class SRGAN(Adversarial, keras.Model):
     """
 
     unsupported = ("penalties", "weight_clipping", "relativistic")
+    method = "translate"
     monitor = "l2_loss"
     measures = (  # 0 of what a phase does not have
         "l2_loss",

@@ -32,7 +32,8 @@ def build(config: DictConfig, network: Path) -> Paint:
     weights, styles = options.style_weights(config), len(metadata.styles)
     if styles > 1 and weights is None:
         weights = [1.0] + [0.0] * (styles - 1)
-        log.info("This network knows %d styles and paints in the first; style_weights= blends them.", styles)
+        names = ", ".join(metadata.styles)
+        log.info("This network knows the styles %s and paints in the first; style_weights= blends them.", names)
     weights = weights if styles > 1 else None
     return painter(loaded, metadata.geometry, weights, options.preserved(config), config.strength, config.tile)
 

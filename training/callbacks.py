@@ -20,7 +20,6 @@ from core.errors import DivergedError
 from core.images import grid, save_png, to_uint8
 from core.run import Run
 from training import checkpoint
-from training.export import export
 
 log = logging.getLogger(__name__)
 
@@ -139,14 +138,15 @@ class Samples(StepCallback):
 class Checkpoints(StepCallback):
     """Writes `checkpoints/` and the exported networks (`generator.keras`)."""
 
-    def __init__(self, run: Run, keep: int, every: int, last: int):
+    def __init__(self, run: Run, export: Callable[[Run], None], keep: int, every: int, last: int):
         super().__init__(every, last)
         self.run = run
+        self.export = export
         self.keep = keep
 
     def at(self, step: int) -> None:
         checkpoint.save(self.run, self.model, self.keep)
-        export(self.run, self.model)
+        self.export(self.run)
 
 
 class GracefulStop(StepCallback):

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from metrics import fid
 from training import checkpoint
 from training.callbacks import StepCallback
 from training.checks import draws
-from training.export import export
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +115,7 @@ class EvaluationCallback(StepCallback):
         run: Run,
         writer: tf.summary.SummaryWriter,
         evaluator: Evaluator,
+        export: Callable[[Run], None],
         every: int,
         last: int,
     ):
@@ -122,6 +123,7 @@ class EvaluationCallback(StepCallback):
         self.run = run
         self.writer = writer
         self.evaluator = evaluator
+        self.export = export
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
@@ -148,7 +150,7 @@ class EvaluationCallback(StepCallback):
             return
         score.unlink(missing_ok=True)  # until all that it is about has been written
         checkpoint.save(self.run.best, self.model, keep=1)
-        export(self.run.best, self.model)
+        self.export(self.run.best)
         content = {"step": step, "objective": mine.objective, "value": value, "settings": mine.settings}
         with atomic(score) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -1,7 +1,6 @@
 """Makes the composed model and trains it to a step, with all that happens beside the steps."""
 
 import inspect
-import json
 import logging
 from collections.abc import Collection
 from contextlib import closing
@@ -14,7 +13,6 @@ import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError, Stopped
-from core.files import atomic
 from core.images import provenance
 from core.instantiate import build
 from core.run import Run
@@ -23,7 +21,7 @@ from models.pix2pix import shown
 from training import callbacks, collapse, tensorboard
 from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
-from training.export import export
+from training.export import Exporter
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +80,10 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
     loss becomes NaN or infinite.
     """
     run, config, start = training.run, training.config, int(model.step.numpy())
+    export = Exporter(config, training.name, model, training.dataset.spec)
     if start >= last:
         log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
-        export(run, model)
+        export(run)
         return
     log.info(
         "%s on %d pictures of %s, steps %d to %d: %s",
@@ -93,9 +92,9 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
     batch_size = config.batch_size * model.batches_per_step
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     scalars = callbacks.ScalarLogger(run, writer, batch_size, config.log_every, last)
-    checkpoints = callbacks.Checkpoints(run, config.keep_checkpoints, config.checkpoint_every, last)
+    checkpoints = callbacks.Checkpoints(run, export, config.keep_checkpoints, config.checkpoint_every, last)
     progress, stop = callbacks.Progress(scalars, last), callbacks.GracefulStop(checkpoints, last)
-    watching = _watching(training, model, writer, scalars, last)
+    watching = _watching(training, model, writer, scalars, export, last)
     with closing(writer), closing(progress), stop:
         model.fit(
             training.dataset.stream(batch_size, training.seed, start_step=start),
@@ -115,6 +114,7 @@ def _watching(
     model: keras.Model,
     writer: tf.summary.SummaryWriter,
     scalars: callbacks.ScalarLogger,
+    export: Exporter,
     last: int,
 ) -> list[callbacks.StepCallback]:
     """Returns what looks at the pictures now and then, and shows the data's before the first step."""
@@ -123,9 +123,6 @@ def _watching(
     *_, last_kind = examples.values()
     reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
     tensorboard.describe(config, run, writer, reals, int(model.step.numpy()))
-    if task := training.dataset.spec.task:  # stylize.py makes sources the same way
-        with atomic(run.translator) as path:
-            path.write_text(json.dumps({"task": task, "image_size": config.image_size}) + "\n", encoding="utf-8")
     chunks = provenance(training.name, config, training.seed)
     draw = partial(model.preview, examples)
     samples = callbacks.Samples(run, writer, draw, chunks, config.sample_every, last)
@@ -136,5 +133,5 @@ def _watching(
         ]
     if evaluator is not None:
         often = config.evaluate_every or last + 1  # at the end alone
-        watching += [EvaluationCallback(run, writer, evaluator, often, last)]
+        watching += [EvaluationCallback(run, writer, evaluator, export, often, last)]
     return watching

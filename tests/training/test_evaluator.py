@@ -96,8 +96,8 @@ def test_nan_is_never_the_best(tmp_path, monkeypatch):
 
     monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
     judge = SimpleNamespace(objective="kid", sign=1, settings={"num": 40})
-    evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, 1, 9)
-    evaluation.set_model(SimpleNamespace(exports={}))
+    evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, lambda run: None, 1, 9)
+    evaluation.set_model(SimpleNamespace())
     for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):
         evaluation._keep(step, value)
         score = tmp_path / "best" / "score.json"
@@ -116,8 +116,10 @@ def test_the_best_is_compared_with_its_like_alone(tmp_path, monkeypatch):
     others = [[*kid, "metrics.kid.function.num=7"], [*kid, "evaluate_num=20"], ["evaluate_num=30"]]
 
     def keep(step: int, value: float, overrides: list[str], dataset=DATASET) -> int:
-        callback = evaluator.EvaluationCallback(run, None, Evaluator(composed(*overrides), dataset), 1, 9)
-        callback.set_model(SimpleNamespace(exports={}))
+        callback = evaluator.EvaluationCallback(
+            run, None, Evaluator(composed(*overrides), dataset), lambda run: None, 1, 9
+        )
+        callback.set_model(SimpleNamespace())
         callback._keep(step, value)
         return json.loads(run.best_score.read_text())["step"]
 
