@@ -1,9 +1,10 @@
 """Ranks finished runs, and says why others are not: `python compare.py runs=outputs/sweeps/<sweep>`."""
 
+import json
 import logging
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from omegaconf import DictConfig
@@ -40,7 +41,7 @@ class Unfinished(NamedTuple):
 def compare(config: DictConfig) -> None:
     runs, unfinished = find(config.runs)
     if runs:
-        print(ranked(runs, config.by or runs[0].result["objective"], config.over))
+        tell(runs, config.by or runs[0].result["objective"], config.over)
     if unfinished:
         log.info("Not finished:")
     for name, run in named_apart(unfinished).items():
@@ -85,23 +86,46 @@ def why(run: Run) -> str:
     return last_error(run.log) or f"at step {step} when it last wrote; it was killed, or goes on"
 
 
+def tell(runs: list[Finished], by: str, over: str | None) -> None:
+    """Prints a table of the runs whose number `by` was measured alike, and one for each other way.
+
+    Raises `GessoError`.
+    """
+    first, *others = alike(runs, by)
+    print(ranked(first, by, over))
+    for apart in others:
+        print(f"\nNot to be compared with these, as {by} was measured otherwise ({ways(first, apart, by)}):")
+        print(ranked(apart, by, over if over in different(apart) else None))
+
+
+def alike(runs: list[Finished], by: str) -> list[list[Finished]]:
+    """Returns the runs in groups of those whose number `by` depends on the same, the largest group first."""
+    groups: dict[str, list[Finished]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(settings(run, by), sort_keys=True), []).append(run)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def settings(run: Finished, by: str) -> dict[str, Any]:
+    """Returns what a run's number depends on besides the model; nothing, of losses, and where it was not noted."""
+    return run.result.get("settings", {}).get(by) or {}
+
+
+def ways(one: list[Finished], other: list[Finished], by: str) -> str:
+    """Returns what sets two groups apart: `num 256 and 512`."""
+    a, b = settings(one[0], by), settings(other[0], by)
+    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
+
+
 def ranked(runs: list[Finished], by: str, over: str | None) -> str:
     """Returns the table of finished runs, the best first; NaN is last. Raises `GessoError`."""
     known = set.intersection(*(set(run.result["values"]) for run in runs))
     if by not in known:
         raise GessoError(f"by={by}: {did_you_mean(by, known)}")
     sign = -1 if any(run.result.get("modes", {}).get(by) == "max" for run in runs) else 1
-    if by == runs[0].result["objective"] and (other := unlike(runs)):
-        log.warning("These numbers depend on more than the model: not the same %s in all runs.", ", ".join(other))
     rows = merged(runs, by, over) if over else single(runs, by)
     order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))
     return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
-
-
-def unlike(runs: list[Finished]) -> list[str]:
-    """Returns what the objective's value depends on that is not the same in all runs, such as the data."""
-    settings = [run.result.get("settings", {}) for run in runs]
-    return [key for key in settings[0] if any(other.get(key) != settings[0][key] for other in settings)]
 
 
 def single(runs: list[Finished], by: str) -> dict[str, dict[str, float]]:

@@ -6,6 +6,8 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -61,6 +63,23 @@ def set_up(config: DictConfig) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     log.info("Device: %s, precision: %s", gpus[0].name if gpus else f"CPU ({os.cpu_count()} cores)", policy)
     return policy
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Has products of float32 numbers computed with all their digits meanwhile.
+
+    A GPU rounds the factors to 11 significant bits (TF32) otherwise, which is well in training, and would make what
+    is measured depend on the machine. What is computed has to be fetched before the end.
+    """
+    import tensorflow as tf
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 def keep_memory() -> bool:

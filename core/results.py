@@ -25,17 +25,17 @@ def write_result(
     objective: str,
     modes: Mapping[str, str],
     overrides: Sequence[str],
-    settings: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> float:
     """Writes that `run` is finished; returns the objective's value.
 
     `values`: numbers by name, at `step`; `modes`: "min" or "max", of each that runs may be ranked by;
-    `overrides`: the command line that the run answers, of which `in_short` is kept; `settings`: what the
-    objective's value depends on besides the model.
+    `overrides`: the command line that the run answers, of which `in_short` is kept; `settings`: what numbers depend
+    on besides the model, of those by name that depend on something.
     """
     content = {
         "objective": objective, "modes": dict(modes), "step": step, "values": dict(values),
-        "overrides": in_short(overrides), "settings": dict(settings or {}),
+        "overrides": in_short(overrides), "settings": settings or {},
     }  # fmt: skip
     with atomic(run.result) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from data.strips import Convert, converted, resized, rounded, shrinkage, tones
 
 # No others: Pillow also opens formats that run programs (PostScript) or that nobody expects here.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+RESIZER = "bicubic, antialiased (Pillow)"  # what `decode` resizes with
 CROPS = ("center", "random", "native")
 NATIVE = 4  # "native" keeps no more than the middle, so many times the square wide and high
 MARGIN = 1.125  # "random" keeps this much more of the shorter side, and up to twice that of the longer

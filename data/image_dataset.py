@@ -30,6 +30,7 @@ class ImageDataset:
         flip: half of the pictures are mirrored when streamed.
         balance: the classes are streamed in turn, each as often however many pictures it has.
         skipped: "relative path: reason" of the files that could not be read.
+        resizer: how the pictures came to their size, in words: numbers that compare pictures depend on it.
         origin: a name (`digest`) of all that decides which pictures these are, such as their files' names, sizes
             and times. Without one, the fingerprint takes a pass over the pixels.
 
@@ -46,6 +47,7 @@ class ImageDataset:
         flip: bool = False,
         balance: bool = False,
         skipped: Sequence[str] = (),
+        resizer: str = "none",
         origin: str | None = None,
     ):
         if balance and labels is None:
@@ -59,6 +61,7 @@ class ImageDataset:
         self.flip = flip
         self.balance = balance
         self.skipped = tuple(skipped)
+        self.resizer = resizer
         self._origin = origin
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from core.errors import GessoError
 from data.cache import cached
 from data.checks import check_options
 from data.dataset import digest
+from data.decode import RESIZER
 from data.decode_folder import decode_folder
 from data.image_dataset import ImageDataset
 from data.store import Store
@@ -151,6 +152,7 @@ def from_files(
     return ImageDataset(
         name, images, labels, class_names,
         flip=flip, balance=balance, skipped=images.skipped, origin=origin(root, pictures),
+        resizer=f"{RESIZER}, crop={crop}, to {image_size} px",
     )  # fmt: skip
 
 

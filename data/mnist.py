@@ -66,6 +66,7 @@ def load(
     return ImageDataset(
         "mnist", images, labels.astype(np.int32), names,
         flip=flip, balance=balance, origin=digest(key | {"size": None}),
+        resizer="padded to 32 px" + ("" if image_size == 32 else f", Lanczos (Pillow) to {image_size} px"),
     )  # fmt: skip
 
 

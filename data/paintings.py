@@ -82,6 +82,7 @@ def load(
         class_names=names,
         flip=flip,
         balance=balance,
+        resizer=f"painted larger, averaged to {image_size} px",
         origin=digest(key | {"size": None}),  # the same pictures at every size
     )
 

@@ -26,7 +26,8 @@ LARGEST = 256  # px, at which the pictures of a folder are compared if nothing e
 class Subject(NamedTuple):
     """What is evaluated: square pictures of `size` px, `available` of them (None: any number).
 
-    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`.
+    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
+    says how they came to their size, and in which numbers they are.
     """
 
     name: str
@@ -34,12 +35,14 @@ class Subject(NamedTuple):
     available: int | None
     classes: list[str]
     batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
+    stored: str
 
 
 def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[dict, dict]:
     """Rows of numbers by name, and what they depend on.
 
-    Without `images=`, half of a data set that is not twice `num` is left for the row of other real pictures: what a
+    As many pictures are taken of either: `num`, or what the smaller set has. Without `images=`, half of a data set
+    that is not twice `num` is left for the row of other real pictures: what a
     perfect generator would score. Raises `GessoError` where there is nothing to compare.
     """
     subject = _folder(config) if config.images is not None else _generator(config)
@@ -92,7 +95,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
         log.warning("%s", said)
     settings = {
         "reference": spec.name, "num": num, "seed": config.seed, "truncation": config.truncation,
-        "image_size": subject.size,
+        "image_size": subject.size, "pictures": subject.stored, "reference_pictures": f"{dataset.resizer}, uint8",
         "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
         "features_multiplied_by": scale, "classifier": config.classifier,
     }  # fmt: skip
@@ -118,7 +121,7 @@ def _generator(config: DictConfig) -> Subject:
             network, num, config.seed, labels, config.batch_size, "generated", config.truncation
         )
 
-    return Subject(str(path), network.output_shape[1], None, list(metadata.classes), batches)
+    return Subject(str(path), network.output_shape[1], None, list(metadata.classes), batches, sets.GENERATED)
 
 
 def _folder(config: DictConfig) -> Subject:
@@ -129,7 +132,8 @@ def _folder(config: DictConfig) -> Subject:
         chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
         return sets.dataset_batches(own, chosen, config.batch_size, "pictures")
 
-    return Subject(str(config.images), size, len(own), list(own.spec.class_names), batches)
+    stored = f"{own.resizer}, uint8"
+    return Subject(str(config.images), size, len(own), list(own.spec.class_names), batches, stored)
 
 
 def _side(folder: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from core import hardware
 from core.errors import GessoError
 from core.images import to_float
 from data import ImageDataset
@@ -18,6 +19,7 @@ from metrics.fid import Moments
 # Pictures float32 [batch, height, width, channels] in [-1, 1], and their labels, int [batch], if they have any.
 Batch = tuple[np.ndarray, np.ndarray | None]
 KINDS = ("images", "moments", "features", "labelled", "probabilities")  # what a metric of sets may be `of`
+GENERATED = "float32, not rounded"  # how pictures of a generator are compared: nothing resizes or stores them
 VERSION = 1  # of features in the cache
 
 
@@ -59,7 +61,8 @@ def gather_statistics(
         if "images" in kinds:
             parts["images"].append(images)
         if "probabilities" in kinds:
-            parts["probabilities"].append(np.asarray(classifier(images)))
+            with hardware.full_float32():
+                parts["probabilities"].append(np.asarray(classifier(images)))
         if kinds & {"features", "labelled", "moments"}:
             found = space(images) * np.float32(scale)
             if "moments" in kinds:
@@ -77,8 +80,15 @@ def measure(
 ) -> dict[str, float]:
     """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference.
 
-    Raises `GessoError` for a metric that does not take them, such as sets that are too small for it.
+    The two are of one size: precision, recall, coverage and FID depend on how many pictures there are, each in its
+    own way. Raises `GessoError` for others, and for a metric that does not take them, such as sets that are too
+    small for it.
     """
+    if seen.n != reference.n:
+        raise GessoError(
+            f"{seen.n} pictures do not compare with {reference.n}: most metrics depend on the size of both sets. "
+            "Take as many of each."
+        )
     inputs = {
         "images": (seen.images, reference.images),
         "moments": (seen.moments, reference.moments),

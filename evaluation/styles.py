@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
+from core import hardware
 from core.errors import GessoError
 from core.images import to_float
 from data import film, picture
@@ -81,8 +82,9 @@ class Judge:
 
     def _features(self, image: np.ndarray) -> dict[str, np.ndarray]:
         image = picture.pad_to_min(np.asarray(image, np.float32), picture.MIN_SIDE)
-        found = self.encoder(image[None], training=False)
-        return {name: np.asarray(values) for name, values in found.items()}
+        with hardware.full_float32():
+            found = self.encoder(image[None], training=False)
+            return {name: np.asarray(values) for name, values in found.items()}
 
 
 def pictures(config: DictConfig) -> tuple[dict, dict]:

@@ -15,9 +15,9 @@ def density_coverage(features: np.ndarray, reference: np.ndarray, k: int = 5) ->
 
     Density is about 1 for other reals, and above where pictures keep to where reals are dense, as a generator that
     repeats few good ones does. Coverage lies in 0 to 1, for other reals at about `1 - 2^-k` if n = m; it grows with
-    n. Balls are open, as in the authors' code: a set has a density of exactly 1 against itself, but a real with k
-    copies has a ball of radius 0, in which nothing lies. Raises `ValueError` for a reference of fewer than k + 1
-    rows and where the dimensions differ.
+    n: compare sets of one size, as `evaluation.sets` asks for. Balls are open, as in the authors' code: a set has a
+    density of exactly 1 against itself, but a real with k copies has a ball of radius 0, in which nothing lies.
+    Raises `ValueError` for a reference of fewer than k + 1 rows and where the dimensions differ.
     """
     radii = neighbors.kth_distance(reference, k)
     balls, pictures = neighbors.within(features, reference, radii, closed=False)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from metrics.order import canonical
+
 
 def euclidean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Distances of rows of features, `[n, d]` and `[n, d]` -> float64 `[n]`."""
@@ -44,7 +46,8 @@ def per_class(
 
     `samples` `[n, ...]` are what `distance` compares, batch by batch: features `[n, d]`, or pictures with
     `metrics.perceptual_distance`. `labels` int `[n]`, 0 or more; None where there are no classes. All pairs are
-    taken where they are `pairs` or fewer, else `pairs` at random, the same whatever the other classes are.
+    taken where they are `pairs` or fewer, else `pairs` at random, the same whatever the other classes are and
+    however the samples are ordered.
     """
     labels = np.zeros(len(samples), np.int64) if labels is None else np.asarray(labels)
     if labels.shape != (len(samples),):
@@ -54,6 +57,7 @@ def per_class(
         members = np.flatnonzero(labels == label)
         if len(members) < 2:
             continue
+        members = members[canonical(samples[members])]
         first, second = members[_pairs(len(members), pairs, np.random.default_rng([seed, label]))]
         total = 0.0
         for i in range(0, len(first), batch_size):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import hardware
 from core.errors import GessoError
 
 VGG_SMALLEST = 16  # px: four times halved, one is left
@@ -40,7 +41,8 @@ class FeatureSpace:
             )
         if np.shape(images)[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
-        return np.asarray(self.network(np.asarray(images, np.float32)))
+        with hardware.full_float32():
+            return np.asarray(self.network(np.asarray(images, np.float32)))
 
 
 def vgg16(weights: str | Path | None = None) -> FeatureSpace:

@@ -8,6 +8,8 @@ pictures over and over (`metrics.neighbor_distance_ratio` does).
 
 import numpy as np
 
+from metrics.order import canonical
+
 ROWS = 2048  # of a kernel matrix at a time: [2048, 10000] is 160 MB
 
 
@@ -29,14 +31,15 @@ def kid_with_error(
     the subsets is scaled by `sqrt(s / (n - s))`, n being the rows of the smaller set (the delete-d jackknife, Shao
     & Wu 1989), for they are smaller than the whole and overlap. What comes out is how much KID would vary with
     other samples as large as these; rather too much than too little where the sets differ in size or the KID is
-    near 0. `subset_size` is cut to half of the smaller set. Raises `ValueError` as `kid` does, for fewer than four
-    rows, and where `num` is below 2.
+    near 0. Subsets are the same however rows are ordered. `subset_size` is cut to half of the smaller set. Raises
+    `ValueError` as `kid` does, for fewer than four rows, and where `num` is below 2.
     """
     a, b = _checked(features_a, features_b)
     smaller = min(len(a), len(b))
     size = min(subset_size, smaller // 2)
     if size < 2 or num < 2:
         raise ValueError(f"An error needs 2 subsets of 2 rows or more: not {num} of {size} ({smaller} rows).")
+    a, b = a[canonical(a)], b[canonical(b)]
     rng = np.random.default_rng(seed)
     members_a, members_b = (np.ones((1 + num, len(x))) for x in (a, b))  # row 0: all of them
     for members in (members_a, members_b):

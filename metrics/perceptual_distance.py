@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from core import hardware
+
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
 
 
@@ -34,7 +36,9 @@ def perceptual_distance(
     found = [np.zeros(0)]
     for i in range(0, len(images_a), batch_size):
         a, b = images_a[i : i + batch_size], images_b[i : i + batch_size]
-        pairs = encoder(np.concatenate([a, b]).astype(np.float32), training=False)
+        with hardware.full_float32():
+            pairs = encoder(np.concatenate([a, b]).astype(np.float32), training=False)
+            pairs = {name: ops.convert_to_numpy(values) for name, values in pairs.items()}
         if missing := [name for name in LAYERS if name not in pairs]:
             raise ValueError(f"The encoder does not give {', '.join(missing)}.")
         total = sum(_layer(pairs[name], _weights(heads, name, pairs[name].shape[-1])) for name in LAYERS)

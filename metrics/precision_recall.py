@@ -14,7 +14,8 @@ def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) ->
     """Share of `features` `[n, d]` in the reference's region, and of the reference `[m, d]` in theirs: 0 to 1 each.
 
     Precision falls where pictures look like no real one, recall where they lack some of the reals' kinds. Both
-    depend on the number of pictures: compare equal ones, n = m as in the paper (50,000). Two halves of one set give
+    depend on the number of pictures: compare equal ones, n = m as in the paper (50,000), as `evaluation.sets` asks
+    for. Two halves of one set give
     less than 1. Raises `ValueError` for fewer than k + 1 rows and where the dimensions differ.
     """
     return _covered(features, reference, k), _covered(reference, features, k)

@@ -9,6 +9,8 @@ import itertools
 
 import numpy as np
 
+from metrics.order import canonical
+
 COARSEST, PATCH, ROWS = 16, 7, 128
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16  # the binomial filter of Burt & Adelson 1983
 
@@ -26,9 +28,10 @@ def per_level(
     """Distance x 1000 for each level, by its size in pixels, finest first: {64: ..., 32: ..., 16: ...}.
 
     Of two sets of images of the same shape, float or uint8 `[n, height, width, 1 or 3]`, 16 px or larger, in any
-    range. `patches` are cut from each image and level at random places; the distance is the mean over `projections`
-    random directions of that between the sorted values. The paper takes 128 patches of 16,384 images and 512
-    directions. Raises `ValueError` for images too small, of two shapes, or of another number.
+    range. `patches` are cut from each image and level at random places, the same however images are ordered; the
+    distance is the mean over `projections` random directions of that between the sorted values. The paper takes 128
+    patches of 16,384 images and 512 directions. Raises `ValueError` for images too small, of two shapes, or of
+    another number.
     """
     a, b = np.asarray(images_a), np.asarray(images_b)
     if a.shape != b.shape or a.ndim != 4 or min(a.shape[1:3]) < COARSEST:
@@ -65,8 +68,9 @@ def _descriptors(images: np.ndarray, patches: int, rng: np.random.Generator) -> 
     """Float32 `[n * patches, 7, 7, channels]` of each level, by its size; some images at a time."""
     found: dict[int, list[np.ndarray]] = {}
     window = np.arange(PATCH)
+    order = canonical(images)
     for i in range(0, len(images), ROWS):
-        for level in laplacian_pyramid(images[i : i + ROWS]):
+        for level in laplacian_pyramid(images[order[i : i + ROWS]]):
             n, height, width, _ = level.shape
             top = rng.integers(0, height - PATCH + 1, (n * patches, 1, 1)) + window[:, None]
             left = rng.integers(0, width - PATCH + 1, (n * patches, 1, 1)) + window

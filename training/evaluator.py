@@ -45,7 +45,11 @@ class Evaluator:
         pictures, self.labels = dataset.pictures(dataset.drawn(config.evaluate_num))
         self.reals = to_float(pictures)
         self.batch_size, self.scale, self.reference = 64, 1.0, None
-        self.settings = self._settings(config, dataset)
+        self.settings_of = {
+            name: self._settings(config, dataset, metric)
+            for metric in config.metrics.values()
+            for name in metric["names"]
+        }
         if len(self.reals) < config.evaluate_num:
             log.info("Evaluated with %d pictures: there are no more.", len(self.reals))
 
@@ -71,15 +75,21 @@ class Evaluator:
         if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
             log.warning("%s", said)
 
-    def _settings(self, config: DictConfig, dataset: ImageDataset) -> dict[str, Any]:
-        """Returns what the objective's numbers depend on besides the model: only with the same do they compare."""
-        metric = next(iter(config.metrics.values()))
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the objective's numbers depend on besides the model; `settings_of` has those of all names."""
+        return self.settings_of[self.objective]
+
+    def _settings(self, config: DictConfig, dataset: ImageDataset, metric: DictConfig) -> dict[str, Any]:
+        """Returns what a metric's numbers depend on besides the model: only with the same do they compare."""
         through = None if metric.of == "images" else OmegaConf.to_container(config.features, resolve=True)
         weights = None if config.weights is None else Path(config.weights).expanduser().stat()
         return {
             "metric": OmegaConf.to_container(metric, resolve=True), "features": through,
             "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.reals),
             "image_shape": list(self.reals.shape[1:]), "data": dataset.fingerprint,
+            "features_resizer": None if through is None else self.space.resizer,
+            "reals": f"{dataset.resizer}, uint8", "generated": sets.GENERATED,
         }  # fmt: skip
 
     def __call__(self, model: keras.Model) -> dict[str, float]:

@@ -23,16 +23,15 @@ def finish(training: Training, model: keras.Model) -> float:
         "Done. Pictures: %s\nMore of them: %s\nDashboard: make dashboard (tensorboard --logdir outputs)",
         run.samples, _more(training),
     )  # fmt: skip
-    objective, modes = model.monitor, {model.monitor: "min"}
+    objective, modes, settings = model.monitor, {model.monitor: "min"}, {}
     if evaluator is not None:
-        objective, modes = evaluator.objective, evaluator.modes
+        objective, modes, settings = evaluator.objective, evaluator.modes, evaluator.settings_of
     (step, values), end = last_values(run), int(model.step.numpy())
     if evaluator is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
         step, values = end, values | evaluator(model)
     if objective not in values:
         often = training.config.log_every
         raise GessoError(f"{run.folder} has no {objective} yet: train it for a step of log_every={often}.")
-    settings = None if evaluator is None else evaluator.settings
     return write_result(run, step, values, objective, modes, HydraConfig.get().overrides.task, settings)
 
 

@@ -3,8 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from core.config import metrics_named
+from core.errors import GessoError
 from core.images import to_float
+from core.instantiate import build
 from data import ImageDataset
 from evaluation import sets
 from metrics import fid, kid
@@ -101,3 +105,42 @@ def test_features_are_scaled_where_they_need_it(unit):
     reference = rng.normal(5, 3, (100, 6))
     scale = sets.choose_scale(FeatureSpace("x", Means(), 6, "none", unit), reference)
     assert scale == (1.0 if unit else pytest.approx(1 / reference.std()))
+
+
+def test_sets_of_two_sizes_are_refused():
+    """Recall and coverage grow with the number of pictures, density and precision with that of the reference."""
+    many, few = (sets.look(sets.of_dataset(DATASET, np.arange(n), 8), ["features"], space()) for n in (23, 17))
+    for name in ("precision_recall", "density_coverage", "kid"):
+        metric = build(metrics_named([name]))
+        sets.measured(many, many, metric)
+        for pair in ((few, many), (many, few)):
+            with pytest.raises(GessoError, match="as many of each"):
+                sets.measured(*pair, metric)
+
+
+def test_networks_are_looked_through_without_tf32():
+    """A GPU would round what they multiply; training may do so, before and after."""
+    seen = []
+
+    def network(images: np.ndarray) -> np.ndarray:
+        seen.append(tf.config.experimental.tensor_float_32_execution_enabled())
+        return Means()(images)
+
+    def classifier(images: np.ndarray) -> np.ndarray:
+        return network(images)
+
+    def fails(images: np.ndarray) -> np.ndarray:
+        raise ZeroDivisionError
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    try:
+        for training in (True, False):
+            tf.config.experimental.enable_tensor_float_32_execution(training)
+            kinds = ["features", "probabilities"]
+            sets.look(sets.of_dataset(DATASET, np.arange(23), 23), kinds, space(network), classifier=classifier)
+            with pytest.raises(ZeroDivisionError):
+                space(fails)(to_float(IMAGES))
+            assert tf.config.experimental.tensor_float_32_execution_enabled() == training
+        assert seen == [False] * 4
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

@@ -111,3 +111,19 @@ def test_what_cannot_be_compared_is_refused(encoder, heads, images):
         perceptual_distance(encoder, a, b, heads)
     with pytest.raises(ValueError, match="does not give block2_conv2"):
         perceptual_distance(lambda x, training: {"block1_conv2": x}, a, b)
+
+
+def test_the_encoder_is_asked_without_tf32(encoder, images):
+    seen = []
+
+    def watched(*args, **options):
+        seen.append(tf.config.experimental.tensor_float_32_execution_enabled())
+        return encoder(*args, **options)
+
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    try:
+        perceptual_distance(watched, *images, batch_size=3)
+        assert seen == [False, False] and tf.config.experimental.tensor_float_32_execution_enabled()
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)

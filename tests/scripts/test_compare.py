@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compare import find, merged, ranked, single
+from compare import find, merged, single, tell
 from core.errors import GessoError
 from core.results import last_values, write_result
 from core.run import Run
@@ -69,6 +69,28 @@ def test_every_job_that_was_begun_is_listed_with_why_it_failed(sweep, script):
     assert done.returncode == 0 and "loss=hinge seed=3: no such data" in done.stderr, done.stderr
 
 
+def test_only_what_was_measured_alike_is_ranked_together(sweep, script):
+    """Two of five runs were compared with fewer pictures: their FID says nothing beside the others'."""
+    few = {"fid": {"num": 100, "features": "vgg16"}, "recall": {"num": 256}}
+    many = {"fid": {"num": 256, "features": "vgg16"}, "recall": {"num": 256}}
+    for i in range(5):
+        run = Run(sweep / f"{i}_x")
+        result = json.loads(run.result.read_text())
+        write_result(run, 10, result["values"], "fid", result["modes"], result["overrides"], few if i < 2 else many)
+    done = script("compare.py", f"runs={sweep}")
+    assert done.returncode == 0, done.stderr
+    together, apart = done.stdout.split("\n\n")
+    assert [line.split()[:3] for line in together.splitlines()[1:]] == [
+        ["1", "loss=wgan", "seed=1"], ["2", "loss=wgan", "seed=2"], ["3", "loss=nan", "seed=1"],
+    ]  # fmt: skip
+    assert "as fid was measured otherwise (num 256 and 100):" in apart
+    assert [line.split()[:2] for line in apart.splitlines()[2:]] == [["1", "seed=1"], ["2", "seed=2"]]
+    one = script("compare.py", f"runs={sweep}", "by=recall")  # which was measured alike in all of them
+    assert one.returncode == 0 and "otherwise" not in one.stdout
+    over = script("compare.py", f"runs={sweep}", "over=loss")
+    assert over.returncode == 0 and "otherwise" in over.stdout
+
+
 def test_the_same_run_twice_is_two_rows(sweep):
     runs, _ = find(str(sweep))
     rows = single([*runs, runs[1]], "fid")
@@ -93,13 +115,14 @@ def test_the_table(sweep, script):
     assert done.returncode == 1 and "no run in it is finished" in done.stderr
 
 
-def test_numbers_that_do_not_compare_are_flagged(tmp_path, caplog):
+def test_numbers_that_do_not_compare_are_flagged(tmp_path, capsys):
     for seed, num in ((1, 40), (2, 40), (3, 30)):
         run = begun(tmp_path / str(seed), [f"seed={seed}"])
-        settings = {"num": num, "data": "abc"}
+        settings = {"kid": {"num": num, "data": "abc"}}
         write_result(run, 9, {"kid": 1.0}, "kid", {"kid": "min"}, [f"seed={seed}"], settings)
     runs, _ = find(str(tmp_path))
-    assert "seed=3" in ranked(runs, "kid", None) and "not the same num in all" in caplog.text
-    caplog.clear()
-    ranked(runs[:2], "kid", None)
-    assert not caplog.records
+    tell(runs, "kid", None)
+    printed = capsys.readouterr().out
+    assert "seed=2" in printed and str(tmp_path / "3") in printed and "otherwise (num 40 and 30)" in printed
+    tell(runs[:2], "kid", None)
+    assert "otherwise" not in capsys.readouterr().out

@@ -75,11 +75,14 @@ def test_two_folders_pairs_and_damage(photos, script, tmp_path):
     assert 20 < found["psnr"] < 24 and 0.05 < found["l1"] < 0.15  # noise of 20 levels: 22 dB
     done = script(
         "evaluate.py", f"images={photos}/b", "dataset=image_folder", f"dataset.root={photos}/a",
-        "metrics=[sliced_wasserstein]", f"hydra.run.dir={tmp_path}/sets",
+        "metrics=[sliced_wasserstein]", f"hydra.run.dir={tmp_path}/sets", "dataset.limit=7",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert result(tmp_path / "sets")["sliced_wasserstein"] > 0
-    assert result(tmp_path / "sets")["settings"]["image_size"] == 40
+    settings = result(tmp_path / "sets")["settings"]
+    assert settings["image_size"] == 40 and settings["num"] == 7  # as many of either
+    assert settings["pictures"] == "bicubic, antialiased (Pillow), crop=center, to 40 px, uint8"
+    assert settings["reference_pictures"].endswith("to 40 px, uint8")
 
 
 def test_stylized_pictures_stand_beside_their_contents(photos, script, vgg_weights, tmp_path):

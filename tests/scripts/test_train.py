@@ -68,6 +68,7 @@ def test_metrics(straight):
     result = json.loads((straight / "result.json").read_text())
     assert result["values"] == {key: value for key, value in (logged[-1] | evaluation).items() if key != "step"}
     assert result["objective"] == "sliced_wasserstein" and "steps=50" in result["overrides"]
+    assert result["settings"]["sliced_wasserstein"]["num"] == 40
     assert logged[-1]["images"] == 400
     names = ("loss", "gradient_norm", "learning_rate")
     assert {f"{net}_{name}" for net in ("generator", "discriminator") for name in names} < logged[0].keys()

@@ -131,6 +131,21 @@ def test_the_best_is_compared_with_its_like_alone(tmp_path, monkeypatch):
     assert keep(9, 999.0, kid) == 9
 
 
+def test_settings_say_how_pictures_were_resized_and_stored():
+    """Two runs whose reals were cut or resized otherwise do not compare, though they are the same pictures."""
+    kid = ["metrics=[kid,sliced_wasserstein]", "features=pixels", "evaluate_num=20"]
+    one, other = (
+        Evaluator(composed(*kid), ImageDataset("made", IMAGES, resizer=f"bicubic, crop={crop}"))
+        for crop in ("center", "random")
+    )
+    assert one.settings["reals"] == "bicubic, crop=center, uint8" and one.settings["generated"].startswith(
+        "float32"
+    )
+    assert one.settings["features_resizer"] == "area, to 16 px" and one.settings != other.settings
+    assert one.settings_of["kid_error"] == one.settings
+    assert one.settings_of["sliced_wasserstein"]["features_resizer"] is None
+
+
 def test_metrics_beside_the_objective_do_not_matter_to_the_best():
     first, second = (
         Evaluator(composed(f"metrics=[{names}]", "features=pixels", "evaluate_num=20"), DATASET).settings
