@@ -1,1 +1,1 @@
-"""How good generated pictures are: pure functions of arrays, one file a measure."""
+"""Measures of how good generated pictures are: pure functions of arrays, one file a measure."""

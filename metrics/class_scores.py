@@ -1,4 +1,4 @@
-"""What a classifier sees in generated pictures: are all classes there, are they clear, are they the ones asked for?
+"""Scores of what a classifier sees: are all classes there, are they clear, are they the ones that were asked for?
 
 `probabilities` are float `[n, classes]`, rows that sum to 1.
 """
@@ -7,12 +7,12 @@ import numpy as np
 
 
 def histogram(probabilities: np.ndarray) -> np.ndarray:
-    """How many pictures look most like each class: int64 `[classes]`."""
+    """Counts the pictures that look most like each class: int64 `[classes]`."""
     return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
 
 
 def kl_from_uniform(counts: np.ndarray) -> float:
-    """Kullback-Leibler divergence of the shares of `counts` `[classes]` from equal shares, in nats.
+    """Computes the Kullback-Leibler divergence of the shares of `counts` `[classes]` from equal shares, in nats.
 
     0 where all classes come equally often, log(classes) where only one comes.
     """
@@ -22,12 +22,12 @@ def kl_from_uniform(counts: np.ndarray) -> float:
 
 
 def confident(probabilities: np.ndarray, threshold: float = 0.9) -> float:
-    """Share of pictures whose likeliest class has a probability above `threshold`."""
+    """Computes the share of pictures whose likeliest class has a probability above `threshold`."""
     return float(np.mean(probabilities.max(axis=1) > threshold))
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray | None) -> float:
-    """Share of pictures that look most like their label, int `[n]`: the one asked for, or the true one.
+    """Computes the share of pictures that look most like their label, int `[n]`: that asked for, or the true one.
 
     Raises `ValueError` if there are no labels.
     """
@@ -37,7 +37,7 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray | None) -> float:
 
 
 def accuracy_per_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The same for each label: float64 `[classes]`, NaN for labels that do not occur."""
+    """Computes the accuracy for each label: float64 `[classes]`, NaN for labels that do not occur."""
     classes = probabilities.shape[1]
     right = np.bincount(labels[probabilities.argmax(axis=1) == labels], minlength=classes)
     asked = np.bincount(labels, minlength=classes)
@@ -47,13 +47,13 @@ def accuracy_per_class(probabilities: np.ndarray, labels: np.ndarray) -> np.ndar
 def summary(
     probabilities: np.ndarray, labels: np.ndarray | None = None, threshold: float = 0.9
 ) -> tuple[float, float, float]:
-    """`confident`, `kl_from_uniform` and `inception_score`; labels are not looked at."""
+    """Computes `confident`, `kl_from_uniform` and `inception_score`; labels are not looked at."""
     counts = histogram(probabilities)
     return confident(probabilities, threshold), kl_from_uniform(counts), inception_score(probabilities)
 
 
 def inception_score(probabilities: np.ndarray) -> float:
-    """exp of a picture's mean divergence from all pictures' classes (Salimans et al. 2016, arXiv:1606.03498).
+    """Computes exp of the mean divergence from all pictures' classes (Salimans et al. 2016, arXiv:1606.03498).
 
     From 1 (all pictures look alike, or like nothing) to the number of classes (each clear, all equally often). Only
     with the paper's network, Inception trained on ImageNet, is it the published measure.

@@ -1,4 +1,4 @@
-"""What colours a set of pictures has, beside another's: what a generator makes too much or too little of.
+"""Colours of a set of pictures beside another's: what a generator makes too much or too little of.
 
 Pictures are uint8 or float in [-1, 1], sRGB, `[n, height, width, 3]`; colours are measured in CIE Lab.
 """
@@ -37,7 +37,7 @@ class ColorBalance:
         return self
 
     def numbers(self) -> dict[str, float]:
-        """Mean lightness (0 to 100), chroma, and contrast (a picture's deviation of lightness); shares of hues."""
+        """Computes mean lightness (0 to 100), chroma, contrast (deviation of lightness), and shares of hues."""
         shares = self.shares / self.pixels
         lightness, chroma, contrast = self.sums / (self.pixels, self.pixels, self.pictures)
         return {
@@ -47,5 +47,5 @@ class ColorBalance:
 
 
 def distance(one: ColorBalance, other: ColorBalance) -> float:
-    """Total variation distance of the shares of hues: what share of the pixels would have to change hue, 0 to 1."""
+    """Computes the share of pixels that would have to change hue, 0 to 1: the shares' total variation distance."""
     return float(np.abs(one.shares / one.pixels - other.shares / other.pixels).sum() / 2)

@@ -10,7 +10,9 @@ from metrics import neighbors
 
 
 def density_coverage(features: np.ndarray, reference: np.ndarray, k: int = 5) -> tuple[float, float]:
-    """Mean number of balls of the reference `[m, d]` that each of `features` `[n, d]` lies in, divided by k; and
+    """Computes the density and the coverage of `features` `[n, d]` among those of a reference `[m, d]`.
+
+    Density is the mean number of the reference's balls that each of `features` lies in, divided by k; coverage the
     share of balls with one of `features` in them.
 
     Density is about 1 for other reals, and above where pictures keep to where reals are dense, as a generator that

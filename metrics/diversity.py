@@ -13,7 +13,7 @@ from metrics.order import canonical
 
 
 def euclidean(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances of rows of features, `[n, d]` and `[n, d]` -> float64 `[n]`."""
+    """Computes distances of rows of features, `[n, d]` and `[n, d]` -> float64 `[n]`."""
     return np.linalg.norm(np.asarray(a, np.float64) - b, axis=1)
 
 
@@ -24,7 +24,7 @@ def diversity(
     pairs: int = 500,
     seed: int = 0,
 ) -> float:
-    """Mean of `per_class`: each class counts the same, however many pictures it has.
+    """Averages `per_class`: each class counts the same, however many pictures it has.
 
     Raises `ValueError` where no class has two pictures.
     """
@@ -42,7 +42,7 @@ def per_class(
     seed: int = 0,
     batch_size: int = 64,
 ) -> dict[int, float]:
-    """Mean distance between different members, for each label that has two members or more.
+    """Averages the distances between different members, for each label that has two or more.
 
     `samples` `[n, ...]` are what `distance` compares, batch by batch: features `[n, d]`, or pictures with
     `metrics.perceptual_distance`. `labels` int `[n]`, 0 or more; None where there are no classes. All pairs are
@@ -68,7 +68,7 @@ def per_class(
 
 
 def _pairs(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Different pairs of 0..n-1: int64 `[2, num]`."""
+    """Draws different pairs of 0..n-1: int64 `[2, num]`."""
     if n * (n - 1) // 2 <= most:
         return np.stack(np.triu_indices(n, 1))
     # The j-th pair (a, b), a < b, of the list (0, 1), (0, 2), (1, 2), (0, 3), ...: j = b (b - 1) / 2 + a.

@@ -20,7 +20,7 @@ PIXELS = 16
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """Images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, dimensions]`.
+    """A function of images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, dimensions]`.
 
     `unit`: features are about of size 1, as KID's kernel wants them; others are to be scaled (`scale_of`).
     `smallest`: side in px that it can see; `ValueError` for smaller pictures.
@@ -46,7 +46,7 @@ class FeatureSpace:
 
 
 def vgg16(weights: str | Path | None = None) -> FeatureSpace:
-    """VGG16's last convolution (Simonyan & Zisserman 2014, arXiv:1409.1556), averaged over the picture.
+    """Loads VGG16 (Simonyan & Zisserman 2014, arXiv:1409.1556), its last convolution averaged over the picture.
 
     block5_conv3 after its ReLU: 512 numbers, none negative, that say what is there, not where. Pictures are seen at
     their own size, and sizes do not compare. `weights` as `models.networks.vgg.encoder` takes it.
@@ -63,7 +63,7 @@ def vgg16(weights: str | Path | None = None) -> FeatureSpace:
 
 
 def inception(weights: str | Path | None = None) -> FeatureSpace:
-    """InceptionV3's last average pooling (Szegedy et al. 2015, arXiv:1512.00567), by `keras.applications`.
+    """Loads InceptionV3's last average pooling (Szegedy et al. 2015, arXiv:1512.00567), by `keras.applications`.
 
     2,048 numbers of pictures enlarged or reduced to 299 px. The network of published FIDs is TensorFlow's of 2015,
     whose weights and padding differ: values are near, not equal. `weights`: a file of
@@ -99,7 +99,7 @@ def inception(weights: str | Path | None = None) -> FeatureSpace:
 
 
 def pixels() -> FeatureSpace:
-    """The picture itself, averaged to 16 x 16 pixels: 768 numbers that tell copies from others, little else."""
+    """Averages the picture itself to 16 x 16 pixels: 768 numbers that tell copies from others, little else."""
     import tensorflow as tf
 
     def extract(images):
@@ -109,7 +109,7 @@ def pixels() -> FeatureSpace:
 
 
 def scale_of(reference: np.ndarray) -> float:
-    """What to multiply features by so that all of a `reference`'s, `[n, d]`, have a standard deviation of 1.
+    """Computes the factor that gives all features of a `reference`, `[n, d]`, a standard deviation of 1.
 
     KID's kernel, `(x.y / d + 1)^3`, is made for features of about unit size, as Inception's are; VGG's are some ten
     times as large, where the cube drowns all but the few most excited pictures. The reference is the reals: fit it
@@ -119,7 +119,7 @@ def scale_of(reference: np.ndarray) -> float:
 
 
 def in_float32(load: Callable) -> Callable:
-    """What `load` makes while the policy is float32: distances are not for rounded activations."""
+    """Returns what `load` makes while the policy is float32: distances are not for rounded activations."""
     import keras
 
     policy = keras.config.dtype_policy()

@@ -39,7 +39,7 @@ class Moments:
 
     @property
     def covariance(self) -> np.ndarray:
-        """Unbiased, as `np.cov` gives it. Raises `ValueError` for fewer than two rows."""
+        """Computes the covariance, unbiased, as `np.cov` does. Raises `ValueError` for fewer than two rows."""
         if self.n < 2:
             raise ValueError(f"A covariance needs 2 rows or more, not {self.n}.")
         return self.scatter / (self.n - 1)
@@ -53,7 +53,7 @@ class Moments:
 
 
 def fid(a: Moments, b: Moments) -> float:
-    """Fréchet distance of the moments of two sets: 0 where they agree, the same both ways, never negative.
+    """Computes the Fréchet distance of two sets' moments: 0 where they agree, the same both ways, never negative.
 
     Biased: two samples of one distribution are above 0, and the more so the fewer they are (`warning`). Compare
     only values from the same number of pictures and the same network. Raises `ValueError` for sets of fewer than
@@ -65,7 +65,7 @@ def fid(a: Moments, b: Moments) -> float:
 
 
 def frechet(mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray) -> float:
-    """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2)`: squared Wasserstein-2 distance of normal distributions.
+    """Computes `|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^1/2)`, squared Wasserstein-2 of normal distributions.
 
     Covariances may be singular.
     """
@@ -78,7 +78,7 @@ def frechet(mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, co
 
 
 def warning(n: int, d: int) -> str | None:
-    """What is wrong with a FID of `n` pictures (the smaller set) on `d` features, or None."""
+    """Says what is wrong with a FID of `n` pictures (the smaller set) on `d` features, or None."""
     if n <= d:
         return (
             f"FID of {n} pictures on {d} features is biased: their covariance is singular, as it takes {d + 1} "
@@ -93,7 +93,7 @@ def warning(n: int, d: int) -> str | None:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """`[d, rank]`, whose product with its transpose is the covariance."""
+    """Computes `[d, rank]`, whose product with its transpose is the covariance."""
     values, vectors = np.linalg.eigh(covariance)
     some = values > values[-1] * len(values) * np.finfo(np.float64).eps  # the others are 0 but for rounding
     return vectors[:, some] * np.sqrt(values[some])

@@ -15,7 +15,7 @@ from core.images import STILL
 
 
 class Flicker(NamedTuple):
-    """Mean absolute change in still places, in levels of 255, and how much of the film these are, 0 to 1."""
+    """Mean absolute changes in still places, in levels of 255, and how much of the film these are, 0 to 1."""
 
     output: float
     input: float  # the film's own: noise that a painter may not be blamed for
@@ -23,7 +23,7 @@ class Flicker(NamedTuple):
 
 
 def flicker(inputs: Iterable[np.ndarray], outputs: Iterable[np.ndarray], threshold: float = STILL) -> Flicker:
-    """Of a film's frames and what was painted of them, `[height, width, channels]`, uint8 or float in [-1, 1].
+    """Measures flicker of frames and their paintings, `[height, width, channels]`, uint8 or float in [-1, 1].
 
     A place is still between two frames where no channel of the input changes by `threshold` levels or more. Holds
     two frames of each, whatever comes. NaN for both means where nothing is still. Raises `ValueError` for fewer
@@ -48,7 +48,7 @@ def flicker(inputs: Iterable[np.ndarray], outputs: Iterable[np.ndarray], thresho
 
 
 def _levels(inputs: Iterable[np.ndarray], outputs: Iterable[np.ndarray]):
-    """Frames side by side, as float32 in levels; copies, as a reader may use one buffer for all its frames."""
+    """Yields frames side by side, float32 in levels; copies, as a reader may use one buffer for all its frames."""
     for frame, painted in itertools.zip_longest(inputs, outputs):
         if frame is None or painted is None:
             raise ValueError("They have different numbers of frames.")

@@ -14,7 +14,7 @@ ROWS = 2048  # of a kernel matrix at a time: [2048, 10000] is 160 MB
 
 
 def kid(features_a: np.ndarray, features_b: np.ndarray) -> float:
-    """Unbiased squared MMD of features `[n, d]` and `[m, d]`, in float64.
+    """Computes the unbiased squared MMD of features `[n, d]` and `[m, d]`, in float64.
 
     Raises `ValueError` for fewer than two rows, for NaN and infinity, and where the dimensions differ.
     """
@@ -25,7 +25,7 @@ def kid(features_a: np.ndarray, features_b: np.ndarray) -> float:
 def kid_with_error(
     features_a: np.ndarray, features_b: np.ndarray, subset_size: int = 1000, num: int = 100, seed: int = 0
 ) -> tuple[float, float]:
-    """`kid` and its standard error, from `num` random subsets of `subset_size` rows of each set.
+    """Computes `kid` and its standard error, from `num` random subsets of `subset_size` rows of each set.
 
     The mean over all possible subsets is the estimate from all rows, so that is what is returned. The spread of
     the subsets is scaled by `sqrt(s / (n - s))`, n being the rows of the smaller set (the delete-d jackknife, Shao
@@ -59,7 +59,7 @@ def _checked(features_a: np.ndarray, features_b: np.ndarray) -> tuple[np.ndarray
 
 
 def _estimates(a: np.ndarray, b: np.ndarray, members_a: np.ndarray, members_b: np.ndarray) -> np.ndarray:
-    """`[subsets]`: the estimate from the rows of `a`, `b` that `members_a`, `members_b` `[subsets, n]` mark by 1.
+    """Computes estimates `[subsets]` from the rows of `a`, `b` that `members_a`, `members_b` `[subsets, n]` mark.
 
     All subsets share one pass over the kernel matrices.
     """
@@ -71,7 +71,7 @@ def _estimates(a: np.ndarray, b: np.ndarray, members_a: np.ndarray, members_b: n
 
 
 def _sums(a: np.ndarray, b: np.ndarray, members_a: np.ndarray, members_b: np.ndarray) -> np.ndarray:
-    """`[subsets]`: sums of the kernel over all pairs of members."""
+    """Sums the kernel over all pairs of members: `[subsets]`."""
     total = np.zeros(len(members_a))
     for i in range(0, len(a), ROWS):
         rows = slice(i, i + ROWS)

@@ -6,7 +6,7 @@ from metrics.psnr import compared
 
 
 def l1(images: np.ndarray, references: np.ndarray, data_range: float | None = None, border: int = 0) -> np.ndarray:
-    """Mean absolute difference of each picture, on the scale where pixels are in [-1, 1]: float64 `[n]`, 0 to 2.
+    """Averages each picture's absolute differences, on the scale of pixels in [-1, 1]: float64 `[n]`, 0 to 2.
 
     Arguments and errors as those of `metrics.psnr.psnr`.
     """

@@ -1,4 +1,4 @@
-"""How far apart the pictures of a set are, beside real ones: what copies and collapse cannot hide."""
+"""Nearest-neighbour distance ratio, a measure of ours: how far apart a set's pictures are, beside real ones."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ ROWS = 1024
 
 
 def neighbor_distance_ratio(features: np.ndarray, reference: np.ndarray) -> float:
-    """Mean distance from each sample to its nearest other sample, divided by the same of the reference.
+    """Divides the mean distance from each sample to its nearest other one by the same of the reference.
 
     Both float `[n, d]` with the same n, as neighbours come nearer in larger sets. 0 where every sample has a copy,
     near 0 for a generator that makes few pictures over and over, about 1 for other real ones. Above 1: more
@@ -24,5 +24,5 @@ def neighbor_distance_ratio(features: np.ndarray, reference: np.ndarray) -> floa
 
 
 def nearest_distance(features: np.ndarray) -> np.ndarray:
-    """Euclidean distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
+    """Computes the distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
     return neighbors.kth_distance(features, 1, ROWS)

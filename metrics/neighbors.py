@@ -1,4 +1,4 @@
-"""Who is near whom in two sets of features: exact distances in float64, some rows at a time.
+"""Nearest neighbours in two sets of features: exact distances in float64, some rows at a time.
 
 `|x|^2 + |y|^2 - 2 x.y` is fast, but has lost digits: copies are not at 0 by it, and a point on the edge of a ball
 falls in or out by chance. So it only decides where it must be right, and where it may be wrong the differences are
@@ -16,7 +16,7 @@ LOOK = 256  # others beyond k that a row is compared with anew
 
 
 def kth_distance(features: np.ndarray, k: int, rows: int = ROWS) -> np.ndarray:
-    """Euclidean distance from each row of `[n, d]` to its k-th nearest other: float64 `[n]`, exactly 0 for copies.
+    """Computes distances of the rows of `[n, d]` to their k-th nearest: float64 `[n]`, exactly 0 for copies.
 
     Where more than `LOOK` others are as near as the k-th by all that rounding lets tell, as in a set that has
     collapsed, only so many of them are looked at: 0 if all are copies, and else right to about 1e-6 of the set's
@@ -44,7 +44,7 @@ def kth_distance(features: np.ndarray, k: int, rows: int = ROWS) -> np.ndarray:
 def within(
     points: np.ndarray, centres: np.ndarray, radii: np.ndarray, closed: bool = True, rows: int = ROWS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many balls each point lies in, and how many points lie in each ball: int64 `[n]` and `[m]`.
+    """Counts the balls that each point lies in, and the points that lie in each ball: int64 `[n]` and `[m]`.
 
     Of points `[n, d]` and balls around `centres` `[m, d]` with `radii` `[m]`; those on the edge lie in it if
     `closed`. Radii from `kth_distance` have the neighbour exactly on the edge.
@@ -73,7 +73,7 @@ def _checked(features: np.ndarray) -> np.ndarray:
 
 
 def _blocks(x: np.ndarray, y: np.ndarray, rows: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """Rows of x, their squared distances to all of y `[rows, m]`, and by how much these may be off `[rows]`."""
+    """Yields rows of x, their squared distances to all of y `[rows, m]`, and how far these may be off `[rows]`."""
     middle = y.mean(axis=0)  # the nearer 0 all lie, the less is lost
     x, y = x - middle, y - middle
     squares_x, squares_y = (np.einsum("ij,ij->i", values, values) for values in (x, y))
@@ -89,7 +89,7 @@ def _blocks(x: np.ndarray, y: np.ndarray, rows: int) -> Iterator[tuple[slice, np
 
 
 def _distances(x: np.ndarray, i: np.ndarray, y: np.ndarray, j: np.ndarray) -> np.ndarray:
-    """Of the pairs x[i], y[j]; the same to the last bit if x and y change places."""
+    """Computes the distances of x[i], y[j]; the same to the last bit if x and y change places."""
     result = np.empty(len(i))
     step = max(1, PAIRS // x.shape[1])
     for start in range(0, len(i), step):

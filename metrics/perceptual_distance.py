@@ -25,7 +25,7 @@ def perceptual_distance(
     heads: Mapping[str, np.ndarray] | None = None,
     batch_size: int = 8,
 ) -> np.ndarray:
-    """Distances of pictures in [-1, 1], `[n, height, width, 3]` each, 16 px or larger: float64 `[n]`, 0 for copies.
+    """Compares pictures in [-1, 1], `[n, height, width, 3]` each, 16 px or larger: float64 `[n]`, 0 for copies.
 
     `encoder` is `models.networks.vgg.encoder(LAYERS)`, in float32; `heads` are weights `[channels]` by layer, all 1
     if None. Raises `ValueError` for pictures of two shapes, and for layers or weights that are missing.
@@ -49,7 +49,7 @@ def perceptual_distance(
 def on_vgg16(
     weights: str | Path | None = None, heads: str | Path | None = None
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """`perceptual_distance` of uint8 pictures, `[n, height, width, 1 or 3]` each, on ImageNet's VGG16.
+    """Compares uint8 pictures, `[n, height, width, 1 or 3]` each, by `perceptual_distance` on ImageNet's VGG16.
 
     `weights` as `models.networks.vgg.encoder` takes it, `heads` a file as `load_heads` does.
     """
@@ -68,7 +68,7 @@ def on_vgg16(
 
 
 def load_heads(path: str | Path) -> dict[str, np.ndarray]:
-    """From an `.npz` with an array `[channels]`, none negative, for each of `LAYERS`; `ValueError` for another.
+    """Loads an `.npz` with an array `[channels]`, none negative, for each of `LAYERS`; `ValueError` for another.
 
     The published ones, `lpips/weights/v0.1/vgg.pth` of the authors' package, are `lin0.model.1.weight`
     `[1, channels, 1, 1]` to `lin4…`, in this order.
@@ -89,7 +89,7 @@ def _weights(heads: Mapping[str, np.ndarray] | None, name: str, channels: int) -
 
 
 def _layer(pairs, weights: np.ndarray):
-    """`[n]` of activations `[2 n, height, width, channels]`, first and second pictures."""
+    """Compares activations `[2 n, height, width, channels]` of first and second pictures: `[n]`."""
     x = ops.cast(pairs, "float32")
     x = x / (ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True)) + 1e-10)
     a, b = ops.split(x, 2)

@@ -11,7 +11,7 @@ from metrics import neighbors
 
 
 def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """Share of `features` `[n, d]` in the reference's region, and of the reference `[m, d]` in theirs: 0 to 1 each.
+    """Computes shares of `features` `[n, d]` in the reference's region, and of the reference `[m, d]` in theirs.
 
     Precision falls where pictures look like no real one, recall where they lack some of the reals' kinds. Both
     depend on the number of pictures: compare equal ones, n = m as in the paper (50,000), as `evaluation.sets` asks

@@ -16,7 +16,7 @@ OFFSET, WEIGHTS = 16.0, tuple(219 * weight for weight in LUMINANCE)
 def psnr(
     images: np.ndarray, references: np.ndarray, data_range: float | None = None, border: int = 0
 ) -> np.ndarray:
-    """`10 log10(range^2 / mean squared difference)` of each picture in dB: float64 `[n]`, infinite for equal ones.
+    """Computes `10 log10(range^2 / mean squared difference)` of each picture in dB, infinite for equal ones: `[n]`.
 
     Of `[n, height, width, channels]`, uint8, or float in 0..`data_range`. Raises `ValueError` as `compared` does.
     """
@@ -27,7 +27,7 @@ def psnr(
 
 
 def psnr_luminance(images: np.ndarray, references: np.ndarray, border: int = 0) -> np.ndarray:
-    """`psnr` of the `luminance` of RGB pictures, uint8: as papers on super-resolution give it, in float."""
+    """Computes `psnr` of the `luminance` of RGB pictures, uint8, as papers on super-resolution do, in float."""
     pairs = (
         (luminance(x / 255.0, 1.0), luminance(y / 255.0, 1.0)) for x, y in zip(images, references, strict=True)
     )
@@ -35,7 +35,7 @@ def psnr_luminance(images: np.ndarray, references: np.ndarray, border: int = 0) 
 
 
 def luminance(images: np.ndarray, data_range: float | None = None) -> np.ndarray:
-    """Y of BT.601 of RGB `[..., 3]` as MATLAB's `rgb2ycbcr` gives it: `[..., 1]`, 16/255 to 235/255 of the range.
+    """Computes BT.601's Y of RGB `[..., 3]` as MATLAB's `rgb2ycbcr`: `[..., 1]`, 16/255 to 235/255 of the range.
 
     uint8 stays uint8, rounded; float in 0..`data_range` becomes float64 in the same range, and is not rounded,
     which moves a PSNR by hundredths of a dB. Papers take 255 for Y's range all the same.
@@ -51,7 +51,7 @@ def luminance(images: np.ndarray, data_range: float | None = None) -> np.ndarray
 def compared(
     images: np.ndarray, references: np.ndarray, data_range: float | None, border: int
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Both without `border` pixels at each side, and the range: 255 for uint8.
+    """Cuts `border` pixels off each side of both; returns them and the range: 255 for uint8.
 
     Raises `ValueError` for other shapes than two equal `[n, height, width, channels]`, for two types of pixels,
     pictures that have nothing but border, and floats outside 0..`data_range`.

@@ -18,14 +18,14 @@ _TAPS = np.array([1, 4, 6, 4, 1], np.float32) / 16  # the binomial filter of Bur
 def sliced_wasserstein(
     images_a: np.ndarray, images_b: np.ndarray, patches: int = 64, projections: int = 128, seed: int = 0
 ) -> float:
-    """Mean over the levels of `per_level`: the smaller, the more alike; above 0 for two samples of one kind."""
+    """Averages the levels of `per_level`: the smaller, the more alike; above 0 for two samples of one kind."""
     return float(np.mean(list(per_level(images_a, images_b, patches, projections, seed).values())))
 
 
 def per_level(
     images_a: np.ndarray, images_b: np.ndarray, patches: int = 64, projections: int = 128, seed: int = 0
 ) -> dict[int, float]:
-    """Distance x 1000 for each level, by its size in pixels, finest first: {64: ..., 32: ..., 16: ...}.
+    """Computes the distance x 1000 of each level, by its size in pixels, finest first: {64: ..., 32: ..., 16: ...}.
 
     Of two sets of images of the same shape, float or uint8 `[n, height, width, 1 or 3]`, 16 px or larger, in any
     range. `patches` are cut from each image and level at random places, the same however images are ordered; the
@@ -53,7 +53,7 @@ def per_level(
 
 
 def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
-    """Images `[n, height, width, channels]` as bands of detail, finest first, and the rest, of 16 to 31 px, last.
+    """Splits images `[n, height, width, channels]` into bands of detail, finest first, and the rest of 16 to 31 px.
 
     Each band is what the next coarser picture, enlarged, lacks: added up, they are the images again.
     """
@@ -65,7 +65,7 @@ def laplacian_pyramid(images: np.ndarray) -> list[np.ndarray]:
 
 
 def _descriptors(images: np.ndarray, patches: int, rng: np.random.Generator) -> dict[int, np.ndarray]:
-    """Float32 `[n * patches, 7, 7, channels]` of each level, by its size; some images at a time."""
+    """Cuts patches out of each level, some images at a time: float32 `[n * patches, 7, 7, channels]` by size."""
     found: dict[int, list[np.ndarray]] = {}
     window = np.arange(PATCH)
     order = canonical(images)
@@ -81,7 +81,7 @@ def _descriptors(images: np.ndarray, patches: int, rng: np.random.Generator) -> 
 
 
 def _normalized(descriptors: np.ndarray) -> np.ndarray:
-    """Mean 0 and standard deviation 1 a channel, patches as rows: `[num, 7 * 7 * channels]`."""
+    """Normalises each channel to mean 0 and deviation 1, patches as rows: `[num, 7 * 7 * channels]`."""
     mean = descriptors.mean(axis=(0, 1, 2), dtype=np.float64)
     deviation = descriptors.std(axis=(0, 1, 2), dtype=np.float64)
     descriptors = (descriptors - mean.astype(np.float32)) / np.maximum(deviation, 1e-8).astype(np.float32)
@@ -93,7 +93,7 @@ def _halved(images: np.ndarray) -> np.ndarray:
 
 
 def _doubled(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros between the pixels, smoothed; cut to `shape`, as an odd size was rounded up when halved."""
+    """Doubles the size: zeros between pixels, smoothed, cut to `shape` as odd sizes were rounded up when halved."""
     for axis in (1, 2):
         wide = np.zeros([2 * size if i == axis else size for i, size in enumerate(images.shape)], np.float32)
         wide[(slice(None),) * axis + (slice(None, None, 2),)] = 2 * images
@@ -102,7 +102,7 @@ def _doubled(images: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _smooth(images: np.ndarray, axis: int) -> np.ndarray:
-    """The binomial filter along one axis, mirrored at the border."""
+    """Applies the binomial filter along one axis, mirrored at the border."""
     padded = np.pad(images, [(2, 2) if i == axis else (0, 0) for i in range(4)], mode="reflect")
     size = images.shape[axis]
     before = (slice(None),) * axis

@@ -20,7 +20,7 @@ _WINDOW = _GAUSSIAN / _GAUSSIAN.sum()
 def ssim(
     images: np.ndarray, references: np.ndarray, data_range: float | None = None, border: int = 0
 ) -> np.ndarray:
-    """SSIM of each picture: float64 `[n]`, at most 1; below 0 where one is like the other's negative.
+    """Computes SSIM of each picture: float64 `[n]`, at most 1; below 0 where one is like the other's negative.
 
     Of `[n, height, width, channels]`, uint8, or float in 0..`data_range`, less `border` pixels at each side. At the
     pictures' own size: the authors' programme first shrinks those of 384 px or more. Raises `ValueError` as
@@ -33,7 +33,7 @@ def ssim(
 def ms_ssim(
     images: np.ndarray, references: np.ndarray, data_range: float | None = None, border: int = 0
 ) -> np.ndarray:
-    """MS-SSIM of each picture: float64 `[n]`, 0 to 1; the product over five scales, each half the one before.
+    """Computes MS-SSIM of each picture: float64 `[n]`, 0 to 1; a product over five scales, halved one by one.
 
     Contrast and structure count at every scale, luminance at the coarsest. Where structure is negative a power of
     it does not exist; it is taken for 0. Raises `ValueError` as `ssim` does, here for pictures below 161 px.
@@ -59,7 +59,7 @@ def _pictures(images: np.ndarray, references: np.ndarray, data_range: float | No
 
 
 def _means(x: np.ndarray, y: np.ndarray, data_range: float) -> tuple[np.ndarray, np.ndarray]:
-    """SSIM, and its part without luminance, of two pictures `[height, width, channels]`: means over places."""
+    """Averages SSIM, and its part without luminance, of two pictures `[height, width, channels]` over places."""
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     mean_x, mean_y = _windowed(x), _windowed(y)
     covariance = _windowed(x * y) - mean_x * mean_y
@@ -70,13 +70,13 @@ def _means(x: np.ndarray, y: np.ndarray, data_range: float) -> tuple[np.ndarray,
 
 
 def _windowed(x: np.ndarray) -> np.ndarray:
-    """Gaussian means at the places whose window lies inside."""
+    """Computes Gaussian means at the places whose window lies inside."""
     for axis in (0, 1):
         x = ndimage.correlate1d(x, _WINDOW, axis=axis)
     return x[RADIUS:-RADIUS, RADIUS:-RADIUS]
 
 
 def _halved(x: np.ndarray) -> np.ndarray:
-    """Means of 2x2 pixels; the last row and column of an odd size count twice."""
+    """Averages 2x2 pixels; the last row and column of an odd size count twice."""
     x = np.pad(x, [(0, size % 2) for size in x.shape[:2]] + [(0, 0)], mode="edge")
     return (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) / 4

@@ -15,7 +15,7 @@ _XYZ = np.array(
 
 
 def content_distance(features: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Mean squared difference of the activations of each picture and its content: float64 `[n]`."""
+    """Averages squared differences of the activations of each picture and its content: float64 `[n]`."""
     if np.shape(features) != np.shape(target):
         raise ValueError(f"Activations are of two shapes: {np.shape(features)} and {np.shape(target)}.")
     pairs = zip(features, target, strict=True)
@@ -23,7 +23,7 @@ def content_distance(features: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def gram_distance(features: np.ndarray, style: np.ndarray) -> np.ndarray:
-    """Mean squared difference of the Gram matrices of each picture and its style: float64 `[n]`.
+    """Averages squared differences of the Gram matrices of each picture and its style: float64 `[n]`.
 
     Scaled as `losses.perceptual.gram_matrix`. `style` is `[n or 1, height', width', channels]`: sizes may differ.
     """
@@ -34,7 +34,7 @@ def gram_distance(features: np.ndarray, style: np.ndarray) -> np.ndarray:
 
 
 def artfid(content: float, fid: float) -> float:
-    """`(1 + content) (1 + fid)`, 1 at best (ArtFID, Wright & Ommer 2022, arXiv:2207.12280).
+    """Computes `(1 + content) (1 + fid)`, 1 at best (ArtFID, Wright & Ommer 2022, arXiv:2207.12280).
 
     `content` is the mean perceptual distance of stylized pictures to their contents, `fid` that of stylized
     pictures to styles. The published numbers take LPIPS, and an Inception network trained on paintings: with other
@@ -46,7 +46,7 @@ def artfid(content: float, fid: float) -> float:
 
 
 def lab(images: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* under D65: float64 `[..., 3]`, L from 0 to 100. A distance of 1 is about what an eye can tell."""
+    """Computes CIE L*a*b* under D65: float64 `[..., 3]`, L from 0 to 100. An eye can just tell a distance of 1."""
     images = np.asarray(images)
     if images.shape[-1:] != (3,):
         raise ValueError(f"Colours are [..., 3], not {images.shape}.")
@@ -60,7 +60,7 @@ def lab(images: np.ndarray) -> np.ndarray:
 
 
 def color_moments(image: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """How far two pictures' colours are apart in Lab: by their mean, and by their covariance.
+    """Computes how far two pictures' colours are apart in Lab: by their mean, and by their covariance.
 
     Both in Lab's unit: Euclidean distance of the means, and Wasserstein-2 distance of the normal distributions of
     the two covariances around one mean.
