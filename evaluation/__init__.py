@@ -1,1 +1,1 @@
-"""What `evaluate.py` measures and how it is reported; the measures themselves are in `metrics/`."""
+"""Evaluation: what `evaluate.py` and `explore.py` do. The measures themselves are in `metrics/`."""

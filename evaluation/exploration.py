@@ -1,4 +1,4 @@
-"""What a generator has learned: directions in its latents, nearness to the training pictures, balance."""
+"""Looks inside a generator: directions in its latents, nearness to the training pictures, balance."""
 
 from functools import cached_property
 
@@ -41,15 +41,15 @@ class Inside:
         self.provenance = provenance(self.path, config.seed)
 
     def sefa(self) -> tuple[np.ndarray, dict]:
-        """A strip for each direction, through one latent, labelled."""
+        """Draws a strip for each direction, through one latent, labelled."""
         return self._strips(directions.sefa), {}
 
     def ganspace(self) -> tuple[np.ndarray, dict]:
-        """The same for GANSpace's directions."""
+        """Draws the same for GANSpace's directions."""
         return self._strips(directions.ganspace), {}
 
     def nearest(self) -> tuple[np.ndarray, dict]:
-        """Each sample, then the training pictures nearest to it; and how many samples look like copies.
+        """Shows each sample, then the training pictures nearest to it; counts the samples that look like copies.
 
         A copy is much nearer to one training picture than to any other: at less than half the distance of the next.
         (Near to some picture is no proof: a blurred grey is near to many.)
@@ -81,7 +81,7 @@ class Inside:
         return _titled(sheet, title), numbers | {"features": space.name}
 
     def balance(self) -> tuple[None, dict]:
-        """Colours, and classes if there is a classifier, of generated and of training pictures."""
+        """Compares colours, and classes if there is a classifier, of generated and of training pictures."""
         config, dataset = self.config, self.dataset
         num = min(config.pictures, len(dataset))
         chosen = np.random.default_rng(config.seed).permutation(len(dataset))[:num]
@@ -118,7 +118,7 @@ class Inside:
 
     @cached_property
     def dataset(self) -> ImageDataset:
-        """The training pictures."""
+        """Returns the training pictures."""
         size = self.generator.output_shape[1]
         if self.config.image_size not in (None, size):
             raise GessoError(f"image_size={self.config.image_size}, but the generator makes pictures of {size} px.")
@@ -153,7 +153,7 @@ class Inside:
 
 
 def _titled(sheet: np.ndarray, text: str) -> np.ndarray:
-    """A line of text above a picture."""
+    """Writes a line of text above a picture."""
     line = Image.new("RGB", (sheet.shape[1], LINE), "white")
     ImageDraw.Draw(line).text((2, 1), text, fill="black")
     return np.concatenate([np.asarray(line)[..., : sheet.shape[2]], sheet])

@@ -1,4 +1,4 @@
-"""A generator, or a folder of pictures, as a set beside the pictures of a data set."""
+"""Evaluation of a generator, or a folder of pictures, as a set beside the pictures of a data set."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ LARGEST = 256  # px, at which the pictures of a folder are compared if nothing e
 
 
 class Subject(NamedTuple):
-    """What is evaluated: square pictures of `size` px, `available` of them (None: any number).
+    """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
 
     `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
     says how they came to their size, and in which numbers they are.
@@ -39,7 +39,7 @@ class Subject(NamedTuple):
 
 
 def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[dict, dict]:
-    """Rows of numbers by name, and what they depend on.
+    """Measures rows of numbers by name; returns them, and what they depend on.
 
     As many pictures are taken of either: `num`, or what the smaller set has. Without `images=`, half of a data set
     that is not twice `num` is left for the row of other real pictures: what a
@@ -103,7 +103,7 @@ def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tu
 
 
 def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.SetStatistics:
-    """`sets.gather_statistics`. Raises `GessoError` for pictures that the networks it looks through do not take."""
+    """Calls `sets.gather_statistics`. Raises `GessoError` for pictures that the networks there do not take."""
     try:
         return sets.gather_statistics(
             ((images, labels if labelled else None) for images, labels in batches), kinds, **options
@@ -137,7 +137,7 @@ def _folder(config: DictConfig) -> Subject:
 
 
 def _side(folder: str) -> int:
-    """The shorter side of the first picture in a folder, in px, at most `LARGEST`."""
+    """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
     root, files = image_folder.listed(folder, "images")
     try:
         with Image.open(root / files[0].path) as image:

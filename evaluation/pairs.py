@@ -1,4 +1,4 @@
-"""Pictures beside what they should have been: of a translator on a data set of pairs, or in two folders."""
+"""Evaluation of pictures beside what they should have been: of a translator on pairs, or in two folders."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -59,7 +59,7 @@ class Means:
 
 
 def translated(network, task: str | None) -> Make:
-    """What `stylize.py` makes of sources."""
+    """Translates sources as `stylize.py` does."""
     run = tf.function(lambda x: network(x, training=False), reduce_retracing=True, autograph=False)
 
     def make(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def translated(network, task: str | None) -> Make:
 
 
 def baselines(task: str | None, same_size: bool, tint: np.ndarray | None = None) -> dict[str, Make]:
-    """What needs no training, by name: what a translator is to beat.
+    """Lists by name what needs no training, and what a translator is to beat.
 
     `same_size`: sources have the shape of targets; `tint`: the mean colour of all targets, float32 `[3]`.
     """
@@ -103,7 +103,7 @@ def _each(change: Callable[..., np.ndarray], images: np.ndarray, *options) -> np
 
 
 def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
-    """Files of the same name but for the suffix, in two folders. Raises `GessoError` if there are none."""
+    """Finds files of one name but for the suffix in two folders. Raises `GessoError` if there are none."""
     named = ([PictureFile(path.name, 0, 0) for path in picture.find(folder)] for folder in (images, truths))
     pairs, alone, _ = match(*named)
     if not pairs:
@@ -117,7 +117,7 @@ def of_folders(images: Path, truths: Path) -> list[tuple[Path, Path]]:
 
 
 def read_pairs(files: Iterable[tuple[Path, Path]]) -> Iterator[Pair]:
-    """The pictures of pairs of files, at their own size. Raises `GessoError` if the two differ in size."""
+    """Reads the pictures of pairs of files, at their own size. Raises `GessoError` if the two differ in size."""
     for one, other in files:
         image, truth = picture.read(one).pixels, picture.read(other).pixels
         if image.shape != truth.shape:
@@ -127,18 +127,18 @@ def read_pairs(files: Iterable[tuple[Path, Path]]) -> Iterator[Pair]:
 
 
 def blurred(image: np.ndarray) -> np.ndarray:
-    """Through a Gaussian of `BLUR` px."""
+    """Blurs by a Gaussian of `BLUR` px."""
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(BLUR))).reshape(image.shape)
 
 
 def mean_color(image: np.ndarray) -> np.ndarray:
-    """All of its mean colour."""
+    """Fills a picture with its mean colour."""
     return np.broadcast_to(np.rint(image.mean(axis=(0, 1), keepdims=True)).astype(np.uint8), image.shape)
 
 
 def filled(image: np.ndarray, holes: np.ndarray) -> np.ndarray:
-    """Smooth where `holes` are 1: there the colour of the nearest pixel seen, blurred with what is around."""
+    """Fills places where `holes` are 1 with the colour of the nearest pixel seen, blurred with what is around."""
     seen = (holes < 0.5)[..., None]
     if not seen.any():
         return np.full_like(image, 128)
@@ -150,12 +150,12 @@ def filled(image: np.ndarray, holes: np.ndarray) -> np.ndarray:
 
 
 def resize_bicubic(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Bicubic, to the height and width of `shape`."""
+    """Resizes bicubically to the height and width of `shape`."""
     return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
 
 def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict, dict]:
-    """A translator beside the truth, on a data set of pairs. Raises `GessoError` for data sets without."""
+    """Measures a translator beside the truth, on a data set of pairs. Raises `GessoError` for data sets without."""
     network, _ = trained.load(path, "translator")
     dataset = build(config.dataset)
     spec = dataset.spec
@@ -198,7 +198,7 @@ def translations(config: DictConfig, path: Path, metrics: Metrics) -> tuple[dict
 
 
 def _held_out(config: DictConfig, path: Path) -> bool | None:
-    """Whether the data set is another one than the network in `path` was trained on; None if nobody knows."""
+    """Says whether the data set is another one than that of the network in `path`; None if nobody knows."""
     run = Run.of(path)
     if run is None:
         return None
@@ -214,7 +214,7 @@ def _held_out(config: DictConfig, path: Path) -> bool | None:
 
 
 def folders(config: DictConfig, metrics: Metrics) -> tuple[dict, dict]:
-    """Two folders, picture by picture, at their own sizes."""
+    """Measures two folders, picture by picture, at their own sizes."""
     files = of_folders(Path(config.images), Path(config.truth))[: config.num]
     found = Means(metrics).add(read_pairs(files))
     return {str(config.images): found.values}, {"truth": str(config.truth), "num": found.n, "resizer": "none"}

@@ -1,4 +1,4 @@
-"""A table on the terminal, and `evaluation.json`."""
+"""Reports: a table on the terminal, and `evaluation.json`."""
 
 import json
 import math
@@ -11,7 +11,7 @@ Row = Mapping[str, float]
 
 
 def table(rows: Mapping[str, Row]) -> str:
-    """A line for each row, a column for each number that occurs in one."""
+    """Makes a table: a line for each row, a column for each number that occurs in one."""
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     lines = [["", *columns]]
     lines += [
@@ -28,17 +28,17 @@ def table(rows: Mapping[str, Row]) -> str:
 
 
 def number(value: float) -> str:
-    """Four digits that count."""
+    """Writes a number with four digits that count."""
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def described(settings: Mapping[str, object]) -> str:
-    """What the numbers depend on, in a line."""
+    """Says in a line what the numbers depend on."""
     return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
 
 
 def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object]) -> Path:
-    """`evaluation.json`: the first row's numbers, the other rows, and what they all depend on."""
+    """Writes `evaluation.json`: the first row's numbers, the other rows, and what they all depend on."""
     (_, values), *others = rows.items()
     content = {
         **_finite(values),
@@ -52,5 +52,5 @@ def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object])
 
 
 def _finite(row: Row) -> dict[str, float | None]:
-    """JSON knows neither infinity, which PSNR is of equal pictures, nor NaN."""
+    """Replaces what JSON does not know: infinity, which PSNR is of equal pictures, and NaN."""
     return {name: value if math.isfinite(value) else None for name, value in row.items()}

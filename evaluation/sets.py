@@ -25,7 +25,7 @@ VERSION = 1  # of features in the cache
 
 @dataclass
 class SetStatistics:
-    """What is left of a set of `n` pictures once it has passed by: only what some metric asked for.
+    """Statistics of a set of `n` pictures that has passed by: only those that some metric asked for.
 
     Memory grows by the features, 2 KB a picture on VGG16's 512, where a metric compares picture with picture;
     moments (FID) alone take the same for any number. `images` are kept for metrics without a feature space alone.
@@ -78,7 +78,7 @@ def gather_statistics(
 def measure(
     seen: SetStatistics, reference: SetStatistics, metrics: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, float]:
-    """The numbers of `metrics` (see `conf/metrics/`; `function` is built) by name, of a set beside a reference.
+    """Computes the numbers of `metrics` (see `conf/metrics/`; `function` is built) of a set beside a reference.
 
     The two are of one size: precision, recall, coverage and FID depend on how many pictures there are, each in its
     own way. Raises `GessoError` for others, and for a metric that does not take them, such as sets that are too
@@ -109,7 +109,7 @@ def measure(
 def dataset_batches(
     dataset: ImageDataset, chosen: np.ndarray, batch_size: int, bar: str | None = None
 ) -> Iterator[Batch]:
-    """The pictures `chosen` of a data set, a batch at a time; `bar` names a progress bar."""
+    """Yields the pictures `chosen` of a data set, a batch at a time; `bar` names a progress bar."""
     for i in _bar(range(0, len(chosen), batch_size), bar):
         pictures, labels = dataset.pictures(chosen[i : i + batch_size])
         yield to_float(pictures), labels
@@ -124,7 +124,7 @@ def generator_batches(
     bar: str | None = None,
     truncation: float | None = None,
 ) -> Iterator[Batch]:
-    """`num` pictures of a generator, of `labels` `[num]` if it takes them; latents as `generate.py` draws them."""
+    """Yields `num` pictures of a generator, of `labels` `[num]` if it takes them; latents as in `generate.py`."""
     from models import latent, trained
 
     draw = trained.drawer(generator)
@@ -143,7 +143,7 @@ def extract_features(
     cache_dir: str,
     batch_size: int,
 ) -> np.ndarray:
-    """Features `[n, d]` of the pictures `chosen` of a data set, from the cache if the same have been there.
+    """Computes features `[n, d]` of the pictures `chosen` of a data set, or takes them from the cache.
 
     Keyed by the pixels themselves, the space, and its weights file's size and time. Mapped from the disk.
     """
@@ -170,7 +170,7 @@ def extract_features(
 def summarize_features(
     features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float
 ) -> SetStatistics:
-    """As `gather_statistics`, of raw features that are there already."""
+    """Gathers statistics, as `gather_statistics`, of raw features that are there already."""
     seen = SetStatistics(n=len(features), labels=labels)
     if {"features", "labelled"} & set(kinds):
         seen.features = features * np.float32(scale)
@@ -182,7 +182,7 @@ def summarize_features(
 
 
 def choose_scale(space: FeatureSpace, reference: np.ndarray) -> float:
-    """What all features of a comparison are multiplied by: 1 where the space's own are of about unit size."""
+    """Chooses what all features of a comparison are multiplied by: 1 where the space's own are about 1."""
     return 1.0 if space.unit else scale_of(reference)
 
 

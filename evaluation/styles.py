@@ -1,4 +1,4 @@
-"""Stylized pictures beside their contents and their style: what was kept, what was taken on."""
+"""Evaluation of stylized pictures beside their contents and style: what was kept, what was taken on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -60,14 +60,14 @@ class Judge:
         }
 
     def deep(self, images: Iterable[np.ndarray]) -> Moments:
-        """Of all places of all `images` at a deep layer."""
+        """Computes the moments of all places of all `images` at a deep layer."""
         moments = Moments(512)
         for image in images:
             moments.update(self._features(image)[DEEP].reshape(-1, 512))
         return moments
 
     def artfid(self, distance: float, images: Iterable[np.ndarray]) -> float:
-        """ArtFID's form of the mean perceptual `distance`, and a Fréchet distance of places at block5_conv1.
+        """Computes ArtFID's form of a mean perceptual `distance` and a Fréchet distance of places at block5_conv1.
 
         The features are divided by the styles' standard deviation.
         """
@@ -88,7 +88,7 @@ class Judge:
 
 
 def pictures(config: DictConfig) -> tuple[dict, dict]:
-    """Stylized pictures; the untouched contents, which kept all and took nothing, stand beside them."""
+    """Measures stylized pictures; the untouched contents, which kept all and took nothing, stand beside them."""
     paths = list(config.style) if isinstance(config.style, ListConfig) else [config.style]
     files = pairs.of_folders(Path(config.images), Path(config.content))[: config.num]
 
@@ -114,7 +114,7 @@ def pictures(config: DictConfig) -> tuple[dict, dict]:
 
 
 def films(config: DictConfig) -> tuple[dict, dict]:
-    """The flicker of a stylized film, and of the film itself, both at the size of the painted one."""
+    """Measures the flicker of a stylized film, and of the film itself, both at the size of the painted one."""
     content, painted = film.open(config.content), film.open(config.images)
     height, width = painted.height, painted.width
     if not same_shape((content.height, content.width), (height, width), rounding=2):  # px: painted sides are even

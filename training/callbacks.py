@@ -1,4 +1,4 @@
-"""What happens beside the training steps: scalars, samples, checkpoints, progress, and a good end.
+"""Callbacks beside the training steps: scalars, samples, checkpoints, progress, and a good end.
 
 All count in steps, by the system's own `step` variable, whatever Keras calls an epoch.
 """
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class StepCallback(keras.callbacks.Callback):
-    """Knows the step; calls `at(step)` after every `every` of them, and after the last."""
+    """A callback that knows the step, and calls `at(step)` after every `every` of them and after the last."""
 
     def __init__(self, every: int, last: int):
         super().__init__()
@@ -41,11 +41,11 @@ class StepCallback(keras.callbacks.Callback):
             self.at(self.step)
 
     def at(self, step: int) -> None:
-        """What happens at `step`; for subclasses."""
+        """Does what is to be done at `step`; for subclasses."""
 
 
 class ScalarLogger(StepCallback):
-    """Means since the last row, to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity.
+    """Writes means since the last row to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity.
 
     Counts the pictures, too, in the system's `memory`: a resumed run may go on with batches of another size.
     """
@@ -107,7 +107,7 @@ class ScalarLogger(StepCallback):
 
 
 class Samples(StepCallback):
-    """A grid of the pictures that `draw()` makes, eight in a row, to `samples/` and TensorBoard.
+    """Writes a grid of the pictures that `draw()` makes, eight in a row, to `samples/` and TensorBoard.
 
     They are kept as `images`, for those who look at them next.
     """
@@ -179,7 +179,7 @@ class GracefulStop(StepCallback):
 
 
 class Progress(StepCallback):
-    """A bar with steps, losses, images/s and time left; without a terminal, a line in the log now and then."""
+    """Shows a bar with steps, losses, images/s, time left; without a terminal, a line in the log now and then."""
 
     def __init__(self, scalars: ScalarLogger, last: int, seconds: float = 20.0):
         super().__init__(every=1, last=last)

@@ -20,7 +20,7 @@ ROOM = 2**26  # bytes that a checkpoint may have beside twice what its variables
 
 
 def variables(model: keras.Model) -> list[keras.Variable]:
-    """The state of a trainable system: weights, averages, seeds, step, optimizers, running metrics.
+    """Returns the state of a trainable system: weights, averages, seeds, step, optimizers, running metrics.
 
     Not the learning rates: these are the configuration's, which may be changed on resume.
     """
@@ -82,7 +82,7 @@ def restore(run: Run, model: keras.Model) -> int:
 
 
 def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays, and what stands beside them. Raises `GessoError` rather than read far more than can be filled."""
+    """Reads the arrays, and what stands beside them. Raises `GessoError` where they are more than can be filled."""
     with zipfile.ZipFile(path) as archive:
         there = sum(member.file_size for member in archive.infolist())
     here = sum(math.prod(variable.shape) * 4 for variable in targets)

@@ -26,7 +26,7 @@ def check_train(config: DictConfig) -> None:
 
 
 def draws(config: DictConfig) -> bool:
-    """Whether the model makes pictures from noise, which can be compared with a data set's as a set."""
+    """Says whether the model makes pictures from noise, which can be compared with a data set's as a set."""
     return config.model.kind == "generator"
 
 

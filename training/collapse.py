@@ -15,7 +15,7 @@ PINNED = 0.99  # accuracy above which the discriminator is called the winner
 
 
 class CollapseMonitor(StepCallback):
-    """At every sample grid: its diversity to TensorBoard, and warnings to log and TensorBoard, once for each fall.
+    """Writes each sample grid's diversity to TensorBoard, and warnings to log and TensorBoard, once for each fall.
 
     What it has seen so far is kept in the system's `memory`: after a resume, a run that has collapsed is to be
     measured by its best, not by what it has become.
@@ -94,7 +94,7 @@ class CollapseMonitor(StepCallback):
 
 
 def mean_distance(rows: np.ndarray) -> float:
-    """Mean root-mean-square distance between two pictures of a row, over rows `[rows, num, h, w, channels]`.
+    """Averages root-mean-square distances between two pictures of a row, over rows `[rows, num, h, w, channels]`.
 
     0 of a single picture.
     """

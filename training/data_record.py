@@ -1,4 +1,4 @@
-"""What the data of a run is, kept beside its checkpoints, so that a resume notices what has become of it."""
+"""A record of a run's data, kept beside its checkpoints, so that a resume notices what has become of them."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def check(run: Run, dataset: Dataset, conditional: bool) -> None:
 
 
 def write(run: Run, dataset: Dataset) -> None:
-    """Keeps what the data of a run is from now on."""
+    """Writes what the data of a run is from now on."""
     with atomic(run.data) as temporary:
         text = json.dumps(record(dataset), indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")

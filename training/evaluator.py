@@ -1,4 +1,4 @@
-"""How good a model in training is: numbers by the metrics of its configuration, and the best state so far."""
+"""Evaluation of a model in training: numbers by the metrics of its configuration, and the best state so far."""
 
 import json
 import logging
@@ -114,7 +114,7 @@ class Evaluator:
 
 
 class EvaluationCallback(StepCallback):
-    """Every `every` steps and at the end: rows of numbers, points in TensorBoard, and the run's `best`.
+    """Writes rows of numbers, points in TensorBoard, and the run's `best`, every `every` steps and at the end.
 
     `best` holds the networks and the checkpoint of the step with the best objective so far, and what that is. Only
     numbers that depend on the same are compared: with another metric or other data, it begins anew.

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and where it is written.
+    """A training: what is trained, on what, and where it is written.
 
     `name` is that of the model, for pictures' provenance; `seed` is of noise and the order of pictures; without an
     `evaluator`, nothing is evaluated on the way.

@@ -1,4 +1,4 @@
-"""Restarts: some seeds give a GAN a bad start, so try a few for a short while and go on with the best."""
+"""Restarts: some seeds give a GAN a bad start, so a few are tried for a short while, and the best goes on."""
 
 import json
 import logging

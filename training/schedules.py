@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="gesso")
 class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
-    """`initial` for a share `constant` of the steps, then straight down to 0 at `last_step` (arXiv:1703.10593).
+    """Stays at `initial` for a share `constant` of the steps, then falls to 0 at `last_step` (arXiv:1703.10593).
 
     Raises `ValueError` unless `constant` is at least 0 and below 1.
     """

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run before its first step: its configuration and a grid of its data."""
+"""A run in TensorBoard before its first step: its configuration and a grid of its data."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ def describe(config: DictConfig, run: Run, writer: tf.summary.SummaryWriter, rea
 
 
 def hyperparameters(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, bool | int | float | str]:
-    """What may bear on the result, flat, as the HParams dashboard takes it.
+    """Returns what may bear on the result, flat, as the HParams dashboard takes it.
 
     First the groups' options by name (`loss: hinge`), of Hydra's `choices`, then the values of the configuration.
     """
