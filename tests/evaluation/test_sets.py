@@ -109,13 +109,16 @@ def test_features_are_scaled_where_they_need_it(unit):
 
 def test_sets_of_two_sizes_are_refused():
     """Recall and coverage grow with the number of pictures, density and precision with that of the reference."""
-    many, few = (sets.look(sets.of_dataset(DATASET, np.arange(n), 8), ["features"], space()) for n in (23, 17))
+    many, few = (
+        sets.gather_statistics(sets.dataset_batches(DATASET, np.arange(n), 8), ["features"], space())
+        for n in (23, 17)
+    )
     for name in ("precision_recall", "density_coverage", "kid"):
         metric = build(metrics_named([name]))
-        sets.measured(many, many, metric)
+        sets.measure(many, many, metric)
         for pair in ((few, many), (many, few)):
             with pytest.raises(GessoError, match="as many of each"):
-                sets.measured(*pair, metric)
+                sets.measure(*pair, metric)
 
 
 def test_networks_are_looked_through_without_tf32():
@@ -137,7 +140,9 @@ def test_networks_are_looked_through_without_tf32():
         for training in (True, False):
             tf.config.experimental.enable_tensor_float_32_execution(training)
             kinds = ["features", "probabilities"]
-            sets.look(sets.of_dataset(DATASET, np.arange(23), 23), kinds, space(network), classifier=classifier)
+            sets.gather_statistics(
+                sets.dataset_batches(DATASET, np.arange(23), 23), kinds, space(network), classifier=classifier
+            )
             with pytest.raises(ZeroDivisionError):
                 space(fails)(to_float(IMAGES))
             assert tf.config.experimental.tensor_float_32_execution_enabled() == training

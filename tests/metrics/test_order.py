@@ -41,9 +41,9 @@ def measured(metric, space: FeatureSpace, order: np.ndarray, batch_size: int) ->
     def look(images, labels, places):
         starts = range(0, NUM, batch_size)
         batches = ((images[places[i : i + batch_size]], labels[places[i : i + batch_size]]) for i in starts)
-        return sets.look(batches, {metric[name]["of"] for name in metric}, space, 1.0, classify)
+        return sets.gather_statistics(batches, {metric[name]["of"] for name in metric}, space, 1.0, classify)
 
-    return sets.measured(look(*ONE, order), look(*OTHER, order[::-1]), metric)
+    return sets.measure(look(*ONE, order), look(*OTHER, order[::-1]), metric)
 
 
 def test_there_are_metrics_of_sets():
@@ -62,9 +62,9 @@ def test_neither_batches_nor_order_matter(name):
         assert measured(metric, space, shuffled, batch_size) == pytest.approx(straight, rel=1e-5, abs=1e-9)
     # And it is a number of these sets, not a constant.
     images, labels = ONE
-    looked = sets.look([(np.abs(images[::-1]), labels)], {metric[name]["of"]}, space, 1.0, classify)
-    reference = sets.look([OTHER], {metric[name]["of"]}, space, 1.0, classify)
-    assert sets.measured(looked, reference, metric) != pytest.approx(straight, rel=1e-5, abs=1e-9)
+    looked = sets.gather_statistics([(np.abs(images[::-1]), labels)], {metric[name]["of"]}, space, 1.0, classify)
+    reference = sets.gather_statistics([OTHER], {metric[name]["of"]}, space, 1.0, classify)
+    assert sets.measure(looked, reference, metric) != pytest.approx(straight, rel=1e-5, abs=1e-9)
 
 
 def test_the_order_is_of_the_samples_alone():
