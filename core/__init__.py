@@ -1,1 +1,1 @@
-"""The ground floor: what every part stands on. Imports nothing else of ours."""
+"""The ground floor, on which every part stands; it imports nothing else of ours."""

@@ -72,7 +72,7 @@ class Interval:
 
 
 def ranges(config: DictConfig) -> dict[str, Interval]:
-    """The range of each key that has one, `{"model.width": Interval(1, inf), ...}`.
+    """Finds the range of each key that has one, `{"model.width": Interval(1, inf), ...}`.
 
     Raises `GessoError` for what is no interval.
     """
@@ -86,7 +86,7 @@ def ranges(config: DictConfig) -> dict[str, Interval]:
 
 
 def choices(config: DictConfig) -> dict[str, list]:
-    """The values that each key with choices may have, `{"model.prior": ["normal", "uniform"], ...}`."""
+    """Finds the values that each key with choices may have, `{"model.prior": ["normal", "uniform"], ...}`."""
     return dict(_said(OmegaConf.to_container(config), "choices"))
 
 
@@ -126,7 +126,7 @@ def changeable(config: DictConfig) -> Callable[[str], bool]:
 
 
 def without_blocks(config: DictConfig) -> DictConfig:
-    """The configuration that a run has and keeps: values alone, without what they might have been."""
+    """Returns the configuration that a run has and keeps: values alone, without what they might have been."""
     values = OmegaConf.create(_without(OmegaConf.to_container(config)))
     OmegaConf.set_struct(values, True)
     return values
@@ -139,7 +139,7 @@ def _without(node: Any) -> Any:
 
 
 def _said(config: dict, block: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """What all blocks of a name say, by the full names of the keys."""
+    """Yields what all blocks of a name say, by the full names of the keys."""
     for name, value in config.items():
         if not isinstance(value, dict):
             continue

@@ -1,4 +1,4 @@
-"""What every script does around its task: compose, turn errors into words, set exit codes."""
+"""Things that every script does around its task: compose, turn errors into words, set exit codes."""
 
 import io
 import logging

@@ -10,14 +10,14 @@ RGB = np.linalg.inv(YIQ).astype(np.float32)
 
 
 def with_luminance(image: np.ndarray, luminance: np.ndarray) -> np.ndarray:
-    """The colours of `image` with the light and dark of `luminance`, two pictures of one size."""
+    """Gives `image` the light and dark of `luminance`, a picture of its size, and keeps its colours."""
     mixed = image @ YIQ.T
     mixed[..., 0] = luminance @ YIQ[0]
     return np.clip(mixed @ RGB.T, -1, 1)
 
 
 def match_colors(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """`image` with the mean and covariance of colours that `reference`, of any size, has.
+    """Gives `image` the mean and covariance of colours that `reference`, of any size, has.
 
     The linear map is the one that moves colours least (Pitié & Kokaram 2007, "The linear Monge-Kantorovitch linear
     colour mapping"): `S^-1/2 (S^1/2 R S^1/2)^1/2 S^-1/2` of the two covariances.

@@ -16,7 +16,7 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The configuration that a script's task is given for a command line; Hydra must have been initialised."""
+    """Composes what a script's task is given for a command line; Hydra must have been initialised."""
     return without_blocks(hydra.compose(config_name, list(overrides)))
 
 
@@ -24,13 +24,13 @@ RENAMED = dict.fromkeys(("run", "generator", "model", "stylizer"), "network")  #
 
 
 def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfig:
-    """The metrics of these names, as `conf/metrics/` has them; `weights` of the networks that some look through."""
+    """Loads the metrics of these names from `conf/metrics/`; `weights` are of networks that some look through."""
     files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in names]
     return OmegaConf.create({"weights": weights, "metrics": OmegaConf.merge(*files)}).metrics
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`("model.width", 64)`, ... for every value of a configuration that is neither a mapping nor a group."""
+    """Yields `("model.width", 64)`, ... for each value of a configuration that is neither a mapping nor a group."""
     container = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
     for key, value in container.items():
         if isinstance(value, dict) and value:
@@ -81,13 +81,13 @@ def _kind(value: Any) -> str:
 
 
 def options_that(group: str, fits: Callable[[DictConfig], bool]) -> list[str]:
-    """The options of a group whose configurations, as `train.py` composes them, fit."""
+    """Lists the options of a group whose configurations, as `train.py` composes them, fit."""
     names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     return [name for name in names if fits(hydra.compose("train", [f"{group}={name}"])[group])]
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -> str:
-    """What Hydra could not compose of a command line, in words, with the nearest name that exists."""
+    """Says what Hydra could not compose of a command line, with the nearest name that exists."""
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
         return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."

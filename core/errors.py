@@ -5,18 +5,18 @@ from collections.abc import Iterable
 
 
 class GessoError(Exception):
-    """Something the user can mend; its message says what is wrong, where, and what to do.
+    """An error that the user can mend; its message says what is wrong, where, and what to do.
 
     The scripts print it without a traceback and exit with code 1 (`HYDRA_FULL_ERROR=1` shows the traceback).
     """
 
 
 class DivergedError(GessoError):
-    """A loss became NaN or infinite: another seed may do better."""
+    """A loss that became NaN or infinite: another seed may do better."""
 
 
 class Stopped(Exception):
-    """A signal ended a training before its time, and what was done is saved; scripts exit with 128 + `signal`."""
+    """A training's end by a signal, before its time; what was done is saved. Scripts exit with 128 + `signal`."""
 
     def __init__(self, signal: int):
         super().__init__(signal)
@@ -24,7 +24,7 @@ class Stopped(Exception):
 
 
 def did_you_mean(name: str, names: Iterable[str], show_all: bool = True) -> str:
-    """ "Did you mean ...?", if something is near, and all the names there are."""
+    """Asks "Did you mean ...?", if something is near, and lists the names there are."""
     names = sorted(set(names))
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
     found = difflib.get_close_matches(name, names, 1, 0.6) or [

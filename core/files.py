@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written under a temporary name, then renamed."""
+"""Files that appear whole or not at all: written under a temporary name, then renamed."""
 
 import itertools
 import os
@@ -39,7 +39,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 
 def unfinished(path: Path) -> Path:
-    """A name beside `path`, which no file has, for what is done of it: <name>.partial<suffix>, .partial1, ..."""
+    """Finds a name that no file has for what is done of `path`: <name>.partial<suffix>, .partial1, ..."""
     names = (path.with_stem(f"{path.stem}.partial{number or ''}") for number in itertools.count())
     return next(name for name in names if not name.exists())
 
@@ -56,7 +56,7 @@ def remove_empty(folder: Path) -> None:
 
 
 def relative(path: Path) -> Path:
-    """As it is written from here, if it lies here: for messages to be copied."""
+    """Returns a path as it is written from here, if it lies here: for messages to be copied."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

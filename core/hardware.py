@@ -1,4 +1,4 @@
-"""Suits TensorFlow to the machine: precision, threads, and quiet."""
+"""Settings that suit TensorFlow to the machine: precision, threads, and quiet."""
 
 import ctypes
 import logging
@@ -45,7 +45,7 @@ def load_tensorflow() -> None:
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:
-    """Pictures and tiles come in many sizes, and functions are traced for some of them: nothing to warn of."""
+    """Says whether a record is worth showing: that functions are traced for many sizes of tiles is not."""
     return "tf.function retracing" not in record.getMessage()
 
 
@@ -96,7 +96,7 @@ def keep_memory() -> bool:
 
 
 def best_precision() -> str:
-    """The precision that this machine multiplies fastest in without harm: a Keras policy name.
+    """Finds the precision that this machine multiplies fastest in without harm: a Keras policy name.
 
     bfloat16 keeps float32's range, so that losses need no scaling; where the processor lacks it, a CPU stays in
     float32 (emulation is slower) and a GPU takes float16.

@@ -17,17 +17,17 @@ STILL = 6.0  # levels of 255 by which a still place of a film may change: its ca
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Float images in [-1, 1] as uint8 in 0..255, any shape; values beyond are clipped."""
+    """Turns float images in [-1, 1] into uint8 in 0..255, of any shape; values beyond are clipped."""
     return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
-    """uint8 in 0..255 as float32 in [-1, 1], any shape."""
+    """Turns uint8 in 0..255 into float32 in [-1, 1], of any shape."""
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:
-    """One picture of many: uint8 `[num, height, width, channels]` -> `[rows * (height + gap) + gap, ...]`.
+    """Puts many pictures into one: uint8 `[num, height, width, channels]` -> `[rows * (height + gap) + gap, ...]`.
 
     Row by row, on white; as square as it can be unless `columns` is given.
     """
@@ -42,7 +42,7 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
 
 
 def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, str]:
-    """PNG text chunks that say how a picture came to be: being honest about pictures is part of making them."""
+    """Returns PNG text chunks that say how a picture came to be: honesty about pictures is part of making them."""
     chunks = {
         "Software": software(),
         "Source": "Made by a neural network",

@@ -1,4 +1,4 @@
-"""Builds what a configuration names: the one door from YAML to Python.
+"""The one door from YAML to Python: builds what a configuration names.
 
 A `_target_` is a function call by name, and a configuration may come from a stranger. So a name is not judged by
 how it begins but by what it leads to, and only that is called which our own YAML files call, and parts of Keras.
@@ -82,20 +82,20 @@ def _of_keras(target: str) -> type:
 
 @functools.cache
 def _named(folders: tuple[Path, ...]) -> frozenset[str]:
-    """All targets of the YAML files in these folders."""
+    """Finds all targets of the YAML files in these folders."""
     files = (file for folder in folders for file in folder.rglob("*.yaml"))
     texts = (file.read_text(encoding="utf-8", errors="replace") for file in files)
     return frozenset(name for text in texts for name in re.findall(r"\b_target_:\s*[\"']?([\w.]+)", text))
 
 
 def _folders() -> tuple[Path, ...]:
-    """Where this program's YAML files lie: conf/, and the folder that `--config-dir` named on its command line."""
+    """Lists where this program's YAML files lie: conf/, and what `--config-dir` named on its command line."""
     sources = HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else ()
     return CONF, *(Path(source.path) for source in sources if source.provider == "command-line")
 
 
 def _targets(node: Any) -> Iterator[Any]:
-    """All that `node` would call. Raises `GessoError` for Hydra's other words, which nothing here needs."""
+    """Yields all that `node` would call. Raises `GessoError` for Hydra's other words, which nothing here needs."""
     values = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for key, value in values:
         if key == "_target_":

@@ -82,7 +82,7 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _parts(node: Any, depth: int = 0) -> Iterator[dict]:
-    """All that Keras would build, however deep. Raises `RecursionError` where that is too deep."""
+    """Yields all that Keras would build, however deep. Raises `RecursionError` where that is too deep."""
     if depth > DEEPEST:
         raise RecursionError
     if isinstance(node, dict) and ("class_name" in node or "registered_name" in node):

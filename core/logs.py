@@ -1,4 +1,4 @@
-"""The log file of a run: when it begins, and what it says of a run's end."""
+"""Log files of runs: when they begin, and what they say of a run's end."""
 
 import copy
 import logging

@@ -1,4 +1,4 @@
-"""What a trained network is: metadata inside its `.keras` file, read and written without TensorFlow.
+"""Metadata inside a `.keras` file: what the network is, read and written without TensorFlow.
 
 A `.keras` file is a zip archive. Gesso adds one member, `gesso.json`; Keras passes over it, so that any Keras 3
 loads the file as it always did.

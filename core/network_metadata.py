@@ -1,4 +1,4 @@
-"""What a trained network is, as its file says: what it does, how it goes over pictures, and where it comes from."""
+"""Metadata of a trained network: what it does, how it goes over pictures, and where it comes from."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +9,7 @@ KINDS = ("generator", "stylizer", "translator")
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a network from pictures to pictures may be given one that is larger than its memory.
+    """Sizes that say how a network may be given a picture that is larger than its memory.
 
     Attributes:
         stride: what sides of pictures must be multiples of, in px.
@@ -34,7 +34,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a trained network does, and where it comes from.
+    """Facts of a trained network: what it does, and where it comes from.
 
     Attributes:
         kind: generator, from a latent (and a label); stylizer or translator, from a picture.

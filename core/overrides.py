@@ -26,7 +26,7 @@ REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features":
 
 
 def run_arguments(arguments: list[str]) -> list[str]:
-    """The command line of `network=`, where that is a run directory or lies in one: its data set at its size first.
+    """Puts before a command line what `network=`, a run directory or a file in one, says: its data set at its size.
 
     Then what is given. Other command lines come back as they are.
     """
@@ -44,7 +44,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
 
 
 def resume_arguments(arguments: list[str]) -> list[str]:
-    """The command line of `resume=<run dir>`: the run's own overrides, then those given now, in its folder.
+    """Returns the command line of `resume=<run dir>`: the run's own overrides, then those given now, in its folder.
 
     Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
     """
@@ -64,14 +64,14 @@ def resume_arguments(arguments: list[str]) -> list[str]:
 
 
 def _given(arguments: list[str], key: str) -> str | None:
-    """The folder that the last `key=<folder>` of a command line names."""
+    """Finds the folder that the last `key=<folder>` of a command line names."""
     values = [argument.partition("=")[2].strip("'\"") for argument in arguments if argument.startswith(f"{key}=")]
     given = values and values[-1] not in ("", "null")
     return os.path.expanduser(values[-1]) if given else None  # the shell leaves `key=~/run` as it is
 
 
 def _run(folder: str, key: str) -> Run:
-    """The run in a folder. Raises `GessoError` if it is none."""
+    """Returns the run in a folder. Raises `GessoError` if it is none."""
     run = Run(Path(folder))
     if not run.is_run:
         raise GessoError(f"{key}={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
@@ -79,7 +79,7 @@ def _run(folder: str, key: str) -> Run:
 
 
 def quoted(value: Any) -> str:
-    """As Hydra reads it on a command line."""
+    """Writes a value as Hydra reads it on a command line."""
     if value is None or isinstance(value, bool | int | float):
         return json.dumps(value)
     if isinstance(value, list):
@@ -102,7 +102,7 @@ def opened(config: DictConfig, run: Run) -> DictConfig:
 
 
 def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> DictConfig:
-    """The stored configuration of `config.resume`, changed where this command line changes it.
+    """Returns the stored configuration of `config.resume`, changed where this command line changes it.
 
     The stored one counts even if the files in conf/ have changed since, and even where this command line says what
     the run began with, if it was changed in between. `overrides` are Hydra's, as `resume_arguments` made them.
@@ -169,7 +169,7 @@ def announce(run: Run) -> None:
 
 
 def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:
-    """Logs them. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
+    """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
     penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
     changes += _differences(before, goes_on)
@@ -186,6 +186,6 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
 
 
 def _differences(there: DictConfig, here: DictConfig) -> list[tuple[str, Any, Any]]:
-    """Each key whose value is not the same in two configurations, with the two values."""
+    """Lists each key whose value is not the same in two configurations, with the two values."""
     before, after = dict(leaves(there)), dict(leaves(here))
     return [(key, before.get(key), after.get(key)) for key in before | after if before.get(key) != after.get(key)]

@@ -1,4 +1,4 @@
-"""`result.json`: that a run is finished, and how it ended."""
+"""The file `result.json`, which says that a run is finished, and how it ended."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""`metrics.jsonl`: the numbers of a run, one JSON object a row. Written, read and cut here."""
+"""The file `metrics.jsonl`, a run's numbers, one JSON object a row: written, read and cut here."""
 
 import json
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def cut(path: Path, step: int, every: int, ours: Callable[[dict], bool]) -> None
 
 
 def _lines(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Each line that holds a row, with it."""
+    """Reads each line that holds a row, with it."""
     if not path.is_file():
         return []
     found = []

@@ -47,17 +47,17 @@ class Run:
 
     @property
     def is_run(self) -> bool:
-        """Whether the folder is a run directory: whether it has a configuration."""
+        """Says whether the folder is a run directory: whether it has a configuration."""
         return self.config.is_file()
 
     @property
     def has_checkpoints(self) -> bool:
-        """Whether anything has been trained, by the run itself or one of its tries."""
+        """Says whether anything has been trained, by the run itself or one of its tries."""
         return bool(self.saved()) or any(self.restarts.glob(f"*/{self.checkpoints.name}/*.npz"))
 
     @property
     def hydra(self) -> Path:
-        """What Hydra knew when the run began: the options of the groups among it."""
+        """The file of what Hydra knew when the run began: the options of the groups among it."""
         return self.folder / _HYDRA / "hydra.yaml"
 
     @property
@@ -72,7 +72,7 @@ class Run:
 
     @property
     def data(self) -> Path:
-        """What the data was that the run learns from: its classes, number of pictures and fingerprint."""
+        """The file of what the run learns from: its classes, number of pictures and fingerprint."""
         return self.folder / "data.json"
 
     @property
@@ -115,12 +115,12 @@ class Run:
 
     @property
     def result(self) -> Path:
-        """How a finished run ended."""
+        """The file of how a finished run ended."""
         return self.folder / "result.json"
 
     @property
     def log(self) -> Path:
-        """What was said on the way."""
+        """The file of what was said on the way."""
         return self.folder / "train.log"
 
     @property
@@ -130,7 +130,7 @@ class Run:
 
     @property
     def best_score(self) -> Path:
-        """How good `best` is, and what that number depends on."""
+        """The file of how good `best` is, and what that number depends on."""
         return self.best.folder / "score.json"
 
     @property
@@ -144,7 +144,7 @@ class Run:
 
     @property
     def restart_scores(self) -> Path:
-        """How good each try was, by seed."""
+        """The file of how good each try was, by seed."""
         return self.restarts / "scores.json"
 
     def network(self, name: str) -> Path:

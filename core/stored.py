@@ -149,7 +149,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _values(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """All that is neither a mapping nor a list, by its key, however deep."""
+    """Yields all that is neither a mapping nor a list, by its key, however deep."""
     items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else None
     if items is None:
         yield prefix, node
@@ -159,7 +159,7 @@ def _values(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _refers(key: str, value: Any) -> bool:
-    """Whether `value` stands for another key's. Raises `GessoError` if it refers to anything else."""
+    """Says whether `value` stands for another key's. Raises `GessoError` if it refers to anything else."""
     if not isinstance(value, str) or "${" not in value or OF_GESSO.fullmatch(value):
         return False
     if REFERENCE.fullmatch(value):
@@ -173,7 +173,7 @@ def _refers(key: str, value: Any) -> bool:
 
 
 def _unfolded(node: Any, config: dict[str, Any], within: tuple[str, ...] = ()) -> Iterator[Any]:
-    """All values and groups of values once references are followed. Raises `RecursionError` for circles."""
+    """Yields all values and groups of values once references are followed. Raises `RecursionError` for circles."""
     yield node
     named = REFERENCE.fullmatch(node) if isinstance(node, str) else None
     if named is not None:
@@ -186,14 +186,14 @@ def _unfolded(node: Any, config: dict[str, Any], within: tuple[str, ...] = ()) -
 
 
 def _look_up(node: Any, key: str) -> Any:
-    """What stands under a key, as it is; None if nothing does."""
+    """Returns what stands under a key, as it is; None if nothing does."""
     for name in key.split("."):
         node = node.get(name) if isinstance(node, dict) else None
     return node
 
 
 def _of_conf() -> set[str]:
-    """The values in our own YAML files that refer to more than keys."""
+    """Finds the values in our own YAML files that refer to more than keys."""
     texts = (file.read_text(encoding="utf-8", errors="replace") for file in CONF.rglob("*.yaml"))
     line = re.compile(r"^\s*\w+: (.*\$\{.*?)(?: +#.*)?$", re.MULTILINE)
     return {value.strip("'\"") for text in texts for value in line.findall(text)}

@@ -86,7 +86,7 @@ class SweepFolder(Callback):
     folder: Path | None = None
 
     def on_multirun_start(self, config: DictConfig, **rest: Any) -> None:
-        """Called by Hydra."""
+        """Remembers the folder; called by Hydra."""
         SweepFolder.folder = Path(config.hydra.sweep.dir).absolute()
 
 
@@ -99,7 +99,7 @@ def remove_unbegun() -> None:
 
 
 def slug(overrides: str) -> str:
-    """What sets a job of a sweep apart, as a folder name that needs no quoting in a shell or in Hydra.
+    """Makes a folder name of what sets a job of a sweep apart; it needs no quoting in a shell or in Hydra.
 
     Overrides that stand on the command line as they are are the same for all jobs.
     """

@@ -44,7 +44,7 @@ def work_out(path: Path, config: dict[str, Any]) -> Metadata:
 
 
 def _inputs(network: dict[str, Any]) -> dict[str, list]:
-    """Shapes of the inputs by name, in the network's order."""
+    """Reads the shapes of the inputs by name, in the network's order."""
     shapes = {
         layer["config"]["name"]: layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape")
         for layer in network.get("layers", ())
@@ -55,7 +55,7 @@ def _inputs(network: dict[str, Any]) -> dict[str, list]:
 
 
 def _names(inputs: Any) -> list[str]:
-    """Of `["image", 0, 0]`, alone or in lists or dictionaries, the names."""
+    """Lists the names in `["image", 0, 0]`, alone or in lists or dictionaries."""
     if isinstance(inputs, dict):
         inputs = list(inputs.values())
     if not isinstance(inputs, list) or not inputs:
@@ -66,7 +66,7 @@ def _names(inputs: Any) -> list[str]:
 
 
 def _geometry(name: str | None, layers: dict[str, dict]) -> Geometry | None:
-    """As the functions in `models/networks/` say it of networks that they make; None for others."""
+    """Works out what the functions in `models/networks/` say of networks that they make; None for others."""
     if name == "transformer":
         blocks = sum(layer.endswith("b_norm") for layer in layers)
         width = layers["in"]["config"]["filters"]
