@@ -1,0 +1,41 @@
+"""What `evaluate.py` and `explore.py` take over from the run that a network is from."""
+
+import pytest
+
+from core.overrides import run_arguments
+from core.run import Run
+
+CONFIG = (
+    "image_size: 48\ndataset: {_target_: data.wikiart.load, root: /pictures, size: '${image_size}', limit: 5}\n"
+)
+OWN = ["dataset=wikiart", "image_size=48", 'dataset.root="/pictures"', "dataset.limit=5"]
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    run = Run(tmp_path / "run")
+    run.hydra.parent.mkdir(parents=True)
+    run.config.write_text(CONFIG)
+    run.hydra.write_text("hydra: {runtime: {choices: {model: dcgan, dataset: wikiart}}}\n")
+    run.best.folder.mkdir()
+    for file in (run.network("generator"), run.best.network("generator")):
+        file.touch()
+    return run
+
+
+def test_a_network_of_a_run_brings_its_data_set(run):
+    places = (run.folder, run.network("generator"), run.best.folder, run.best.network("generator"))
+    for place in places:
+        given = [f'network="{place}"', "num=3"]
+        assert run_arguments(given) == [*OWN, *given]
+
+
+def test_another_data_set_keeps_none_of_its_keys(run):
+    given = [f"network={run.folder}", "dataset=mnist"]
+    assert run_arguments(given) == [*OWN[:2], *given]
+
+
+def test_other_networks_bring_nothing(tmp_path):
+    (tmp_path / "g.keras").touch()
+    for given in ([f"network={tmp_path}/g.keras"], ["network=/nowhere"], ["network=null"], ["images=a"], []):
+        assert run_arguments(given) == given
