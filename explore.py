@@ -12,6 +12,7 @@ from core.files import atomic
 from core.images import save_png
 from core.network_file import find_network, read_metadata
 from core.overrides import run_arguments
+from evaluation import report
 from models import trained
 
 log = logging.getLogger(__name__)
@@ -24,17 +25,18 @@ def explore(config: DictConfig) -> None:
     from core import hardware
 
     hardware.load_tensorflow()
-    from evaluation.exploration import Inside
+    from evaluation.exploration import Exploration
 
-    inside = Inside(config)
+    exploration = Exploration(config)
     output, found = Path(config.output), {}
     for name in config.show:
         log.info("%s ...", name)
-        sheet, numbers = getattr(inside, name)()
+        sheet, numbers = getattr(exploration, name)()
         if sheet is not None:
-            save_png(output / f"{name}.png", sheet, inside.provenance)
+            save_png(output / f"{name}.png", sheet, exploration.provenance)
         if numbers:
             found[name] = numbers
+            print(*report.tables(name, numbers), sep="\n")
     if found:
         with atomic(output / "exploration.json") as path:
             path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -4,7 +4,7 @@ import copy
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,14 @@ def _run(folder: str, key: str) -> Run:
     if not run.is_run:
         raise GessoError(f"{key}={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
     return run
+
+
+def refuse_keys(keys: Collection[str], overrides: Iterable[str], where: str) -> None:
+    """Raises `GessoError` if one of a command line's `overrides` gives one of `keys`, which do nothing `where`."""
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key.split(".")[0] in keys:
+            raise GessoError(f"{key}= has no effect {where}. Leave it out.")
 
 
 def quoted(value: Any) -> str:

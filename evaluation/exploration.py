@@ -1,5 +1,6 @@
 """Looks inside a generator: directions in its latents, nearness to the training pictures, balance."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ from core.images import grid, to_uint8
 from core.instantiate import build
 from core.network_file import find_network, provenance
 from data import ImageDataset
-from evaluation import report, sets
+from evaluation import sets
 from metrics.class_scores import histogram
 from metrics.color_balance import ColorBalance, distance
 from models import directions, latent, trained
@@ -21,10 +22,10 @@ ROWS = 4096  # of features at a time
 COPY = 0.5  # of the distance to the next picture, below which the nearest counts as copied
 
 
-class Inside:
-    """A generator and the pictures it was trained on. Raises `GessoError` if they do not fit.
+class Exploration:
+    """A generator and the pictures that it was trained on. Raises `GessoError` if they do not fit.
 
-    Each method gives a picture, uint8 `[height, width, channels]` or None, and numbers.
+    Each public method is a look at it, and gives a picture, uint8 `[height, width, channels]` or None, and numbers.
     """
 
     def __init__(self, config: DictConfig):
@@ -41,7 +42,7 @@ class Inside:
         self.provenance = provenance(self.path, config.seed)
 
     def sefa(self) -> tuple[np.ndarray, dict]:
-        """Draws a strip for each direction, through one latent, labelled."""
+        """Draws a strip for each of SeFa's directions, through one latent, labelled."""
         return self._strips(directions.sefa), {}
 
     def ganspace(self) -> tuple[np.ndarray, dict]:
@@ -49,42 +50,36 @@ class Inside:
         return self._strips(directions.ganspace), {}
 
     def nearest(self) -> tuple[np.ndarray, dict]:
-        """Shows each sample, then the training pictures nearest to it; counts the samples that look like copies.
+        """Shows each sample, then the training pictures nearest to it; counts samples that look like copies.
 
         A copy is much nearer to one training picture than to any other: at less than half the distance of the next.
         (Near to some picture is no proof: a blurred grey is near to many.)
         """
         config, dataset = self.config, self.dataset
+        if len(dataset) < 2:
+            raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: none is nearer than others.")
         space = build(config.features)
         everything = np.arange(len(dataset))
         reals = sets.extract_features(
             dataset, everything, space, config.weights, config.cache_dir, config.batch_size
         )
-        if len(dataset) < 2:
-            raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: none is nearer than others.")
-        images, neighbours = self._samples(config.num), min(config.neighbors, len(dataset))
-        rows, nearest, ratios = [], [], []
-        for image, row in zip(images, space(images), strict=True):
-            parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
-            found = np.concatenate([np.linalg.norm(part - row, axis=1) for part in parts])
-            near = np.argsort(found, kind="stable")[: max(neighbours, 2)]
-            rows += [to_uint8(image), *dataset.pictures(near[:neighbours])[0]]
-            nearest.append(found[near[0]])
-            ratios.append(found[near[0]] / max(found[near[1]], 1e-12))
-        numbers = {
-            "distance_to_training": float(np.mean(nearest)), "nearest_by_next": float(np.mean(ratios)),
-            "copies": float(np.mean(np.array(ratios) < COPY)),
+        images, neighbors = self._samples(config.num), min(config.neighbors, len(dataset))
+        near, distances = find_nearest(space(images), reals, max(neighbors, 2))
+        rows = []
+        for image, found in zip(images, near, strict=True):
+            rows += [to_uint8(image), *dataset.pictures(found[:neighbors])[0]]
+        ratios = distances[:, 0] / np.maximum(distances[:, 1], 1e-12)
+        sheet = grid(np.stack(rows), columns=1 + neighbors)
+        return _titled(sheet, "left: generated; then the nearest training pictures"), {
+            "distance_to_training": float(np.mean(distances[:, 0])), "nearest_by_next": float(np.mean(ratios)),
+            "copies": float(np.mean(ratios < COPY)), "features": space.name,
         }  # fmt: skip
-        print(report.table({f"{config.num} samples, {len(dataset)} training pictures": numbers}))
-        sheet = grid(np.stack(rows), columns=1 + neighbours)
-        title = "left: generated; then the nearest training pictures"
-        return _titled(sheet, title), numbers | {"features": space.name}
 
     def balance(self) -> tuple[None, dict]:
         """Compares colours, and classes if there is a classifier, of generated and of training pictures."""
         config, dataset = self.config, self.dataset
         num = min(config.pictures, len(dataset))
-        chosen = np.random.default_rng(config.seed).permutation(len(dataset))[:num]
+        chosen = dataset.drawn(num, config.seed)
         # A generator that takes labels is asked for each class as often as it is there.
         labels = dataset.labels[chosen] if self.conditional and dataset.labels is not None else None
         size = config.batch_size
@@ -93,41 +88,33 @@ class Inside:
             "training": sets.dataset_batches(dataset, chosen, size, "training"),
         }
         classifier = None if config.classifier is None else trained.load_network(config.classifier)
-        colors, classes = {}, {}
-        for name, batches in streams.items():
-            colors[name], likeliest = ColorBalance(), []
-            for images, _ in batches:
-                colors[name].update(images)
-                if classifier is not None:
-                    likeliest.append(np.asarray(classifier(images, training=False)))
-            if classifier is not None:
-                classes[name] = histogram(np.concatenate(likeliest)) / num
-        numbers = {name: found.numbers() for name, found in colors.items()}
-        print(report.table(numbers))
-        if classes:
-            names = dataset.spec.class_names or [str(i) for i in range(len(classes["training"]))]
-            if len(names) != len(classes["training"]):
-                raise GessoError(
-                    f"classifier={config.classifier} knows {len(classes['training'])} classes, and "
-                    f"{dataset.spec.name} has {len(names)}."
-                )
-            shares = {name: dict(zip(names, found.tolist(), strict=True)) for name, found in classes.items()}
-            print(report.table(shares))
-            numbers["classes"] = shares
-        return None, numbers | {"hue_distance": distance(*colors.values())}
+        found = {name: _count(batches, classifier) for name, batches in streams.items()}
+        numbers = {name: colors.numbers() for name, (colors, _) in found.items()}
+        if classifier is not None:
+            numbers["classes"] = {name: self._shares(counts / num) for name, (_, counts) in found.items()}
+        return None, numbers | {"hue_distance": distance(*(colors for colors, _ in found.values()))}
 
     @cached_property
     def dataset(self) -> ImageDataset:
-        """Returns the training pictures."""
+        """Returns the training pictures, at the generator's size."""
         size = self.generator.output_shape[1]
         if self.config.image_size not in (None, size):
             raise GessoError(f"image_size={self.config.image_size}, but the generator makes pictures of {size} px.")
-        self.config.image_size = size
-        dataset = build(self.config.dataset)
+        dataset = build(self.config.dataset, image_size=size)
         spec = dataset.spec
         if spec.batch_keys != ("image",) or spec.image_shape != tuple(self.generator.output_shape[1:]):
             raise GessoError(f"{spec.name} does not have the kind of pictures that {self.path} makes.")
         return dataset
+
+    def _shares(self, shares: np.ndarray) -> dict[str, float]:
+        """Names the shares of classes, `[classes]`. Raises `GessoError` if the data set has more or fewer."""
+        names = self.dataset.spec.class_names or [str(i) for i in range(len(shares))]
+        if len(names) != len(shares):
+            raise GessoError(
+                f"classifier={self.config.classifier} knows {len(shares)} classes, and "
+                f"{self.dataset.spec.name} has {len(names)}."
+            )
+        return dict(zip(names, shares.tolist(), strict=True))
 
     def _samples(self, num: int) -> np.ndarray:
         latents = latent.sample(self.config.seed, num, self.latent_dim)
@@ -152,8 +139,32 @@ class Inside:
         return np.concatenate(strips)
 
 
+def find_nearest(features: np.ndarray, reals: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Finds the `k` of `reals` `[m, d]` that are nearest to each of `features` `[n, d]`.
+
+    Returns their numbers, int `[n, k]`, the nearest first, and how far they are, `[n, k]`.
+    """
+    numbers, distances = [], []
+    for row in features:
+        parts = (reals[i : i + ROWS] for i in range(0, len(reals), ROWS))
+        found = np.concatenate([np.linalg.norm(part - row, axis=1) for part in parts])
+        numbers.append(np.argsort(found, kind="stable")[:k])
+        distances.append(found[numbers[-1]])
+    return np.stack(numbers), np.stack(distances)
+
+
+def _count(batches: Iterable[sets.Batch], classifier) -> tuple[ColorBalance, np.ndarray | None]:
+    """Counts the colours of pictures and, with a classifier, how many of them are of each class, `[classes]`."""
+    colors, probabilities = ColorBalance(), []
+    for images, _ in batches:
+        colors.update(images)
+        if classifier is not None:
+            probabilities.append(np.asarray(classifier(images, training=False)))
+    return colors, histogram(np.concatenate(probabilities)) if probabilities else None
+
+
 def _titled(sheet: np.ndarray, text: str) -> np.ndarray:
-    """Writes a line of text above a picture."""
+    """Puts a line of text above a picture."""
     line = Image.new("RGB", (sheet.shape[1], LINE), "white")
     ImageDraw.Draw(line).text((2, 1), text, fill="black")
     return np.concatenate([np.asarray(line)[..., : sheet.shape[2]], sheet])

@@ -1,156 +1,153 @@
 """Evaluation of a generator, or a folder of pictures, as a set beside the pictures of a data set."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
-from PIL import Image
 
 from core.errors import GessoError
 from core.images import to_float, to_uint8
 from core.instantiate import build
-from core.network_file import find_network
-from data import image_folder
-from evaluation import pairs, sets
+from data import ImageDataset
+from evaluation import baselines, sets
+from evaluation.modes import Metrics, Rows, Settings
+from evaluation.subject import Subject
 from metrics import fid
 from models import trained
 
 log = logging.getLogger(__name__)
 
-LARGEST = 256  # px, at which the pictures of a folder are compared if nothing else is said
+OF_SPACE = {"features", "labelled", "moments"}  # kinds of metrics that look through the feature space
 
 
-class Subject(NamedTuple):
-    """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
+def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Rows, Settings]:
+    """Measures a subject, and baselines, beside the pictures of a data set.
 
-    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
-    says how they came to their size, and in which numbers they are.
+    Returns rows of numbers by name, and what they depend on. As many pictures are taken of either: `num`, or what
+    the smaller set has. For a generator, half of a data set that is not twice
+    `num` is left for the row of other real pictures: what a perfect generator would score. Raises `GessoError`
+    where there is nothing to compare.
+    """
+    dataset = _load_reference(config, subject)
+    labelled = _has_labels(subject, dataset)
+    num = _count(config, subject, dataset)
+    order = dataset.drawn(2 * num, config.seed)
+    first, second = order[:num], order[num:]
+
+    comparison = Comparison(config, metrics, labelled)
+    comparison.set_reference(dataset, first)
+    streams = {subject.name: subject.batches(num, dataset.labels[first] if labelled else None)}
+    if config.baselines and len(second) == num:
+        streams |= _baselines(dataset, second, config.batch_size)
+    rows = {name: comparison.measure(batches) for name, batches in streams.items()}
+    if "moments" in comparison.kinds and (said := fid.warning(num, comparison.space.dimensions)):
+        log.warning("%s", said)
+    own = {
+        "reference": dataset.spec.name, "num": num, "image_size": subject.size,
+        "pictures": subject.stored, "reference_pictures": f"{dataset.resizer}, uint8",
+    }  # fmt: skip
+    return rows, own | comparison.settings
+
+
+class Comparison:
+    """Compares sets of pictures with one reference: by metrics, through a feature space and a classifier.
+
+    Labels are left out unless `labelled`: either all sets have them, or they would not compare.
     """
 
-    name: str
-    size: int
-    available: int | None
-    classes: list[str]
-    batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
-    stored: str
+    def __init__(self, config: DictConfig, metrics: Metrics, labelled: bool):
+        self.config, self.metrics, self.labelled = config, metrics, labelled
+        self.kinds = {metric["of"] for metric in metrics.values()}
+        self.space = build(config.features) if self.kinds & OF_SPACE else None
+        self.classifier = _classifier(config.classifier) if "probabilities" in self.kinds else None
+        self.scale = 1.0
+
+    def set_reference(self, dataset: ImageDataset, chosen: np.ndarray) -> None:
+        """Takes the pictures `chosen` of a data set for the reference; their features may be in the cache."""
+        config = self.config
+        batches = sets.dataset_batches(dataset, chosen, config.batch_size)
+        self.reference = self._gather(batches, self.kinds - OF_SPACE)
+        if self.space is not None:
+            features = sets.extract_features(
+                dataset, chosen, self.space, config.weights, config.cache_dir, config.batch_size
+            )
+            self.scale = sets.choose_scale(self.space, features)
+            found = sets.summarize_features(features, self.reference.labels, self.kinds, self.scale)
+            self.reference.features, self.reference.moments = found.features, found.moments
+
+    def measure(self, batches: Iterator[sets.Batch]) -> dict[str, float]:
+        """Returns the numbers, by name, of pictures beside the reference."""
+        return sets.measure(self._gather(batches, self.kinds), self.reference, self.metrics)
+
+    @property
+    def settings(self) -> Settings:
+        """What the numbers depend on besides the two sets."""
+        config, space = self.config, self.space
+        return {
+            "seed": config.seed, "truncation": config.truncation,
+            "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
+            "features_multiplied_by": self.scale, "classifier": config.classifier,
+        }  # fmt: skip
+
+    def _gather(self, batches: Iterator[sets.Batch], kinds: Iterable[str]) -> sets.SetStatistics:
+        """Gathers statistics. Raises `GessoError` for pictures that the networks do not take."""
+        own = ((images, labels if self.labelled else None) for images, labels in batches)
+        try:
+            return sets.gather_statistics(own, kinds, self.space, self.scale, self.classifier)
+        except ValueError as error:
+            raise GessoError(f"These pictures cannot be looked at: {str(error).splitlines()[0]}") from error
 
 
-def evaluate(config: DictConfig, metrics: Mapping[str, Mapping[str, Any]]) -> tuple[dict, dict]:
-    """Measures rows of numbers by name; returns them, and what they depend on.
-
-    As many pictures are taken of either: `num`, or what the smaller set has. Without `images=`, half of a data set
-    that is not twice `num` is left for the row of other real pictures: what a
-    perfect generator would score. Raises `GessoError` where there is nothing to compare.
-    """
-    subject = _folder(config) if config.images is not None else _generator(config)
-    if config.image_size not in (None, subject.size):
-        raise GessoError(f"image_size={config.image_size}, but {subject.name} makes pictures of {subject.size} px.")
-    config.image_size = subject.size
-    dataset = build(config.dataset)
-    spec = dataset.spec
-    if spec.batch_keys != ("image",):
+def _load_reference(config: DictConfig, subject: Subject) -> ImageDataset:
+    """Loads the data set, at the subject's size. Raises `GessoError` if it has more than one kind of pictures."""
+    dataset = build(config.dataset, image_size=subject.size)
+    if dataset.spec.batch_keys != ("image",):
         raise GessoError(
-            f"{spec.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
+            f"{dataset.spec.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."
         )
-    classes = list(spec.class_names)
-    if config.images is not None and subject.classes != classes:
-        subject = subject._replace(classes=[])  # subfolders that are other ones
-    if subject.classes and subject.classes != classes:
-        raise GessoError(f"{subject.name} makes pictures of classes, and {spec.name} does not have the same.")
+    return dataset
+
+
+def _has_labels(subject: Subject, dataset: ImageDataset) -> bool:
+    """Whether both have the same classes. Raises `GessoError` for a generator of others."""
+    same = subject.classes == dataset.spec.class_names
+    if subject.classes and not same and subject.available is None:  # of a folder, subfolders may be anything
+        raise GessoError(
+            f"{subject.name} makes pictures of classes, and {dataset.spec.name} does not have the same."
+        )
+    return bool(subject.classes) and same
+
+
+def _count(config: DictConfig, subject: Subject, dataset: ImageDataset) -> int:
+    """Returns how many pictures of each set are compared. Raises `GessoError` if that is none or one."""
     num = min(config.num, len(dataset), subject.available or config.num)
     if subject.available is None and config.baselines and len(dataset) < 2 * num:
         num = len(dataset) // 2
     if num < 2:
-        raise GessoError(f"{spec.name} has {len(dataset)} pictures: too few to compare with.")
-    labelled = bool(subject.classes)  # else no row has labels, or they would not compare
-    order = np.random.default_rng(config.seed).permutation(len(dataset))
-    first, second = order[:num], order[num : 2 * num]
+        raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: too few to compare with.")
+    return num
 
-    kinds = {metric["of"] for metric in metrics.values()}
-    seen_by_space = kinds & {"features", "labelled", "moments"}
-    space = build(config.features) if seen_by_space else None
-    classifier = _classifier(config.classifier) if "probabilities" in kinds else None
-    reals = partial(sets.dataset_batches, dataset, batch_size=config.batch_size)
-    seen = partial(_seen, labelled=labelled, space=space, classifier=classifier)
-    reference, scale = seen(reals(first), kinds - seen_by_space), 1.0
-    if space is not None:
-        raw = sets.extract_features(dataset, first, space, config.weights, config.cache_dir, config.batch_size)
-        scale = sets.choose_scale(space, raw)
-        found = sets.summarize_features(raw, reference.labels, kinds, scale)
-        reference.features, reference.moments = found.features, found.moments
 
-    streams = {subject.name: subject.batches(num, dataset.labels[first] if labelled else None)}
-    if config.baselines and len(second) == num:
-        streams["reals, others"] = reals(second, bar="reals")
-        streams[pairs.BLURRED] = _changed(reals(second, bar="blurred"), pairs.blurred)
-        streams[pairs.MEAN_COLOR] = _changed(reals(second, bar="mean colour"), pairs.mean_color)
-    rows = {
-        name: sets.measure(seen(batches, kinds, scale=scale), reference, metrics)
-        for name, batches in streams.items()
+def _baselines(dataset: ImageDataset, chosen: np.ndarray, size: int) -> dict[str, Iterator[sets.Batch]]:
+    """Returns, by name, real pictures as they are, blurred, and in plain colours."""
+
+    def reals(bar: str) -> Iterator[sets.Batch]:
+        return sets.dataset_batches(dataset, chosen, size, bar)
+
+    return {
+        "reals, others": reals("reals"),
+        baselines.BLURRED: _changed(reals("blurred"), baselines.blur),
+        baselines.MEAN_COLOR: _changed(reals("mean colour"), baselines.mean_color),
     }
-    if "moments" in kinds and (said := fid.warning(num, space.dimensions)):
-        log.warning("%s", said)
-    settings = {
-        "reference": spec.name, "num": num, "seed": config.seed, "truncation": config.truncation,
-        "image_size": subject.size, "pictures": subject.stored, "reference_pictures": f"{dataset.resizer}, uint8",
-        "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
-        "features_multiplied_by": scale, "classifier": config.classifier,
-    }  # fmt: skip
-    return rows, settings
-
-
-def _seen(batches: Iterator[sets.Batch], kinds: Iterable[str], labelled: bool, **options) -> sets.SetStatistics:
-    """Calls `sets.gather_statistics`. Raises `GessoError` for pictures that the networks there do not take."""
-    try:
-        return sets.gather_statistics(
-            ((images, labels if labelled else None) for images, labels in batches), kinds, **options
-        )
-    except ValueError as error:
-        raise GessoError(f"These pictures cannot be looked at: {str(error).splitlines()[0]}") from error
-
-
-def _generator(config: DictConfig) -> Subject:
-    path = find_network(config.network, kinds=["generator"])
-    network, metadata = trained.load(path, "generator")
-
-    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        return sets.generator_batches(
-            network, num, config.seed, labels, config.batch_size, "generated", config.truncation
-        )
-
-    return Subject(str(path), network.output_shape[1], None, list(metadata.classes), batches, sets.GENERATED)
-
-
-def _folder(config: DictConfig) -> Subject:
-    size = config.image_size or _side(config.images)
-    own = image_folder.load(config.images, size, config.cache_dir, flip=False)
-
-    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        chosen = np.random.default_rng(config.seed).permutation(len(own))[:num]
-        return sets.dataset_batches(own, chosen, config.batch_size, "pictures")
-
-    stored = f"{own.resizer}, uint8"
-    return Subject(str(config.images), size, len(own), list(own.spec.class_names), batches, stored)
-
-
-def _side(folder: str) -> int:
-    """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
-    root, files = image_folder.listed(folder, "images")
-    try:
-        with Image.open(root / files[0].path) as image:
-            return min(*image.size, LARGEST)
-    except OSError:  # the loader says what is wrong with it
-        return LARGEST
-
-
-def _classifier(path: str) -> Callable[[np.ndarray], Any]:
-    network = trained.load_network(path)
-    return lambda images: network(images, training=False)
 
 
 def _changed(batches: Iterator[sets.Batch], change: Callable[[np.ndarray], np.ndarray]) -> Iterator[sets.Batch]:
     for images, labels in batches:
         yield to_float(np.stack([change(image) for image in to_uint8(images)])), labels
+
+
+def _classifier(path: str) -> Callable[[np.ndarray], Any]:
+    network = trained.load_network(path)
+    return lambda images: network(images, training=False)

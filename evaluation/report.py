@@ -1,9 +1,10 @@
-"""Reports: a table on the terminal, and `evaluation.json`."""
+"""Reports: tables on the terminal, and `evaluation.json`."""
 
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from core.files import atomic
 
@@ -11,7 +12,7 @@ Row = Mapping[str, float]
 
 
 def table(rows: Mapping[str, Row]) -> str:
-    """Makes a table: a line for each row, a column for each number that occurs in one."""
+    """Lays out rows of numbers: a line for each, a column for each number that occurs in one."""
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     lines = [["", *columns]]
     lines += [
@@ -27,13 +28,30 @@ def table(rows: Mapping[str, Row]) -> str:
     )
 
 
+def tables(name: str, numbers: Mapping[str, Any]) -> list[str]:
+    """Lays out nested numbers: a row for each mapping of numbers, and a table of its own for each mapping of rows.
+
+    Numbers that are in no mapping are a row called `name`; what is no number is left out.
+    """
+    of_rows = {key: value for key, value in numbers.items() if _is_rows(value)}
+    rows = {key: value for key, value in numbers.items() if isinstance(value, Mapping) and key not in of_rows}
+    own = {key: value for key, value in numbers.items() if isinstance(value, int | float)}
+    if own:
+        rows[name] = own
+    return [table(rows)] * bool(rows) + [table(value) for value in of_rows.values()]
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(row, Mapping) for row in value.values())
+
+
 def number(value: float) -> str:
-    """Writes a number with four digits that count."""
+    """Writes a number with the four digits that count."""
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def described(settings: Mapping[str, object]) -> str:
-    """Says in a line what the numbers depend on."""
+    """Writes what numbers depend on, in a line."""
     return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
 
 

@@ -9,13 +9,11 @@ from omegaconf import DictConfig, ListConfig
 from core import hardware
 from core.errors import GessoError
 from core.images import to_float
-from data import film, picture
-from data.decode import same_shape
+from data import picture
 from evaluation import pairs
 from metrics import perceptual_distance, style
 from metrics.features import in_float32
 from metrics.fid import Moments, fid
-from metrics.flicker import STILL, flicker
 from models.networks import vgg
 from models.perceptual import CONTENT_LAYERS, STYLE_LAYERS, STYLE_WEIGHT
 
@@ -87,10 +85,14 @@ class Judge:
             return {name: np.asarray(values) for name, values in found.items()}
 
 
-def pictures(config: DictConfig) -> tuple[dict, dict]:
-    """Measures stylized pictures; the untouched contents, which kept all and took nothing, stand beside them."""
+def evaluate(config: DictConfig) -> tuple[dict, dict]:
+    """Measures stylized pictures, and the untouched contents, which kept all and took nothing.
+
+    Returns rows of numbers by name, and what they depend on. Raises `GessoError` for pictures that do not belong
+    together.
+    """
     paths = list(config.style) if isinstance(config.style, ListConfig) else [config.style]
-    files = pairs.of_folders(Path(config.images), Path(config.content))[: config.num]
+    files = pairs.match_folders(Path(config.images), Path(config.content))[: config.num]
 
     def read() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for one, other in files:
@@ -111,20 +113,3 @@ def pictures(config: DictConfig) -> tuple[dict, dict]:
         )
     style = [str(path) for path in paths]
     return rows, {"style": style, "style_size": size, "num": len(files), "features": "VGG16", "heads": "none"}
-
-
-def films(config: DictConfig) -> tuple[dict, dict]:
-    """Measures the flicker of a stylized film, and of the film itself, both at the size of the painted one."""
-    content, painted = film.open(config.content), film.open(config.images)
-    height, width = painted.height, painted.width
-    if not same_shape((content.height, content.width), (height, width), rounding=2):  # px: painted sides are even
-        sizes = f"{width}x{height} px, {config.content} {content.width}x{content.height}"
-        raise GessoError(f"{config.images} is {sizes}: not the same film.")
-    frames = (pairs.resize_bicubic(frame, (height, width)) for frame in content)
-    try:
-        found = flicker(frames, painted)
-    except ValueError as error:
-        raise GessoError(f"images={config.images}, content={config.content}: {error}") from error
-    rows = {str(config.images): {"flicker": found.output, "still": found.share}}
-    rows["content, untouched"] = {"flicker": found.input, "still": found.share}
-    return rows, {"threshold": STILL, "unit": "levels of 255"}

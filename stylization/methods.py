@@ -6,10 +6,11 @@ A new one is a file beside these, with its `METHOD`, an entry here, and its opti
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
+from core.overrides import refuse_keys
 from stylization import adain, fast, gatys, nnst, translate
 
 METHODS = {
@@ -50,7 +51,4 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
 def refuse_unused(method: str) -> None:
     """Raises `GessoError` if the command line gives a key that is for other methods only."""
     theirs = {key for other in METHODS.values() for key in other.keys} - {*METHODS[method].keys}
-    for override in OmegaConf.to_container(HydraConfig.get().overrides.task):
-        key = override.lstrip("+~").partition("=")[0]
-        if key.split(".")[0] in theirs:
-            raise GessoError(f"{key}= has no effect with method={method}. Leave it out.")
+    refuse_keys(theirs, HydraConfig.get().overrides.task, f"with method={method}")

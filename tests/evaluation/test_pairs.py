@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.images import to_uint8
-from evaluation import pairs
+from evaluation import baselines, pairs
 from metrics.l1 import l1
 from metrics.psnr import psnr
 from metrics.ssim import ms_ssim
@@ -41,39 +41,41 @@ def test_l1_by_hand():
 
 def test_what_baselines_make_of_pictures():
     image = rng.integers(0, 256, (16, 12, 3), dtype=np.uint8)
-    assert np.ptp(pairs.mean_color(image), axis=(0, 1)).max() == 0
-    assert pairs.blurred(image).std() < 0.5 * image.std() and pairs.blurred(image[..., :1]).shape == (16, 12, 1)
+    assert np.ptp(baselines.mean_color(image), axis=(0, 1)).max() == 0
+    assert baselines.blur(image).std() < 0.5 * image.std() and baselines.blur(image[..., :1]).shape == (16, 12, 1)
     holes = np.zeros((16, 12))
     holes[:8] = 1
-    filled = pairs.filled(image, holes)
+    filled = baselines.fill_smoothly(image, holes)
     np.testing.assert_array_equal(filled[8:], image[8:])
     assert np.ptp(filled[0]) < np.ptp(image[8:])
     slope = np.repeat(np.arange(0, 240, 10, dtype=np.uint8)[:, None, None], 3, axis=2).repeat(24, axis=1)
     middle = np.zeros((24, 24))
     middle[10:14, 10:14] = 1
-    np.testing.assert_allclose(pairs.filled(slope, middle).astype(int), slope, atol=6)
-    assert (pairs.filled(slope, np.ones((24, 24))) == 128).all()
-    assert pairs.resize_bicubic(image, (32, 24, 3)).shape == (32, 24, 3)
+    np.testing.assert_allclose(baselines.fill_smoothly(slope, middle).astype(int), slope, atol=6)
+    assert (baselines.fill_smoothly(slope, np.ones((24, 24))) == 128).all()
+    assert baselines.resize_bicubic(image, (32, 24, 3)).shape == (32, 24, 3)
 
 
 def test_baselines_that_fit_the_task():
     targets = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
     grey, tint = targets @ np.float32([0.299, 0.587, 0.114]), np.float32([0.5, 0.0, -0.5])
-    tinted = pairs.baselines("colorize", False, tint)
+    tinted = baselines.baselines("colorize", False, tint)
     left_gray, in_the_mean_tint = (
         tinted[f"sources, {name}"](grey[..., None], targets) for name in ("left grey", "in the mean tint")
     )
     assert np.ptp(left_gray, axis=-1).max() == 0 and left_gray.shape == in_the_mean_tint.shape == targets.shape
     assert (in_the_mean_tint[..., 0] >= in_the_mean_tint[..., 2]).all()
     assert in_the_mean_tint[..., 0].mean() > in_the_mean_tint[..., 2].mean() + 50
-    small = pairs.baselines("super_resolution", False)
+    small = baselines.baselines("super_resolution", False)
     assert list(small) == ["sources, bicubic"]
     assert small["sources, bicubic"](targets[:, ::4, ::4], targets).shape == targets.shape
-    plain = pairs.baselines(None, True)
+    plain = baselines.baselines(None, True)
     np.testing.assert_array_equal(plain["sources, untouched"](targets, -targets), to_uint8(targets))
-    np.testing.assert_array_equal(plain[pairs.BLURRED](targets, targets)[1], pairs.blurred(to_uint8(targets[1])))
+    np.testing.assert_array_equal(
+        plain[baselines.BLURRED](targets, targets)[1], baselines.blur(to_uint8(targets[1]))
+    )
     holes = np.concatenate([targets, np.ones_like(targets[..., :1])], axis=-1)
-    assert (pairs.baselines("inpaint", False)["holes, smoothly filled"](holes, targets) == 128).all()
+    assert (baselines.baselines("inpaint", False)["holes, smoothly filled"](holes, targets) == 128).all()
 
 
 def test_pictures_that_it_learned_from_are_known(tmp_path):
@@ -84,8 +86,8 @@ def test_pictures_that_it_learned_from_are_known(tmp_path):
         ({}, False), ({"limit": 5}, False), ({"split": "test"}, True), ({"split": None}, False),
         ({"root": "b"}, True), ({"root": "./a/"}, False), ({"root": str(Path("a").resolve())}, False),
     ):  # fmt: skip
-        config = OmegaConf.create({"run": str(tmp_path), "dataset": trained["dataset"] | changed})
-        assert pairs._held_out(config) == held_out
+        config = OmegaConf.create({"dataset": trained["dataset"] | changed})
+        assert pairs._held_out(config, tmp_path / "translator.keras") == held_out
 
 
 def test_partners_by_name(tmp_path, caplog):
@@ -93,7 +95,7 @@ def test_partners_by_name(tmp_path, caplog):
         (tmp_path / folder).mkdir()
         for name in names:
             Image.new("RGB", (8, 6), "red").save(tmp_path / folder / name)
-    files = pairs.of_folders(tmp_path / "a", tmp_path / "b")
+    files = pairs.match_folders(tmp_path / "a", tmp_path / "b")
     assert [one.name for one, _ in files] == ["x.png", "y.png"]
     assert "Left out 1 pictures" in caplog.text and "only.png" in caplog.text
     assert len(list(pairs.read_pairs(files))) == 2
@@ -101,4 +103,4 @@ def test_partners_by_name(tmp_path, caplog):
     with pytest.raises(GessoError, match="differ in size: 8x6 and 8x7 px"):
         list(pairs.read_pairs(files))
     with pytest.raises(GessoError, match="No picture"):
-        pairs.of_folders(tmp_path / "a", tmp_path)
+        pairs.match_folders(tmp_path / "a", tmp_path)

@@ -19,3 +19,15 @@ def test_the_file_is_flat(tmp_path):
         "baselines": {"reals": {"fid": 0.5}},
         "settings": {"num": 3},
     }
+
+
+def test_nested_numbers_are_rows_and_tables():
+    colors = {"generated": {"contrast": 0.5}, "training": {"contrast": 0.25}}
+    classes = {"generated": {"cubism": 1.0}, "training": {"cubism": 0.5}}
+    first, second = report.tables("balance", {**colors, "classes": classes, "hue_distance": 0.125, "features": "x"})
+    assert [line.split() for line in first.splitlines()] == [
+        ["contrast", "hue_distance"], ["generated", "0.5"], ["training", "0.25"], ["balance", "0.125"],
+    ]  # fmt: skip
+    assert second == report.table(classes)
+    assert report.tables("nearest", {"copies": 0.0}) == [report.table({"nearest": {"copies": 0.0}})]
+    assert report.tables("sefa", {}) == []

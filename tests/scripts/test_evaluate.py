@@ -137,6 +137,11 @@ def test_a_translators_run(photos, script, tmp_path):
         (["images=a", "dataset=image_folder", "metrics=[class_scores]"], "classifier="),
         (["images=/nowhere", "dataset=image_folder", "dataset.root=tests"], "/nowhere does not exist"),
         (["images=a", "content=b"], "style=<painting>"),
+        (["images=a", "truth=b", "truncation=0.5"], "truncation= has no effect in an evaluation of two folders"),
+        (
+            ["network={generator}", "dataset=mnist", "truth=b"],
+            "truth= has no effect in an evaluation of a generator",
+        ),
     ],
 )
 def test_errors_in_words(arguments, words, generator, script):

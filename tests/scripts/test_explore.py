@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 from core.cli import ROOT
 from core.config import CONF, compose
 from data import paintings
-from evaluation.exploration import Inside
+from evaluation.exploration import Exploration, find_nearest
 from models.networks import dcgan
 
 
@@ -36,10 +37,11 @@ def test_everything(generator, script, tmp_path):
     assert Image.open(tmp_path / "nearest.png").size == (3 * 34 + 2, 3 * 34 + 2 + 14)
     found = json.loads((tmp_path / "exploration.json").read_text())
     assert found["nearest"]["copies"] == 0 and found["nearest"]["nearest_by_next"] > 0.8
+    assert all(words in done.stdout for words in ("distance_to_training", "contrast", "hue_distance")), done.stdout
     assert found["balance"]["generated"]["contrast"] < found["balance"]["training"]["contrast"]
 
 
-def test_copies_are_found(tmp_path):
+def test_copies_are_found(tmp_path, capfd):
     """A generator that knows one training picture by heart."""
     images = paintings.load(32, str(tmp_path), 30).images
     latent = keras.Input((3,))
@@ -49,10 +51,23 @@ def test_copies_are_found(tmp_path):
     model.save(tmp_path / "g.keras")
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"network={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30", "num=2"]
-        config = compose("explore", [*overrides, "image_size=32", f"cache_dir={tmp_path}"])
-    sheet, found = Inside(config).nearest()
+        config = compose("explore", [*overrides, f"cache_dir={tmp_path}"])
+    before = OmegaConf.to_container(config)
+    sheet, found = Exploration(config).nearest()
+    assert OmegaConf.to_container(config) == before and config.image_size is None
+    assert capfd.readouterr().out == ""  # that is for scripts
     assert found["copies"] == 1 and found["distance_to_training"] < 0.01
     np.testing.assert_allclose(sheet[16:48, 2:34].astype(int), sheet[16:48, 36:68], atol=1)
+
+
+def test_the_nearest_are_those_of_all_distances(monkeypatch):
+    monkeypatch.setattr("evaluation.exploration.ROWS", 7)
+    rng = np.random.default_rng(0)
+    features, reals = rng.normal(size=(3, 5)), rng.normal(size=(20, 5))
+    distances = np.linalg.norm(features[:, None] - reals, axis=2)
+    numbers, found = find_nearest(features, reals, 4)
+    np.testing.assert_array_equal(numbers, np.argsort(distances, axis=1)[:, :4])
+    np.testing.assert_allclose(found, np.sort(distances, axis=1)[:, :4])
 
 
 @pytest.mark.parametrize(

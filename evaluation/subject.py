@@ -1,0 +1,68 @@
+"""Subjects of an evaluation as a set: the pictures of a generator, or of a folder."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from omegaconf import DictConfig
+from PIL import Image
+
+from core.errors import GessoError
+from data import image_folder
+from evaluation import sets
+from models import trained
+
+LARGEST = 256  # px, at which the pictures of a folder are compared if nothing else is said
+
+
+class Subject(NamedTuple):
+    """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
+
+    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
+    says how they came to their size, and in which numbers they are.
+    """
+
+    name: str
+    size: int
+    available: int | None
+    classes: tuple[str, ...]
+    batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
+    stored: str
+
+
+def of_generator(config: DictConfig, path: Path) -> Subject:
+    """Loads the generator in `path`. Raises `GessoError` if `image_size=` is not its own."""
+    network, metadata = trained.load(path, "generator")
+    size = network.output_shape[1]
+    if config.image_size not in (None, size):
+        raise GessoError(f"image_size={config.image_size}, but {path} makes pictures of {size} px.")
+
+    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        return sets.generator_batches(
+            network, num, config.seed, labels, config.batch_size, "generated", config.truncation
+        )
+
+    return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED)
+
+
+def of_folder(config: DictConfig) -> Subject:
+    """Reads the pictures of `images=`, all at one size. Raises `GessoError` if there are none."""
+    size = config.image_size or _side(config.images)
+    own = image_folder.load(config.images, size, config.cache_dir, flip=False)
+
+    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        return sets.dataset_batches(own, own.drawn(num, config.seed), config.batch_size, "pictures")
+
+    stored = f"{own.resizer}, uint8"
+    return Subject(str(config.images), size, len(own), own.spec.class_names, batches, stored)
+
+
+def _side(folder: str) -> int:
+    """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
+    root, files = image_folder.listed(folder, "images")
+    try:
+        with Image.open(root / files[0].path) as image:
+            return min(*image.size, LARGEST)
+    except OSError:  # the loader says what is wrong with it
+        return LARGEST

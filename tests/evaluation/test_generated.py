@@ -1,0 +1,75 @@
+"""A folder of pictures beside a data set: what is compared, and what is left as it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+
+from core.config import CONF, compose
+from core.errors import GessoError
+from core.instantiate import build
+from evaluation import generated, subject
+
+rng = np.random.default_rng(0)
+
+
+@pytest.fixture
+def folders(tmp_path) -> Path:
+    """Two folders of pictures in subfolders, of other names in each."""
+    for folder, classes in (("a", ("x", "y")), ("b", ("x", "y")), ("c", ("z",))):
+        for name in classes:
+            (tmp_path / folder / name).mkdir(parents=True)
+            for i in range(4):
+                image = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+                Image.fromarray(image).save(tmp_path / folder / name / f"{i}.png")
+    return tmp_path
+
+
+def composed(folders: Path, images: str, *overrides: str):
+    given = [f"images={folders}/{images}", "dataset=image_folder", f"dataset.root={folders}/a", "features=pixels"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("evaluate", [*given, "metrics=[diversity]", f"cache_dir={folders}/cache", *overrides])
+
+
+def evaluate(config) -> tuple[dict, dict]:
+    return generated.evaluate(config, build(config.metrics), subject.of_folder(config))
+
+
+def test_the_subject_decides_the_size_and_no_configuration_is_changed(folders):
+    config = composed(folders, "b")
+    before = OmegaConf.to_container(config)
+    rows, settings = evaluate(config)
+    assert OmegaConf.to_container(config) == before and config.image_size is None
+    assert settings["image_size"] == 20 and settings["num"] == 8 and list(rows) == [f"{folders}/b"]
+    assert evaluate(composed(folders, "b", "image_size=16"))[1]["image_size"] == 16
+
+
+def test_labels_count_where_all_have_the_same(folders):
+    """Subfolders of a folder may be anything; the classes of a generator may not."""
+    for images, labelled in (("b", True), ("c", False)):
+        config = composed(folders, images)
+        own, dataset = subject.of_folder(config), generated._load_reference(config, subject.of_folder(config))
+        assert generated._has_labels(own, dataset) == labelled
+    with pytest.raises(GessoError, match="does not have the same"):
+        generated._has_labels(own._replace(available=None), dataset)
+
+
+def test_half_of_a_small_data_set_is_left_for_other_reals(folders):
+    """Beside a generator; a folder of pictures is compared with all that there are."""
+    config = composed(folders, "b", "num=6")
+    own = subject.of_folder(config)
+    dataset = generated._load_reference(config, own)
+    assert generated._count(config, own, dataset) == 6
+    assert generated._count(config, own._replace(available=None), dataset) == 4
+    config = composed(folders, "b", "num=6", "baselines=false")
+    assert generated._count(config, own._replace(available=None), dataset) == 6
+
+
+def test_other_reals_blurred_ones_and_plain_colours_stand_beside(folders):
+    rows, _ = evaluate(composed(folders, "b", "num=4"))
+    assert list(rows) == [f"{folders}/b", "reals, others", "reals, blurred by 3 px", "reals, mean colour"]
+    plain, others = rows["reals, mean colour"]["diversity"], rows["reals, others"]["diversity"]
+    assert plain < rows["reals, blurred by 3 px"]["diversity"] < others
