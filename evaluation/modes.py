@@ -28,7 +28,7 @@ class Mode:
     Attributes:
         what: is evaluated, for messages.
         run: evaluates, with the metrics and the file of the network if there is one.
-        needs: keys without which it cannot be, each with what to say then.
+        needs: keys without which it cannot be, each with what to say then; nothing, if `_find` looks at it.
         keys: others that it has a use for. Whoever gives another mode's is told that nothing comes of it.
         of: "sets" or "pairs" of pictures, which its metrics compare; None: it has measures of its own.
         metrics: names of those that are measured unless `metrics=` says otherwise.
@@ -43,7 +43,7 @@ class Mode:
 
     @property
     def uses(self) -> set[str]:
-        """All keys that it has a use for."""
+        """Returns all keys that it has a use for."""
         return {*self.needs, *self.keys}
 
 

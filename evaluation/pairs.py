@@ -99,7 +99,7 @@ def evaluate_translator(config: DictConfig, metrics: Metrics, path: Path) -> tup
     `GessoError` for data sets without a truth, or of another kind of pairs.
     """
     network, metadata = trained.load(path, "translator")
-    size = config.image_size or metadata.image_size
+    size = config.dataset.image_size or metadata.image_size
     if size is None:
         raise GessoError("image_size= says at which size the pictures are compared: that which it was trained at.")
     dataset = build(config.dataset, image_size=size)

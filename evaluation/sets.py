@@ -50,12 +50,12 @@ def gather_statistics(
 
     Features, and with them their moments, are multiplied by `scale`.
     """
-    kinds, seen = set(kinds), SetStatistics()
+    kinds, statistics = set(kinds), SetStatistics()
     parts = {name: [] for name in ("features", "labels", "images", "probabilities")}
     if "moments" in kinds:
-        seen.moments = Moments(space.dimensions)
+        statistics.moments = Moments(space.dimensions)
     for images, labels in batches:
-        seen.n += len(images)
+        statistics.n += len(images)
         if labels is not None:
             parts["labels"].append(labels)
         if "images" in kinds:
@@ -66,17 +66,17 @@ def gather_statistics(
         if kinds & {"features", "labelled", "moments"}:
             found = space(images) * np.float32(scale)
             if "moments" in kinds:
-                seen.moments.update(found)
+                statistics.moments.update(found)
             if kinds & {"features", "labelled"}:
                 parts["features"].append(found)
     for name, arrays in parts.items():
         if arrays:
-            setattr(seen, name, np.concatenate(arrays))
-    return seen
+            setattr(statistics, name, np.concatenate(arrays))
+    return statistics
 
 
 def measure(
-    seen: SetStatistics, reference: SetStatistics, metrics: Mapping[str, Mapping[str, Any]]
+    statistics: SetStatistics, reference: SetStatistics, metrics: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, float]:
     """Computes the numbers of `metrics` (see `conf/metrics/`; `function` is built) of a set beside a reference.
 
@@ -84,17 +84,17 @@ def measure(
     own way. Raises `GessoError` for others, and for a metric that does not take them, such as sets that are too
     small for it.
     """
-    if seen.n != reference.n:
+    if statistics.n != reference.n:
         raise GessoError(
-            f"{seen.n} pictures do not compare with {reference.n}: most metrics depend on the size of both sets. "
-            "Take as many of each."
+            f"{statistics.n} pictures do not compare with {reference.n}: most metrics depend on the size of both "
+            "sets. Take as many of each."
         )
     inputs = {
-        "images": (seen.images, reference.images),
-        "moments": (seen.moments, reference.moments),
-        "features": (seen.features, reference.features),
-        "labelled": (seen.features, seen.labels),
-        "probabilities": (seen.probabilities, seen.labels),
+        "images": (statistics.images, reference.images),
+        "moments": (statistics.moments, reference.moments),
+        "features": (statistics.features, reference.features),
+        "labelled": (statistics.features, statistics.labels),
+        "probabilities": (statistics.probabilities, statistics.labels),
     }
     values = {}
     for name, metric in metrics.items():
@@ -171,14 +171,14 @@ def summarize_features(
     features: np.ndarray, labels: np.ndarray | None, kinds: Iterable[str], scale: float
 ) -> SetStatistics:
     """Gathers statistics, as `gather_statistics`, of raw features that are there already."""
-    seen = SetStatistics(n=len(features), labels=labels)
+    statistics = SetStatistics(n=len(features), labels=labels)
     if {"features", "labelled"} & set(kinds):
-        seen.features = features * np.float32(scale)
+        statistics.features = features * np.float32(scale)
     if "moments" in kinds:
-        seen.moments = Moments(features.shape[1])
+        statistics.moments = Moments(features.shape[1])
         for i in range(0, len(features), 1024):
-            seen.moments.update(features[i : i + 1024] * np.float32(scale))
-    return seen
+            statistics.moments.update(features[i : i + 1024] * np.float32(scale))
+    return statistics
 
 
 def choose_scale(space: FeatureSpace, reference: np.ndarray) -> float:

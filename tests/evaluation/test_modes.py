@@ -1,6 +1,8 @@
 """Which mode a command line of `evaluate.py` asks for, and what each refuses."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -111,3 +113,8 @@ def test_metrics_that_are_asked_for_and_their_options(folder):
     options = modes.options(metrics)
     assert options["precision_recall.k"] == 3 and options["kid.num"] == 7
     assert modes.options(choose(folder, *WAYS["film"])[1]) == {}
+
+
+def test_tensorflow_is_not_there_yet():
+    code = "import evaluation.modes, evaluation.report, sys; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=CONF.parent).returncode == 0

@@ -2,17 +2,22 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
+from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import to_uint8
+from core.network_metadata import Geometry, Metadata
 from evaluation import baselines, pairs
 from metrics.l1 import l1
 from metrics.psnr import psnr
 from metrics.ssim import ms_ssim
+from models import trained
 
 rng = np.random.default_rng(0)
 
@@ -88,6 +93,26 @@ def test_pictures_that_it_learned_from_are_known(tmp_path):
     ):  # fmt: skip
         config = OmegaConf.create({"dataset": trained["dataset"] | changed})
         assert pairs._held_out(config, tmp_path / "translator.keras") == held_out
+
+
+@pytest.mark.parametrize(("given", "size"), [([], 16), (["image_size=8"], 8), (["dataset.image_size=12"], 12)])
+def test_a_translator_is_compared_at_the_size_that_it_was_trained_at(given, size, tmp_path):
+    """Unless the command line, or its run's, gives another one; no configuration is changed."""
+    for i in range(3):
+        image = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    sources = keras.Input((None, None, 1))
+    network = keras.Model(sources, keras.layers.Conv2D(3, 1)(sources))
+    path = tmp_path / "n.keras"
+    trained.save(network, path, Metadata("translator", "translate", "colorize", 16, geometry=Geometry()))
+    arguments = [f"network={path}", "dataset=colorize", f"dataset.root={tmp_path}", f"cache_dir={tmp_path}/cache"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", [*arguments, *given])
+    before = OmegaConf.to_container(config)
+    rows, settings = pairs.evaluate_translator(config, {"l1": metric(l1)}, path)
+    assert settings["size"] == size and settings["num"] == 3 and settings["held_out"] is None
+    assert next(iter(rows)) == str(path) and "sources, in the mean tint" in rows
+    assert OmegaConf.to_container(config) == before
 
 
 def test_partners_by_name(tmp_path, caplog):
