@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test lint format dashboard clean
+.PHONY: help install train test soak lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
@@ -32,6 +32,9 @@ test: $(VENV)/installed  ## run the tests
 
 lint: $(VENV)/installed  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+soak: $(VENV)/installed  ## kill trainings at random moments and compare: make soak KILLS=100
+	@nice -n 5 $(BIN)/python tests/soak.py --kills $(or $(KILLS),100) $(ARGS)
 
 format: $(VENV)/installed  ## mend style
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from core.claim import claimed
 from core.cli import main
 from core.files import relative
 from core.instantiate import build
@@ -19,6 +20,12 @@ log = logging.getLogger(__name__)
 @main("train", arguments=resume_arguments)
 def train(config: DictConfig) -> float:
     run = Run(relative(Path(HydraConfig.get().runtime.output_dir)))
+    with claimed(run):
+        return train_in(run, config)
+
+
+def train_in(run: Run, config: DictConfig) -> float:
+    """Trains, as `config` says, in a run directory that is ours alone; returns what runs are ranked by."""
     config = opened(config, run)
     check_train(config)
     dataset = build(config.dataset)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from core.errors import GessoError
 
+_MARK = ".unfinished-"  # in temporary names
+
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
@@ -21,7 +23,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}{_MARK}", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide pictures from other users
@@ -36,6 +38,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def remove_left(folder: Path) -> None:
+    """Removes what killed processes left below a folder: files of `atomic`. Nobody may be writing there."""
+    for path in folder.rglob(f".*{_MARK}*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def unfinished(path: Path) -> Path:

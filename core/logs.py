@@ -7,6 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from core.run import Run
+
 LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(\w+)\] (.*)")  # as conf/hydra/job_logging/gesso.yaml formats it
 
 
@@ -37,7 +39,8 @@ class LogFile(logging.FileHandler):
 
     def _may_write(self) -> bool:
         folder = Path(self.baseFilename).parent
-        return self.stream is not None or (folder.is_dir() and any(folder.iterdir()))
+        there = set(folder.iterdir()) if folder.is_dir() else set()
+        return self.stream is not None or bool(there - {Run(folder).lock})
 
     def _write(self) -> None:
         if self.stream is None:

@@ -71,6 +71,11 @@ class Run:
         return self.folder / _HYDRA / "overrides.yaml"
 
     @property
+    def lock(self) -> Path:
+        """The file that is locked while a process trains here: see `core.claim`."""
+        return self.folder / ".lock"
+
+    @property
     def data(self) -> Path:
         """The file of what the run learns from: its classes, number of pictures and fingerprint."""
         return self.folder / "data.json"
