@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.checks import BLOCKS, check_inputs, check_values, without_blocks
 from core.config import check_types, explain
-from core.errors import GessoError, Stopped
+from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.overrides import quoted
@@ -140,6 +140,8 @@ class _errors_in_words:
             return _explained(error, self.config_name)
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)
+        if type(error).__module__.startswith("tensorflow") and (said := refused_file(str(error))):
+            return said
         if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's; not imported for its name alone
             return (
                 "Out of memory. Less is needed with a smaller batch_size, image_size or model width in training, "

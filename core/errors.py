@@ -1,6 +1,9 @@
 """Exceptions for what the user can mend, and what they may have meant."""
 
 import difflib
+import errno
+import os
+import re
 from collections.abc import Iterable
 
 
@@ -21,6 +24,22 @@ class Stopped(Exception):
     def __init__(self, signal: int):
         super().__init__(signal)
         self.signal = signal
+
+
+# What a file system says no with.
+_REFUSALS = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOENT,
+)  # fmt: skip
+
+
+def refused_file(text: str) -> str | None:
+    """Says which file could not be written, and why, from the words of a TensorFlow error; None of other errors.
+
+    TensorFlow writes the event files itself. Of a full disk it has the same class of error as of full memory.
+    """
+    reasons = "|".join(re.escape(os.strerror(number)) for number in _REFUSALS)
+    found = re.search(rf"^(?:{{{{.*?}}}} )?([^;\n]+); ({reasons})\b", text, re.MULTILINE)
+    return found and f"Could not write {found[1]}: {found[2]}."
 
 
 def did_you_mean(name: str, names: Iterable[str], show_all: bool = True) -> str:

@@ -1,11 +1,14 @@
 """Files that appear whole or not at all: written under a temporary name, then renamed."""
 
+import io
 import itertools
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import numpy as np
 
 from core.errors import GessoError
 
@@ -38,6 +41,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Writes an array as `np.save` does, which says of a full disk neither that it is full nor for which file."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    path.write_bytes(content.getbuffer())
 
 
 def remove_left(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures on disk: grids, strips and animations, each with its provenance."""
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -73,8 +74,11 @@ def save_gif(path: str | Path, frames: np.ndarray, chunks: Mapping[str, str], mi
     """Writes uint8 `[frames, height, width, 1 or 3]` as an endless animation, provenance as its comment."""
     first, *others = [_pillow(frame) for frame in frames]
     comment = "; ".join(f"{key}: {value}" for key, value in chunks.items())
+    content = io.BytesIO()  # Pillow does not notice that a full disk took a part of what it writes to a file
+    options = {"append_images": others, "duration": milliseconds, "loop": 0, "comment": comment}
+    first.save(content, "GIF", save_all=True, **options)
     with atomic(path) as temporary:
-        first.save(temporary, save_all=True, append_images=others, duration=milliseconds, loop=0, comment=comment)
+        temporary.write_bytes(content.getbuffer())
 
 
 def _pillow(image: np.ndarray) -> Image.Image:

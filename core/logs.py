@@ -22,6 +22,7 @@ class LogFile(logging.FileHandler):
     def __init__(self, filename: str):
         super().__init__(filename, encoding="utf-8", delay=True)
         self.kept: list[logging.LogRecord] = []
+        self.failed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record, or keeps it."""
@@ -42,13 +43,25 @@ class LogFile(logging.FileHandler):
         there = set(folder.iterdir()) if folder.is_dir() else set()
         return self.stream is not None or bool(there - {Run(folder).lock})
 
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Says once that the file cannot be written, and why: what is logged is on the terminal as well."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.failed:
+            self.failed = True
+            print(f"Could not write {self.baseFilename}: {error.strerror or error}.", file=sys.stderr)
+
     def _write(self) -> None:
-        if self.stream is None:
-            command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-            super().emit(logging.LogRecord(__name__, logging.INFO, "", 0, command, None, None))
         records, self.kept = self.kept, []
-        for record in records:
-            super().emit(record)
+        try:
+            if self.stream is None:
+                command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+                super().emit(logging.LogRecord(__name__, logging.INFO, "", 0, command, None, None))
+            for record in records:
+                super().emit(record)
+        except OSError:  # it cannot be opened; of a failed write we are told
+            self.handleError(records[-1])
 
 
 def write_error(text: str, error: BaseException | None = None) -> None:

@@ -108,8 +108,10 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
     options = _options(kind, chunks)
     if like is not None and like.icc is not None:
         options["icc_profile"] = like.icc
+    content = io.BytesIO()  # Pillow does not notice that a full disk took a part of what it writes to a file
+    image.save(content, kind, **options)
     with atomic(path) as temporary:
-        image.save(temporary, kind, **options)
+        temporary.write_bytes(content.getbuffer())
 
 
 def find(folder: str | Path) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import GessoError
+from core.files import write_array
 
 
 def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Iterable[str] = ()) -> int:
@@ -26,7 +27,7 @@ def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Ite
             index.extend((source, offset, *picture.shape[:2]))
             file.write(np.ascontiguousarray(picture).data)
             offset += picture.nbytes
-    np.save(folder / "index.npy", np.array(index, np.int64).reshape(-1, 4), allow_pickle=False)
+    write_array(folder / "index.npy", np.array(index, np.int64).reshape(-1, 4))
     (folder / "skipped.json").write_text(json.dumps(list(skipped), indent=0))
     return len(index) // 4
 

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from core import hardware
 from core.errors import GessoError
+from core.files import write_array
 from core.images import to_float
 from data import ImageDataset
 from data.cache import cached
@@ -162,7 +163,7 @@ def extract_features(
         found = gather_statistics(
             dataset_batches(dataset, chosen, batch_size, "reference"), ["features"], space
         ).features
-        np.save(folder / "features.npy", found, allow_pickle=False)
+        write_array(folder / "features.npy", found)
 
     return np.load(cached("features", key, build, cache_dir) / "features.npy", mmap_mode="r", allow_pickle=False)
 

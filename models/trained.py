@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,14 @@ from core.network_metadata import Metadata
 
 
 def save(network, path: Path, metadata: Metadata) -> None:
-    """Writes a `keras.Model` and what it is to `path`, one `.keras` file, whole or not at all."""
+    """Writes a `keras.Model` and what it is to `path`, one `.keras` file, whole or not at all.
+
+    Raises `GessoError` where it cannot be written.
+    """
+    if time.localtime().tm_year < 1980:  # some machines begin in 1970 when they have been without power
+        raise GessoError(
+            f"Could not write {path}: archives know no time before 1980, and the clock is there. Set it."
+        )
     with atomic(path) as temporary:
         network.save(temporary)
         add_metadata(temporary, metadata)

@@ -162,7 +162,7 @@ class Soak:
         for _ in range(kills):
             life = Life(self._again(case, run), cache, output)
             moment = self._moment(case)
-            self._wait(life, moment, run)
+            self._wait(life, moment, run, self.random.uniform(0.3, 0.9) * self.seconds[case])
             if life.poll() is not None:
                 told.append("ended before")
                 break
@@ -198,14 +198,14 @@ class Soak:
         names = [n for n in WHERE if n not in ("evaluation", "restart") or (generator and n == "evaluation")]
         return self.random.choice(["restart"] * 4 + names if case == "restarts" else names)
 
-    def _wait(self, life: Life, moment: str | float, run: Path) -> None:
-        """Waits for the moment to kill at, or the end."""
+    def _wait(self, life: Life, moment: str | float, run: Path, longest: float) -> None:
+        """Waits for the moment to kill at, so many seconds if it does not come, or the end."""
         if not isinstance(moment, str):
             while life.poll() is None and time.monotonic() - life.begun < moment:
                 time.sleep(0.005)
             return
         nth, seen, before = self.random.choice((1, 1, 2, 3)), 0, _there(run, moment)
-        while life.poll() is None:
+        while life.poll() is None and time.monotonic() - life.begun < longest:
             now = _there(run, moment)
             seen += bool(now - before)
             before = now

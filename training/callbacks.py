@@ -16,7 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from core import rows
-from core.errors import DivergedError
+from core.errors import DivergedError, GessoError
 from core.images import grid, save_png, to_uint8
 from core.run import Run
 from training import checkpoint
@@ -42,6 +42,21 @@ class StepCallback(keras.callbacks.Callback):
 
     def at(self, step: int) -> None:
         """Does what is to be done at `step`; for subclasses."""
+
+
+class Presence(StepCallback):
+    """Ends the run if its folder has gone: what is written there would be no run directory, only bits of one."""
+
+    def __init__(self, run: Run, last: int):
+        super().__init__(every=1, last=last)
+        self.folder = run.folder
+
+    def at(self, step: int) -> None:
+        if not self.folder.is_dir():
+            raise GessoError(
+                f"{self.folder} has gone: it was moved, deleted or unmounted. Stopped at step {step}. If it comes "
+                f"back, resume={self.folder} goes on from its last checkpoint."
+            )
 
 
 class ScalarLogger(StepCallback):
@@ -93,7 +108,7 @@ class ScalarLogger(StepCallback):
         self.latest = {metric.name: float(metric.result()) for metric in self.model.metrics}
         for name, optimizer in self.model.optimizers.items():
             self.latest[f"{name}_learning_rate"] = float(optimizer.learning_rate)
-        self.latest["images_per_second"] = (step - before) * self.batch_size / (now - then)
+        self.latest["images_per_second"] = (step - before) * self.batch_size / max(now - then, 1e-6)
         self.since = (now, step)
         if step % self.every == 0:  # a short last window stays open, for a run that is resumed with more steps
             self.model.reset_metrics()

@@ -101,7 +101,7 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
             epochs=-(-(last - start) // config.checkpoint_every),
             steps_per_epoch=config.checkpoint_every,
             # Checkpoints after the others: a killed run that has one has all that was done before it.
-            callbacks=[scalars, *watching, checkpoints, progress, stop],
+            callbacks=[callbacks.Presence(run, last), scalars, *watching, checkpoints, progress, stop],
             verbose=0,
             shuffle=False,  # the stream is shuffled
         )

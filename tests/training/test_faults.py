@@ -1,0 +1,218 @@
+"""What a machine does to a training: disks that are full, folders that go, clocks that jump, two at once."""
+
+import errno
+import itertools
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hydra import initialize_config_dir
+
+from core import rows
+from core.checks import without_blocks
+from core.claim import claimed
+from core.cli import ROOT, _errors_in_words
+from core.config import CONF, compose
+from core.errors import GessoError
+from core.files import atomic
+from core.run import Run
+from data import ImageDataset
+from models import trained
+from training import checkpoint, loop
+from training.callbacks import StepCallback
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+TINY = (
+    "model=mlp",
+    "model.width=8",
+    "model.discriminator_width=4",
+    "batch_size=4",
+    "log_every=2",
+    "sample_every=2",
+)
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Trains a tiny model to a step in this process: `train(step, "run")` gives the run and the model."""
+    monkeypatch.setattr(loop.tensorboard, "describe", lambda *args: None)  # asks what Hydra knows
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = without_blocks(compose("train", [*TINY, "steps=6", "checkpoint_every=2"]))
+
+    def trained_to(last: int, name: str = "run"):
+        training = loop.Training(Run(tmp_path / name), config, ImageDataset("made", IMAGES), "mlp", seed=1)
+        model = loop.make(config, training.dataset, seed=1)
+        checkpoint.restore(training.run, model)
+        loop.fit(training, model, last)
+        return training.run, model
+
+    return trained_to
+
+
+def arrays(run: Run) -> dict[str, bytes]:
+    with np.load(run.saved()[-1], allow_pickle=False) as file:
+        return {name: file[name].tobytes() for name in file.files}
+
+
+def timeless(run: Run) -> list[dict]:
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows.read(run.metrics)]
+
+
+@pytest.mark.parametrize("place", ["checkpoint", "export"])
+def test_a_full_disk_ends_a_run_that_goes_on_to_the_same_bits(train, monkeypatch, place, largest_file):
+    """At step 4: what there was stays, nothing is half-written, and with room again all is as if there had been."""
+    where, name = {"checkpoint": (np, "savez"), "export": (trained, "save")}[place]
+    write, calls = getattr(where, name), itertools.count(1)
+
+    def limited(*arguments, **options):
+        with largest_file(1000 if next(calls) == 2 else resource.RLIM_INFINITY):
+            return write(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(where, name, limited)
+        with pytest.raises(GessoError, match=r"Could not write .*run/(checkpoints/step_0+4|generator).*: File too"):
+            train(6)
+    run, _ = train(6)
+    straight, _ = train(6, "straight")
+    assert arrays(run) == arrays(straight) and timeless(run) == timeless(straight)
+    assert list(run.folder.rglob(".*")) == []
+
+
+def test_a_full_disk_at_an_event_file_is_no_lack_of_memory(tmp_path, capsys, largest_file):
+    """TensorFlow has one class of error for both."""
+    with largest_file(2000), pytest.raises(SystemExit), _errors_in_words(None, "train"):
+        writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
+        with writer.as_default():
+            for step in range(30):
+                tf.summary.text("text", "x" * 300, step=step)
+        writer.flush()
+    said = capsys.readouterr().err
+    assert re.search(r"Could not write \S*tensorboard/events\S*: File too large\.$", said.strip()), said
+    words = "{{function_node __wrapped__WriteSummary}} /run/events.v2; No space left on device\n\tFailed to flush"
+    with pytest.raises(SystemExit), _errors_in_words(None, "train"):
+        raise tf.errors.ResourceExhaustedError(None, None, words)
+    assert "Could not write /run/events.v2: No space left on device." in capsys.readouterr().err
+    with pytest.raises(SystemExit), _errors_in_words(None, "train"):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9,9]")
+    assert "Out of memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved"])
+def test_a_folder_that_goes_ends_the_run_and_is_not_made_anew(train, tmp_path, monkeypatch, how):
+    class Goes(StepCallback):
+        def at(self, step: int) -> None:
+            if step == 3:
+                folder = tmp_path / "run"
+                shutil.rmtree(folder) if how == "deleted" else folder.rename(tmp_path / "elsewhere")
+
+    watching = loop._watching
+    monkeypatch.setattr(loop, "_watching", lambda *given: [*watching(*given), Goes(1, 6)])
+    with pytest.raises(GessoError, match=r"run has gone.*Stopped at step 4"):
+        train(6)
+    assert not (tmp_path / "run").exists()
+    if how == "moved":
+        monkeypatch.undo()
+        assert int(Run(tmp_path / "elsewhere").saved()[-1].stem[-1]) == 2
+
+
+def test_a_clock_that_jumps_changes_nothing_but_speeds(train, monkeypatch):
+    """It stands still, goes back and leaps forward."""
+    straight, _ = train(6, "straight")
+    jumps = itertools.cycle([0.0, 0.0, -1e8, 1e9, 1.0, 0.0])
+    since_1970, counted = time.time(), time.perf_counter()
+    monkeypatch.setattr(time, "time", lambda: since_1970 + next(jumps))
+    monkeypatch.setattr(time, "perf_counter", lambda: counted + next(jumps))
+    run, _ = train(6)
+    monkeypatch.undo()
+    assert arrays(run) == arrays(straight) and timeless(run) == timeless(straight)
+    assert all(np.isfinite(row["images_per_second"]) for row in rows.read(run.metrics))
+
+
+HOLDER = "import sys, time; from core.claim import claimed; from core.run import Run\n" \
+    "with claimed(Run(sys.argv[1])): print('mine', flush=True); time.sleep(100)"  # fmt: skip
+
+
+def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path, script):
+    """Whether it resumes the run or is a new one that names its folder; a killed process keeps nothing."""
+    run = Run(tmp_path / "run")
+    command = [sys.executable, "-c", HOLDER, str(run.folder)]
+    holder = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "mine\n"
+        done = script("train.py", *TINY, f"hydra.run.dir={run.folder}")
+        assert done.returncode == 1 and "Another process is training in" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+        assert list(run.folder.iterdir()) == [run.lock]
+    finally:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with claimed(run), pytest.raises(GessoError, match="Another process"), claimed(run):
+        pass
+    assert list(run.folder.iterdir()) == []
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    run = Run(tmp_path)
+    kept = [run.sample(3), run.metrics, run.checkpoint(2), tmp_path / ".notes.txt"]
+    left = []
+    for path in kept:
+        with atomic(path) as temporary:
+            temporary.write_text("half")
+            left.append(shutil.copyfile(temporary, temporary.with_name(temporary.name.replace("-", "-x", 1))))
+    with claimed(run):
+        assert [path for path in left if path.exists()] == [] and all(path.exists() for path in kept)
+
+
+def test_a_folder_that_may_not_be_written_is_said_in_words(tmp_path, monkeypatch):
+    run = Run(tmp_path / "run")
+    for number, words in ((errno.EACCES, "Permission denied"), (errno.EROFS, "Read-only file system")):
+        with monkeypatch.context() as patched:
+
+            def refuse(*arguments, number=number, **options):
+                raise OSError(number, os.strerror(number))
+
+            patched.setattr("core.claim.FileLock.acquire", refuse)
+            with pytest.raises(GessoError, match=rf"Cannot write to .*run: {words}"), claimed(run):
+                pass
+    (tmp_path / "file").touch()
+    with pytest.raises(GessoError, match="Cannot write to"), claimed(Run(tmp_path / "file" / "run")):
+        pass
+
+
+def test_without_locks_it_goes_on_with_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*arguments, **options):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("core.claim.FileLock.acquire", refuse)
+    with claimed(Run(tmp_path / "run")):
+        assert "There are no locks" in caplog.text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_at_the_log_file_is_said_once(tmp_path):
+    """And does not end the run: what is logged is on the terminal."""
+    (tmp_path / "train.log").symlink_to("/dev/full")
+    code = (
+        "import logging, sys; from core.logs import LogFile; log = logging.getLogger()\n"
+        "log.addHandler(LogFile(sys.argv[1])); log.error('one'); log.error('two'); print('on')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "train.log")], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0 and done.stdout == "on\n"
+    assert done.stderr.count("No space left on device") == 1 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_a_clock_of_1970_is_said_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "localtime", lambda *seconds: time.gmtime(1e6))
+    with pytest.raises(GessoError, match=r"Could not write .*the clock"):
+        trained.save(None, tmp_path / "generator.keras", None)
