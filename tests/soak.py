@@ -106,6 +106,7 @@ def _train(arguments: list[str], cache: Path, output: Path) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ["GESSO_CACHE"] = str(cache)
+    tempfile.tempdir = os.environ["TMPDIR"] = str(output.parent)  # what TensorFlow generates, and a kill leaves
     sys.argv = [str(ROOT / "train.py"), *arguments]
     code = 1
     try:
