@@ -65,7 +65,10 @@ def unfinished(path: Path) -> Path:
 
 def remove_empty(folder: Path) -> None:
     """Removes a folder that nothing was written to, and what is empty without it below the working directory."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:  # it has gone
+        return
     above = (path for path in folder.parents if here in path.parents)
     for path in (folder, *above) if folder != here else ():
         try:

@@ -62,7 +62,7 @@ CASES = {  # command lines of train.py
     "srgan": (*VGG, "model=srgan", "model.width=4", "model.blocks=1", "model.pretrain_steps=5"),
     "restarts": (*GAN, "model=mlp", "model.width=8", "model.discriminator_width=4", "restarts=2",
                  "restart_steps=5"),
-    "sweep": (*GAN, "model=mlp", "model.width=8", "model.discriminator_width=4", "-m", "seed=1,2", "steps=6"),
+    "sweep": ("-m", *GAN, "model=mlp", "model.width=8", "model.discriminator_width=4", "seed=1,2", "steps=6"),
 }  # fmt: skip
 LONGEST = 600  # seconds of a life: what takes longer hangs
 

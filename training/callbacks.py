@@ -5,6 +5,7 @@ All count in steps, by the system's own `step` variable, whatever Keras calls an
 
 import logging
 import math
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -45,14 +46,21 @@ class StepCallback(keras.callbacks.Callback):
 
 
 class Presence(StepCallback):
-    """Ends the run if its folder has gone: what is written there would be no run directory, only bits of one."""
+    """Ends the run if its folder has gone: what is written there would be no run directory, only bits of one.
+
+    A folder of that name may be there all the same: of a disk that was unmounted, the place stays.
+    """
 
     def __init__(self, run: Run, last: int):
         super().__init__(every=1, last=last)
         self.folder = run.folder
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin()
+        self.before = self.folder.stat()
+
     def at(self, step: int) -> None:
-        if not self.folder.is_dir():
+        if not (self.folder.is_dir() and os.path.samestat(self.before, self.folder.stat())):
             raise GessoError(
                 f"{self.folder} has gone: it was moved, deleted or unmounted. Stopped at step {step}. If it comes "
                 f"back, resume={self.folder} goes on from its last checkpoint."

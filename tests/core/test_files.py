@@ -1,9 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
 from core.errors import GessoError
-from core.files import atomic
+from core.files import atomic, remove_empty, remove_left
 
 
 def test_appears_whole(tmp_path):
@@ -41,3 +42,19 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     with atomic(tmp_path / "ours"):
         pass
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_working_directory_that_has_gone_is_no_error(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    remove_empty(Path("run"))
+
+
+def test_what_processes_left_is_removed_and_nothing_else(tmp_path):
+    """Below a folder, and not what anything but `atomic` writes."""
+    kept = [tmp_path / "file.txt", tmp_path / "deep" / ".hidden.txt"]
+    with atomic(kept[0]) as one, atomic(kept[1]) as two:
+        left = [shutil.copyfile(path, path.with_stem(f"{path.stem}0")) for path in (one, two)]
+    remove_left(tmp_path)
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in left)

@@ -106,19 +106,22 @@ def test_a_full_disk_at_an_event_file_is_no_lack_of_memory(tmp_path, capsys, lar
     assert "Out of memory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("how", ["deleted", "moved"])
+@pytest.mark.parametrize("how", ["deleted", "moved", "unmounted"])
 def test_a_folder_that_goes_ends_the_run_and_is_not_made_anew(train, tmp_path, monkeypatch, how):
     class Goes(StepCallback):
         def at(self, step: int) -> None:
             if step == 3:
                 folder = tmp_path / "run"
                 shutil.rmtree(folder) if how == "deleted" else folder.rename(tmp_path / "elsewhere")
+                if how == "unmounted":
+                    folder.mkdir()
 
     watching = loop._watching
     monkeypatch.setattr(loop, "_watching", lambda *given: [*watching(*given), Goes(1, 6)])
     with pytest.raises(GessoError, match=r"run has gone.*Stopped at step 4"):
         train(6)
-    assert not (tmp_path / "run").exists()
+    assert how == "unmounted" or not (tmp_path / "run").exists()
+    assert list((tmp_path / "run").glob("*")) == []
     if how == "moved":
         monkeypatch.undo()
         assert int(Run(tmp_path / "elsewhere").saved()[-1].stem[-1]) == 2
