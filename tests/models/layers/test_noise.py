@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.run import Run
 from losses import adversarial
 from models.gan import GAN
 from models.layers.noise import NoiseInjection
@@ -121,10 +122,10 @@ def test_a_run_that_goes_on_from_a_checkpoint_draws_the_same_noise(tmp_path):
     straight = make()
     for _ in range(2):
         straight.train_step(DATA)
-    checkpoint.save(tmp_path, straight, keep=1)
+    checkpoint.save(Run(tmp_path), straight, keep=1)
     straight.train_step(DATA)
     again = make()
-    assert checkpoint.restore(tmp_path, again) == 2
+    assert checkpoint.restore(Run(tmp_path), again) == 2
     again.train_step(DATA)
     for one, other in zip(checkpoint.variables(straight), checkpoint.variables(again), strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
