@@ -116,9 +116,10 @@ def _built(node: Any) -> Any:
     if "_target_" not in node:
         return keys
     target = find(node["_target_"])
-    if node.get("_partial_", False):
-        return functools.partial(target, **keys)
     try:
+        if node.get("_partial_", False):
+            inspect.signature(target).bind_partial(**keys)  # else who calls it would meet the wrong key
+            return functools.partial(target, **keys)
         return target(**keys)
     except (TypeError, ValueError) as error:
         raise GessoError(f"{node['_target_']}: {error}") from error

@@ -155,12 +155,12 @@ def test_parts_come_with_their_keys():
     config = OmegaConf.create({
         "steps": 7,
         "optimizer": {"_target_": "keras.optimizers.Adam", "learning_rate": rate},
-        "loss": {"_target_": "losses.adversarial.hinge_discriminator_loss", "_partial_": True, "threshold": None},
+        "loss": {"_target_": "losses.adversarial.hinge_discriminator_loss", "_partial_": True, "least_margin": None},
         "plain": [{"a": [1, "x", None]}],
     })  # fmt: skip
     built = build(config)
     assert built["optimizer"]._learning_rate.decay_steps == 7
-    assert built["loss"].keywords == {"threshold": None}
+    assert built["loss"].keywords == {"least_margin": None}
     assert built["plain"] == [{"a": [1, "x", None]}]
     assert build(config.optimizer, learning_rate=0.5).learning_rate == 0.5
 
