@@ -12,7 +12,7 @@ from core.files import relative
 from core.instantiate import build
 from core.overrides import begin, opened, resume_arguments
 from core.run import Run
-from training.checks import check_data, check_train
+from training.checks import check_batches, check_data, check_train
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,10 @@ def train(config: DictConfig) -> float:
 
 def train_in(run: Run, config: DictConfig) -> float:
     """Trains, as `config` says, in a run directory that is ours alone; returns what runs are ranked by."""
+    choices = HydraConfig.get().runtime.choices
     config = opened(config, run)
     check_train(config)
+    check_batches(config, choices.dataset)
     dataset = build(config.dataset)
     check_data(config, dataset)
 
@@ -38,11 +40,11 @@ def train_in(run: Run, config: DictConfig) -> float:
     from training.evaluator import Evaluator
     from training.finish import finish
 
-    name, evaluator = HydraConfig.get().runtime.choices.model, Evaluator.checked(config, dataset)
-    training = loop.Training(run, config, dataset, name, config.seed, evaluator)
     model = loop.make(config, dataset, config.seed)
     data_record.check(run, dataset, conditional=model.num_classes > 0)
     checkpoint.restore(run, model)
+    evaluator = Evaluator.checked(config, dataset)
+    training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator)
     data_record.write(run, dataset)
     begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
 

@@ -3,6 +3,7 @@
 import logging
 import math
 
+import hydra
 from omegaconf import DictConfig
 
 from core.config import options_that
@@ -95,19 +96,33 @@ def _check_growth(config: DictConfig) -> None:
         )  # fmt: skip
 
 
+def check_batches(config: DictConfig, option: str) -> None:
+    """Refuses a data set whose YAML says that its batches do not have what the model learns from.
+
+    `option` is that of `dataset=`. Before a data set is made, which may take minutes. Raises `GessoError`.
+    """
+    gives = hydra.compose("train", [f"dataset={option}"]).dataset.get("gives")
+    if gives is not None:
+        _check_keys(config, f"dataset={option}", tuple(gives))
+
+
+def _check_keys(config: DictConfig, name: str, gives: tuple[str, ...]) -> None:
+    takes = tuple(config.model.batch_keys)
+    if takes != gives:
+        fitting = options_that("dataset", lambda other: takes == tuple(other.get("gives", ())))
+        raise GessoError(
+            f"This model= learns from {' and '.join(takes)}, and {name} has {' and '.join(gives)}. "
+            f"What fits: dataset={', '.join(fitting)}."
+        )
+
+
 def check_data(config: DictConfig, dataset: Dataset) -> None:
     """Refuses a data set that does not fit the model, is smaller than a step takes, or lacks the classes asked for.
 
     Raises `GessoError`.
     """
-    takes = tuple(config.model.batch_keys)
     spec = dataset.spec
-    if takes != spec.batch_keys:
-        fitting = options_that("dataset", lambda other: takes == tuple(other.get("gives", ())))
-        raise GessoError(
-            f"This model= learns from {' and '.join(takes)}, and {spec.name} has {' and '.join(spec.batch_keys)}. "
-            f"What fits: dataset={', '.join(fitting)}."
-        )
+    _check_keys(config, spec.name, spec.batch_keys)
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):
         each = batch // config.batch_size

@@ -7,7 +7,7 @@ from core.cli import ROOT
 from core.config import compose
 from core.errors import GessoError
 from data import DatasetSpec
-from training.checks import check_data, check_train
+from training.checks import check_batches, check_data, check_train
 
 
 @pytest.fixture
@@ -90,3 +90,10 @@ def test_every_experiment_composes_and_can_be_trained(composed, name):
     assert f"experiment={name}" in (ROOT / "conf" / "experiment" / f"{name}.yaml").read_text()
     assert composed(f"experiment={name}", "steps=7").steps == 7  # the command line has the last word
     assert config.steps != composed().steps  # an experiment's keys count more than the defaults
+
+
+def test_data_that_do_not_fit_are_refused_before_they_are_made(composed):
+    """The built-in pictures at 256 px, which pix2pix cannot learn from, take minutes to paint."""
+    check_batches(composed("model=pix2pix", "dataset=colorize"), "colorize")
+    with pytest.raises(GessoError, match=r"learns from source and target, and dataset=paintings has image\. What"):
+        check_batches(composed("model=pix2pix", "dataset=paintings"), "paintings")
