@@ -27,6 +27,8 @@ from training.checks import draws
 
 log = logging.getLogger(__name__)
 
+EVALUATED = "evaluated"  # in a system's `memory`: what the numbers of the last evaluation depend on
+
 
 class Evaluator:
     """Called with a model that draws pictures (`draw(num, labels)`): numbers by name, beside the data set's.
@@ -137,18 +139,17 @@ class EvaluationCallback(StepCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        rows.cut(self.run.metrics, self.step, self.every, self._is_ours)
+        # Also rows of another objective, from before it was changed: all but the losses' are evaluations.
+        rows.cut(self.run.metrics, self.step, self.every, lambda row: "images_per_second" not in row)
 
     def at(self, step: int) -> None:
         values = self.evaluator(self.model)
+        self.model.memory[EVALUATED] = self.evaluator.settings_of
         rows.append(self.run.metrics, {"step": step, "images": self.model.memory["images"], **values})
         with self.writer.as_default():
             for name, value in values.items():
                 tf.summary.scalar(f"evaluation/{name}", value, step=step)
         self._keep(step, values[self.evaluator.objective])
-
-    def _is_ours(self, row: dict) -> bool:
-        return self.evaluator.objective in row
 
     def _keep(self, step: int, value: float) -> None:
         if not math.isfinite(value):

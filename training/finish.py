@@ -8,6 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from core.errors import GessoError
 from core.results import last_values, write_result
 from training.checks import draws
+from training.evaluator import EVALUATED
 from training.loop import Training
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ def finish(training: Training, model: keras.Model) -> float:
     if evaluator is not None:
         objective, modes, settings = evaluator.objective, evaluator.modes, evaluator.settings_of
     (step, values), end = last_values(run), int(model.step.numpy())
-    if evaluator is not None and (step < end or objective not in values):  # stopped early, or ranked by another now
+    # Stopped early, or, in a resume with nothing left to train, measured in another way than before.
+    if evaluator is not None and (step < end or objective not in values or model.memory.get(EVALUATED) != settings):
         step, values = end, values | evaluator(model)
     if objective not in values:
         often = training.config.log_every

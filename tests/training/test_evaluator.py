@@ -152,3 +152,17 @@ def test_metrics_beside_the_objective_do_not_matter_to_the_best():
         for names in ("kid", "kid,sliced_wasserstein")
     )
     assert first == second
+
+
+def test_evaluations_after_the_checkpoint_are_cut_whatever_they_measured(tmp_path):
+    """A run that was killed, and goes on ranked by another metric: else two rows would tell of one step."""
+    from core import rows
+    from training.evaluator import EvaluationCallback
+
+    run = Run(tmp_path)
+    for row in ({"step": 10, "kid": 1.0}, {"step": 15, "images_per_second": 9.0}, {"step": 20, "kid": 2.0}):
+        rows.append(run.metrics, row)
+    callback = EvaluationCallback(run, None, SimpleNamespace(objective="fid"), lambda run: None, 10, 90)
+    callback.set_model(SimpleNamespace(step=SimpleNamespace(numpy=lambda: 10)))
+    callback.on_train_begin()
+    assert [row["step"] for row in rows.read(run.metrics)] == [10, 15]  # losses are their writer's to cut
