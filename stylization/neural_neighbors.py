@@ -197,7 +197,7 @@ class _Painter:
             found = tf.math.l2_normalize(hypercolumns(self.encoder, image), axis=-1)
             return 1.0 - tf.reduce_mean(tf.reduce_sum(found * target, axis=-1))
 
-        return self._adam(lambda image, step: loss(image), pyramid, steps, until=steps)
+        return self._adam("matching", lambda image, step: loss(image), pyramid, steps, until=steps)
 
     def anew(
         self, styles: Sequence[Tensor], pyramid: Sequence[Tensor], steps: int, turned: bool, seed: int
@@ -215,12 +215,17 @@ class _Painter:
                 total += 1.0 - tf.reduce_mean(tf.reduce_max(cosines, axis=1))
             return total
 
-        return self._adam(loss, pyramid, steps, until=steps // 2)
+        return self._adam("layers", loss, pyramid, steps, until=steps // 2)
 
     def _adam(
-        self, loss: Callable[[Tensor, Tensor], Tensor], pyramid: Sequence[Tensor], steps: int, until: int
+        self,
+        name: str,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        pyramid: Sequence[Tensor],
+        steps: int,
+        until: int,
     ) -> list[Tensor]:
-        """Takes `steps` of Adam; self-similarity counts in the first `until` of them."""
+        """Takes `steps` of Adam, reported as `name`; self-similarity counts in the first `until` of them."""
         optimizer = keras.optimizers.Adam(self.learning_rate)
         weights = [keras.Variable(part, dtype="float32") for part in pyramid]
         optimizer.build(weights)
@@ -244,7 +249,7 @@ class _Painter:
                 )
             optimizer.apply(gradients, weights)
             if self.report is not None:
-                self.report({"matching": float(total)}, image.numpy()[0])
+                self.report({name: float(total)}, image.numpy()[0])
         return [tf.convert_to_tensor(weight.value) for weight in weights]
 
 

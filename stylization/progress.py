@@ -42,15 +42,16 @@ def watched(
 ) -> np.ndarray:
     """Returns what `optimize(report)` paints, `finished`; `report` is to be called at each of `total` evaluations.
 
-    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image`.
+    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image`;
+    where terms of other names are reported, by these alone.
     """
-    best = (math.inf, image)
+    best, part = (math.inf, image), None
     with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
 
         def report(terms: dict[str, float], picture: np.ndarray) -> None:
-            nonlocal best
-            loss = sum(terms.values())
-            if loss < best[0] or picture.shape != best[1].shape:  # a finer level begins anew
+            nonlocal best, part
+            loss, before, part = sum(terms.values()), part, (*terms, *picture.shape)
+            if loss < best[0] or part != before:  # a finer level, and another loss, begin anew
                 best = loss, picture
             bar.set_postfix(objective=f"{loss:.4g}", refresh=False)
             bar.update()
