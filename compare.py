@@ -55,8 +55,10 @@ def find(folder: str | None) -> tuple[list[Finished], list[Unfinished]]:
 
     Raises `GessoError` if there is no such folder.
     """
-    if folder is None or not Path(folder).is_dir():
-        raise GessoError(f"runs={folder}: give a folder of run directories, such as outputs/sweeps/<sweep>.")
+    if folder is None:
+        raise GessoError("runs= says which: a folder of run directories, such as outputs/sweeps/<sweep>.")
+    if not Path(folder).is_dir():
+        raise GessoError(f"runs={folder}: there is no such folder. It is to hold run directories.")
     runs, unfinished = [], []
     for run in Run.within(Path(folder)):
         try:

@@ -187,6 +187,7 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
                 f"{key}={quoted(here)} would change what {folder} began with (there: {quoted(there)}), and its "
                 "checkpoints would not fit. Start a new run instead."
             )
+    for key, there, here in changes:
         log.info("%s: %s -> %s", key, quoted(there), quoted(here))
     by_steps = [key for key, value in leaves(goes_on) if key.startswith("model.") and "${steps}" in str(value)]
     if by_steps and before.steps != goes_on.steps:
