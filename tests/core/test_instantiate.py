@@ -10,5 +10,5 @@ from core.instantiate import build
 def test_a_key_that_a_partial_target_does_not_take_is_named():
     """Not by the system that calls it, an hour of reading later."""
     config = {"_target_": "losses.adversarial.hinge_generator_loss", "_partial_": True, "label_smoothing": 0.0}
-    with pytest.raises(GessoError, match="hinge_generator_loss: got an unexpected keyword .*label_smoothing"):
+    with pytest.raises(GessoError, match=r"hinge_generator_loss: got an unexpected keyword .*label_smoothing"):
         build(OmegaConf.create({"generator_loss": config}))

@@ -155,7 +155,9 @@ def test_parts_come_with_their_keys():
     config = OmegaConf.create({
         "steps": 7,
         "optimizer": {"_target_": "keras.optimizers.Adam", "learning_rate": rate},
-        "loss": {"_target_": "losses.adversarial.hinge_discriminator_loss", "_partial_": True, "least_margin": None},
+        "loss": {
+            "_target_": "losses.adversarial.hinge_discriminator_loss", "_partial_": True, "least_margin": None,
+        },
         "plain": [{"a": [1, "x", None]}],
     })  # fmt: skip
     built = build(config)
