@@ -48,7 +48,7 @@ class Film:
     start: Fraction
     time_base: Fraction
     aspect: Fraction
-    colours: tuple[int, int, int]
+    colors: tuple[int, int, int]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (pixels for pixels, _, _ in self.timed())
@@ -87,8 +87,8 @@ def open(path: str | Path) -> Film:
         raise GessoError(f"{path} is damaged: not one frame of it can be decoded.")
     height, width, _ = _pixels(frame, frame.width, frame.height).shape
     aspect = 1 / aspect if _axes(frame)[0] else aspect
-    colours = (frame.colorspace, frame.color_primaries or UNSPECIFIED, frame.color_trc or UNSPECIFIED)
-    return Film(path, width, height, rate, frames, start, time_base, aspect, colours)
+    colors = (frame.colorspace, frame.color_primaries or UNSPECIFIED, frame.color_trc or UNSPECIFIED)
+    return Film(path, width, height, rate, frames, start, time_base, aspect, colors)
 
 
 def opened(path: Path):

@@ -126,7 +126,7 @@ def _encoder(target, film: Film, first: np.ndarray):
     stream.time_base = stream.codec_context.time_base = film.time_base  # 1 / rate would round variable rates
     context = stream.codec_context
     context.sample_aspect_ratio = film.aspect
-    context.colorspace, context.color_primaries, context.color_trc = film.colours
+    context.colorspace, context.color_primaries, context.color_trc = film.colors
     context.color_range = LIMITED
     context.flags |= 1 << 8  # frame_duration: the last frame, too, stays as long as it did
     context.thread_type = "AUTO"  # slices, the default, cost quality
@@ -139,7 +139,7 @@ def _frame(pixels: np.ndarray, film: Film, stream, pts: int, duration: int):
     if pixels.shape != (stream.height, stream.width, 3):
         raise ValueError(f"stylize gave a frame {pixels.shape} after others of {stream.height} x {stream.width}")
     rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
-    rgb.colorspace, rgb.color_primaries, rgb.color_trc = film.colours
+    rgb.colorspace, rgb.color_primaries, rgb.color_trc = film.colors
     frame = rgb.reformat(format=stream.pix_fmt, dst_color_range=LIMITED, interpolation=EXACT)
     frame.pts, frame.duration, frame.time_base = pts, duration, film.time_base
     return frame
