@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from losses import reconstruction
 from models.base import Adversarial, functional, scale_loss_for, update
+from models.preview import fit_to
 
 Tensor = tf.Tensor
 
@@ -91,12 +92,4 @@ class Pix2Pix(Adversarial, keras.Model):
         """Translates sources; returns rows of `columns` sources, of their translations, and of targets."""
         source, target = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
         image = self.generator(source, training=False)
-        return np.concatenate([shown(source, target.shape), image, target])
-
-
-def shown(source: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Shows a source beside its target, as `[batch, height, width, 3]`: of its size, and in three channels."""
-    source = source[..., :3]
-    if source.shape[-1] < shape[-1]:
-        source = tf.repeat(source[..., :1], shape[-1], axis=-1)
-    return tf.image.resize(source, shape[1:3], "nearest")
+        return np.concatenate([fit_to(source, target.shape), image, target])

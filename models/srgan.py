@@ -12,7 +12,7 @@ from keras import ops
 from losses import perceptual, reconstruction
 from models.base import Adversarial, functional, scale_loss_for, update
 from models.networks import vgg
-from models.pix2pix import shown
+from models.preview import fit_to
 
 Tensor = tf.Tensor
 
@@ -111,4 +111,4 @@ class SRGAN(Adversarial, keras.Model):
         """Enlarges pictures; returns rows of small ones, their pixels as squares, of results, and of large ones."""
         small, large = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
         image = ops.clip(self.generator(small, training=False), -1, 1)
-        return np.concatenate([shown(small, large.shape), image, large])
+        return np.concatenate([fit_to(small, large.shape), image, large])

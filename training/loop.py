@@ -17,7 +17,7 @@ from core.images import provenance
 from core.instantiate import build
 from core.run import Run
 from data import Dataset
-from models.pix2pix import shown
+from models.preview import fit_to
 from training import callbacks, collapse, tensorboard
 from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
@@ -121,7 +121,7 @@ def _watching(
     run, config, evaluator = training.run, training.config, training.evaluator
     examples = training.dataset.examples(64)
     *_, last_kind = examples.values()
-    reals = np.concatenate([shown(tf.constant(images), last_kind.shape) for images in examples.values()])
+    reals = np.concatenate([fit_to(tf.constant(images), last_kind.shape) for images in examples.values()])
     tensorboard.describe(config, run, writer, reals, int(model.step.numpy()))
     chunks = provenance(training.name, config, training.seed)
     draw = partial(model.preview, examples)

@@ -12,7 +12,8 @@ from models.cyclegan import CycleGAN
 from models.image_pool import ImagePool
 from models.networks import patchgan, srresnet, unet
 from models.networks.transform_net import transformer
-from models.pix2pix import Pix2Pix, shown
+from models.pix2pix import Pix2Pix
+from models.preview import fit_to
 from models.srgan import SRGAN
 from training.schedules import ConstantThenLinear
 
@@ -122,11 +123,11 @@ def test_pix2pix_updates_are_those_of_the_losses():
         np.testing.assert_allclose(variable, value - rate * gradient, rtol=1e-2, atol=1e-4)
 
 
-def test_shown():
+def test_fit_to():
     grey, small, masked = pictures(2, 8, 8, 1), pictures(2, 4, 4, 3), pictures(2, 8, 8, 4)
-    np.testing.assert_array_equal(shown(grey, (2, 8, 8, 3)), tf.repeat(grey, 3, -1))
-    np.testing.assert_array_equal(shown(small, (2, 8, 8, 3))[:, ::2, ::2], small)
-    np.testing.assert_array_equal(shown(masked, (2, 8, 8, 3)), masked[..., :3])
+    np.testing.assert_array_equal(fit_to(grey, (2, 8, 8, 3)), tf.repeat(grey, 3, -1))
+    np.testing.assert_array_equal(fit_to(small, (2, 8, 8, 3))[:, ::2, ::2], small)
+    np.testing.assert_array_equal(fit_to(masked, (2, 8, 8, 3)), masked[..., :3])
 
 
 def test_history_keeps_and_swaps():
