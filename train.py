@@ -1,6 +1,5 @@
 """Trains the composed experiment: `python train.py model=dcgan dataset=wikiart`; `--help` lists the keys."""
 
-import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,8 +12,6 @@ from core.instantiate import build
 from core.overrides import begin, opened, resume_arguments
 from core.run import Run
 from training.checks import check_batches, check_data, check_train
-
-log = logging.getLogger(__name__)
 
 
 @main("train", arguments=resume_arguments)
