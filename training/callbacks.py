@@ -70,7 +70,8 @@ class Presence(StepCallback):
 class ScalarLogger(StepCallback):
     """Writes means since the last row to `metrics.jsonl` and TensorBoard; stops the run on NaN or infinity.
 
-    Counts the pictures, too, in the system's `memory`: a resumed run may go on with batches of another size.
+    Counts the pictures, too, in the system's `memory`: a resumed run may go on with batches of another size. The
+    last row stays there as well, but for speeds: others look at it before there is the next.
     """
 
     def __init__(self, run: Run, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
@@ -84,6 +85,7 @@ class ScalarLogger(StepCallback):
         super().on_train_begin()
         rows.cut(self.path, self.step, self.every, lambda row: "images_per_second" in row)
         self.images = self.model.memory.get("images", 0)
+        self.latest = dict(self.model.memory.get("latest", {}))
         self.since = (time.perf_counter(), self.step)
         self._keep_window()
 
@@ -116,6 +118,7 @@ class ScalarLogger(StepCallback):
         self.latest = {metric.name: float(metric.result()) for metric in self.model.metrics}
         for name, optimizer in self.model.optimizers.items():
             self.latest[f"{name}_learning_rate"] = float(optimizer.learning_rate)
+        self.model.memory["latest"] = dict(self.latest)
         self.latest["images_per_second"] = (step - before) * self.batch_size / max(now - then, 1e-6)
         self.since = (now, step)
         if step % self.every == 0:  # a short last window stays open, for a run that is resumed with more steps

@@ -54,7 +54,7 @@ class CollapseMonitor(StepCallback):
         if self.scale > 0:
             self._watch_samples(step)
         accuracy = self.scalars.latest.get("discriminator_accuracy")
-        if accuracy is not None:  # there may have been no row since a resume
+        if accuracy is not None:  # there may have been no row yet
             self._watch_discriminator(step, accuracy)
         self.model.memory["collapse"] = {"best": self.best, "warned": sorted(self.warned)}
 

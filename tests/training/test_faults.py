@@ -41,21 +41,34 @@ TINY = (
 )
 
 
-@pytest.fixture
-def train(tmp_path, monkeypatch):
-    """Trains a tiny model to a step in this process: `train(step, "run")` gives the run and the model."""
-    monkeypatch.setattr(loop.tensorboard, "describe", lambda *args: None)  # asks what Hydra knows
+@pytest.fixture(scope="module")
+def train_in():
+    """Trains a tiny model to a step in this process: `train_in(folder, step)` gives the run."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = without_blocks(compose("train", [*TINY, "steps=6", "checkpoint_every=2"]))
 
-    def trained_to(last: int, name: str = "run"):
-        training = loop.Training(Run(tmp_path / name), config, ImageDataset("made", IMAGES), "mlp", seed=1)
+    def trained_to(folder: Path, last: int) -> Run:
+        training = loop.Training(Run(folder), config, ImageDataset("made", IMAGES), "mlp", seed=1)
         model = loop.make(config, training.dataset, seed=1)
         checkpoint.restore(training.run, model)
-        loop.fit(training, model, last)
-        return training.run, model
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(loop.tensorboard, "describe", lambda *args: None)  # asks what Hydra knows
+            loop.fit(training, model, last)
+        return training.run
 
     return trained_to
+
+
+@pytest.fixture(scope="module")
+def straight(train_in, tmp_path_factory) -> Run:
+    """A run of six steps that nothing happens to."""
+    return train_in(tmp_path_factory.mktemp("straight"), 6)
+
+
+@pytest.fixture
+def train(train_in, tmp_path):
+    """The same with a run of the test's own: `train(step)`."""
+    return lambda last: train_in(tmp_path / "run", last)
 
 
 def arrays(run: Run) -> dict[str, bytes]:
@@ -68,7 +81,7 @@ def timeless(run: Run) -> list[dict]:
 
 
 @pytest.mark.parametrize("place", ["checkpoint", "export"])
-def test_a_full_disk_ends_a_run_that_goes_on_to_the_same_bits(train, monkeypatch, place, largest_file):
+def test_a_full_disk_ends_a_run_that_goes_on_to_the_same_bits(train, straight, monkeypatch, place, largest_file):
     """At step 4: what there was stays, nothing is half-written, and with room again all is as if there had been."""
     where, name = {"checkpoint": (np, "savez"), "export": (trained, "save")}[place]
     write, calls = getattr(where, name), itertools.count(1)
@@ -81,10 +94,29 @@ def test_a_full_disk_ends_a_run_that_goes_on_to_the_same_bits(train, monkeypatch
         patched.setattr(where, name, limited)
         with pytest.raises(GessoError, match=r"Could not write .*run/(checkpoints/step_0+4|generator).*: File too"):
             train(6)
-    run, _ = train(6)
-    straight, _ = train(6, "straight")
+    run = train(6)
     assert arrays(run) == arrays(straight) and timeless(run) == timeless(straight)
     assert list(run.folder.rglob(".*")) == []
+
+
+def test_a_resumed_run_knows_its_last_row(train, train_in, tmp_path, monkeypatch):
+    """The monitor of collapse looks at it, at a step before the next one."""
+    seen, watching = [], loop._watching
+
+    class Looks(StepCallback):
+        def __init__(self, scalars):
+            super().__init__(1, 5)
+            self.scalars = scalars
+
+        def at(self, step: int) -> None:
+            if step == 5:
+                seen.append({k: v for k, v in self.scalars.latest.items() if k != "images_per_second"})
+
+    monkeypatch.setattr(loop, "_watching", lambda *given: [*watching(*given), Looks(given[3])])
+    train_in(tmp_path / "straight", 6)
+    train(4)
+    train(6)
+    assert seen[0] == seen[1] and "discriminator_accuracy" in seen[0]
 
 
 def test_a_full_disk_at_an_event_file_is_no_lack_of_memory(tmp_path, capsys, largest_file):
@@ -127,14 +159,13 @@ def test_a_folder_that_goes_ends_the_run_and_is_not_made_anew(train, tmp_path, m
         assert int(Run(tmp_path / "elsewhere").saved()[-1].stem[-1]) == 2
 
 
-def test_a_clock_that_jumps_changes_nothing_but_speeds(train, monkeypatch):
+def test_a_clock_that_jumps_changes_nothing_but_speeds(train, straight, monkeypatch):
     """It stands still, goes back and leaps forward."""
-    straight, _ = train(6, "straight")
     jumps = itertools.cycle([0.0, 0.0, -1e8, 1e9, 1.0, 0.0])
     since_1970, counted = time.time(), time.perf_counter()
     monkeypatch.setattr(time, "time", lambda: since_1970 + next(jumps))
     monkeypatch.setattr(time, "perf_counter", lambda: counted + next(jumps))
-    run, _ = train(6)
+    run = train(6)
     monkeypatch.undo()
     assert arrays(run) == arrays(straight) and timeless(run) == timeless(straight)
     assert all(np.isfinite(row["images_per_second"]) for row in rows.read(run.metrics))
