@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.run import Run
 from losses import adversarial
 from losses.penalties import Penalty, drift
 from models import growth
@@ -101,11 +102,11 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_with_the_same_bits(tmp_path):
     straight = make()
     for done in range(8):
         if done in (4, 5):
-            checkpoint.save(tmp_path / str(done), straight, keep=1)
+            checkpoint.save(Run(tmp_path / str(done)), straight, keep=1)
         straight.train_step(reals())
     for stopped in (4, 5):
         again = make()
-        assert checkpoint.restore(tmp_path / str(stopped), again) == stopped
+        assert checkpoint.restore(Run(tmp_path / str(stopped)), again) == stopped
         for _ in range(stopped, 8):
             again.train_step(reals())
         for one, other in zip(checkpoint.variables(straight), checkpoint.variables(again), strict=True):
