@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test soak lint format dashboard clean
+.PHONY: help install train test soak fuzz lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
@@ -29,6 +29,9 @@ train: $(VENV)/installed  ## train the default experiment on built-in data; ARGS
 
 test: $(VENV)/installed  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+fuzz: $(VENV)/installed  ## damaged files and odd command lines, for SECONDS=600; FIRST=... for other ones
+	@GESSO_FUZZ_SECONDS=$(or $(SECONDS),600) GESSO_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/fuzz
 
 lint: $(VENV)/installed  ## check style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -12,7 +12,8 @@
 
 A block speaks of the keys beside it, and of those below them. A file that builds on another may say more than it
 does, or say it anew: a new model needs no change here. `null` always passes; of a list, each element is looked at.
-Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point.
+Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point. One
+that is `null` by default is one value and no list of them, unless the block `several` says of it `true`.
 
 Three more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
 names none (null: it need not); `changeable`, what a resumed run may change; and a data set's `gives`, what its
@@ -30,7 +31,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.errors import GessoError, did_you_mean
 
-BLOCKS = ("choices", "ranges", "inputs", "changeable", "gives")
+BLOCKS = ("choices", "ranges", "several", "inputs", "changeable", "gives")
 _NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
 _INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
 
@@ -88,6 +89,11 @@ def ranges(config: DictConfig) -> dict[str, Interval]:
 def choices(config: DictConfig) -> dict[str, list]:
     """Finds the values that each key with choices may have, `{"model.prior": ["normal", "uniform"], ...}`."""
     return dict(_said(OmegaConf.to_container(config), "choices"))
+
+
+def several(config: DictConfig) -> set[str]:
+    """The keys that are null by default and may be lists."""
+    return {key for key, may in _said(OmegaConf.to_container(config), "several") if may}
 
 
 def check_values(config: DictConfig) -> None:

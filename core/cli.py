@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -138,6 +139,8 @@ class _errors_in_words:
             return str(error)
         if isinstance(error, HydraException | OmegaConfBaseException):
             return _explained(error, self.config_name)
+        if self.config_name is not None and _of_hydra(error):
+            return f"{error}. It cannot be composed: groups (model=, dataset=, ...) take names of their options."
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)
         if type(error).__module__.startswith("tensorflow") and (said := refused_file(str(error))):
@@ -148,6 +151,13 @@ class _errors_in_words:
                 "and a smaller tile or size in painting."
             )
         return None
+
+
+def _of_hydra(error: Exception) -> bool:
+    """Whether Hydra fell over what it was told, before it called anything of ours: `penalty=[{a:1}]`, `model=5`."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = any(frame.f_code.co_filename == __file__ and frame.f_code.co_name == "job" for frame in frames)
+    return not ours and frames[-1].f_globals.get("__name__", "").partition(".")[0] in ("hydra", "omegaconf")
 
 
 def _explained(error: Exception, config_name: str | None) -> str:

@@ -9,7 +9,7 @@ import hydra
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from core.checks import ranges, without_blocks
+from core.checks import ranges, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -47,18 +47,28 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     """
     options = {group: option for group, option in groups.items() if group in config or group == "penalty"}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
-    defaults, intervals = dict(leaves(compose(config_name, chosen))), ranges(config)
+    defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
     for key, value in leaves(without_blocks(config)):
         default = defaults.get(key)
+        for above in _above(key):
+            if above in defaults and not isinstance(defaults[above], dict) and not _interpolates(defaults[above]):
+                raise GessoError(f"{above} is {_kind({})}; it must be a value.")
         if value == default or _interpolates(value) or _interpolates(default):
             continue
         like, hint = default, f"such as {'[a,b]' if default == [] else default}"
         if default is None:
+            if isinstance(value, list) and key in defaults and key not in intervals and key not in lists:
+                raise GessoError(f"{key}={value} is {_kind(value)}; it must be one value.")
             if key not in intervals:
                 continue
             like, hint = 1 if intervals[key].whole else 1.0, intervals[key]
         if not _fits(value, like):
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
+
+
+def _above(key: str) -> list[str]:
+    """`["a", "a.b"]` of `"a.b.c"`."""
+    return [key[:dot] for dot, sign in enumerate(key) if sign == "."]
 
 
 def _interpolates(value: Any) -> bool:

@@ -42,9 +42,9 @@ def refused_file(text: str) -> str | None:
     return found and f"Could not write {found[1]}: {found[2]}."
 
 
-def did_you_mean(name: str, names: Iterable[str], show_all: bool = True) -> str:
+def did_you_mean(name: object, names: Iterable[str], show_all: bool = True) -> str:
     """Asks "Did you mean ...?", if something is near, and lists the names there are."""
-    names = sorted(set(names))
+    name, names = str(name), sorted(set(names))  # of what was said, which may be a number
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
     found = difflib.get_close_matches(name, names, 1, 0.6) or [
         last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, 1, 0.6)

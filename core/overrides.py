@@ -13,8 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from core import stored
-from core.checks import changeable, without_blocks
-from core.config import leaves
+from core.checks import changeable, check_values, without_blocks
+from core.config import check_types, leaves
 from core.errors import GessoError
 from core.files import atomic
 from core.run import Run
@@ -123,7 +123,8 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
             f"resume={config.resume}: an earlier Gesso began this run, and this one cannot go on with it."
         )
     named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
-    composed = hydra.compose(config_name, own)
+    everything = hydra.compose(config_name, own, return_hydra_config=True)
+    composed = OmegaConf.masked_copy(everything, [key for key in everything if key != "hydra"])
     began = dict(leaves(without_blocks(composed)))
     goes_on = copy.deepcopy(before)
     for group in {REPLACED[name] for name in named if name in REPLACED}:
@@ -132,9 +133,21 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         given = any(key == name or key.startswith(f"{name}.") for name in named)
         if key != "resume" and (given or key not in began or began[key] != value):
             OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
+    _check_stored(goes_on, composed, config_name, everything.hydra.runtime.choices)
     _check_changes(before, goes_on, config.resume, changeable(composed))
     goes_on.resume = config.resume
     return goes_on
+
+
+def _check_stored(goes_on: DictConfig, composed: DictConfig, config_name: str, groups: dict[str, str]) -> None:
+    """Looks at the values of a stored configuration as at those of a command line.
+
+    But for those of groups of which an earlier resume may have chosen other options. Raises `GessoError`.
+    """
+    kept = {key: value for key, value in goes_on.items() if key not in REPLACED.values()}
+    stored_values = OmegaConf.merge(OmegaConf.to_container(composed), kept)
+    check_types(stored_values, config_name, groups)
+    check_values(stored_values)
 
 
 def _refuse_another(config: DictConfig, run: Run) -> None:

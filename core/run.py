@@ -165,7 +165,7 @@ class Run:
         if self.data.is_file():
             return self.load_data()["classes"]
         before = self.folder / "classes.json"  # as runs had it before `data`
-        return _read(before, list) if before.is_file() else []
+        return _names(before, _read(before, list)) if before.is_file() else []
 
     def translation(self) -> dict[str, Any]:
         """Returns `task` and `image_size` of a translator that was exported before networks carried metadata."""
@@ -177,6 +177,7 @@ class Run:
         found = _read(self.data, dict)
         if missing := [key for key in ("name", "classes", "num", "fingerprint") if key not in found]:
             raise GessoError(f"{self.data} is damaged: it has no {missing[0]}.")
+        _names(self.data, found["classes"])
         return found
 
     def load_config(self) -> DictConfig:
@@ -208,6 +209,13 @@ class Run:
     def model_name(self) -> str:
         """The option of `model=`: `dcgan`."""
         return self.choices("model").model
+
+
+def _names(path: Path, found: Any) -> list[str]:
+    """Returns what is a list of texts. Raises `GessoError` if it is none."""
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise GessoError(f"{path} is damaged: its classes are not a list of names.")
+    return found
 
 
 def _read(path: Path, kind: type) -> Any:

@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from core.config import CONF
 from core.errors import GessoError
@@ -49,7 +50,7 @@ def load(path: Path) -> DictConfig | ListConfig:
         return OmegaConf.load(path)
     except FileNotFoundError:
         raise GessoError(f"There is no {path}: this is not a whole run directory.") from None
-    except (yaml.YAMLError, UnicodeError, ValueError, OSError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeError, ValueError, OSError) as error:
         raise GessoError(f"{path} is damaged: {str(error).splitlines()[0]}.") from error
 
 

@@ -62,7 +62,9 @@ def restore(run: Run, model: keras.Model) -> int:
     for path in reversed(paths):
         try:
             arrays, meta = _read(path, variables(model))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except GessoError:
+            raise
+        except Exception as error:  # damaged zips and arrays raise a dozen kinds, SyntaxError among them
             log.warning("%s is damaged (%s); trying the one before.", path, error)
             continue
         policy = keras.config.dtype_policy().name
@@ -92,6 +94,8 @@ def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarr
         )
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
+    if raw := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise ValueError(f"{raw[0]} in it is no array")
     meta = json.loads(str(arrays.pop("meta")))
     if [type(meta[key]) for key in ("step", "precision", "memory")] != [int, str, dict]:
         raise ValueError("what it says of itself is not what Gesso writes")

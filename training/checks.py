@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from core.config import options_that
 from core.errors import GessoError
-from data.dataset import Dataset
+from data.dataset import Dataset, DatasetSpec
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +121,9 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
 
     Raises `GessoError`.
     """
-    spec = dataset.spec
+    spec = getattr(dataset, "spec", None)
+    if not isinstance(spec, DatasetSpec):
+        raise GessoError("dataset._target_ names nothing that makes a data set.")
     _check_keys(config, spec.name, spec.batch_keys)
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):

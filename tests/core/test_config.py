@@ -36,6 +36,9 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.accumulate=2.5", "it must be a whole number"),
         ("model.augment_target=high", "it must be a number, between 0 and 1"),
         ("loss.weight_clipping=true", "it must be a number, positive"),
+        ("model.width={a:1}", "model.width is a group of keys; it must be a value"),
+        ("resume={a:1}", "resume is a group of keys; it must be a value"),
+        ("weights=[a,b]", "weights=['a', 'b'] is a list; it must be one value"),
     ],
 )
 def test_wrong_types(composed, override, words):

@@ -45,11 +45,17 @@ def test_classes_of_now_and_of_before(run):
     assert run.class_names() == [] and run.translation() == {}
     (run.folder / "classes.json").write_text('["a", "b"]')
     assert run.class_names() == ["a", "b"]
+    (run.folder / "classes.json").write_text('["a", 1]')
+    with pytest.raises(GessoError, match=r"classes\.json is damaged"):
+        run.class_names()
     run.data.write_text('{"name": "x", "classes": ["c"], "num": 1, "fingerprint": "0"}')
     assert run.class_names() == ["c"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"classes": ["c"]}', "{"])
+NUMBERS = '{"name": "x", "classes": ["c", 1.5], "num": 1, "fingerprint": "0"}'
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"classes": ["c"]}', "{", NUMBERS])
 def test_damaged_data_is_said_so(run, text):
     run.data.write_text(text)
     with pytest.raises(GessoError, match=r"data\.json is damaged"):

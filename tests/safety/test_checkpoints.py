@@ -64,3 +64,19 @@ def test_an_array_that_claims_a_terabyte_is_damage(tmp_path, model):
         archive.writestr("9999 evil.npy", content.getvalue())
     with pytest.raises(GessoError, match="damaged"):
         checkpoint.restore(run, model)
+
+
+@pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4', (\x08", b""])
+def test_a_member_that_is_no_array_is_damage(tmp_path, model, content):
+    """NumPy gives the bytes as they are where they do not begin as an array, and parses what does as Python."""
+    run = Run(tmp_path)
+    checkpoint.save(run, model, keep=2)
+    model.step.assign(9)
+    path = checkpoint.save(run, model, keep=2)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = next(name for name in members if "kernel" in name)
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, whole in members.items():
+            archive.writestr(member, content if member == name else whole)
+    assert checkpoint.restore(run, model) == 7

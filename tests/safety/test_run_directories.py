@@ -196,6 +196,22 @@ def test_what_a_configuration_may_refer_to(run):
 
 
 @pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"restarts": [1]}, r"restarts=\[1\] is a list; it must be a whole number"),
+        ({"steps": "many"}, "steps=many is text"),
+        ({"batch_size": {"a": 1}}, "batch_size is a group of keys"),
+        ({"model__width": -1}, "model.width=-1: it must be at least 1"),
+    ],
+)
+def test_stored_values_are_looked_at_as_given_ones(run, composed, values, words):
+    change(run.config, **values)
+    arguments = resume_arguments([f"resume={run.folder}"])
+    with pytest.raises(GessoError, match=words):
+        resumed(composed(*arguments[:-1]), "train", arguments[:-1])
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"a": "${b}", "b": "${a}"},
@@ -223,6 +239,7 @@ def test_references_do_not_unfold_to_more_than_they_are(run, values):
         ("a: !!python/object/apply:os.system ['true']\n", "damaged"),
         ("a: !!python/name:os.system\n", "damaged"),
         ("a: [1", "damaged"),
+        ("a: ${", "damaged"),
         ("\x00\x01", "damaged"),
         ("- 1\n", "is no configuration"),
     ],

@@ -20,6 +20,8 @@ from core.run import Run
         ("evaluate.py", "images=nowhere"),
         ("explore.py", "show=[nothing]"),
         ("compare.py", "runs=nowhere"),
+        ("train.py", "penalty=[{a:1}]"),
+        ("train.py", "model=5"),
         ("train.py", "-m", "stpes=1,2"),
         ("generate.py", "-m", "seeed=1,2"),
     ],

@@ -97,3 +97,8 @@ def test_data_that_do_not_fit_are_refused_before_they_are_made(composed):
     check_batches(composed("model=pix2pix", "dataset=colorize"), "colorize")
     with pytest.raises(GessoError, match=r"learns from source and target, and dataset=paintings has image\. What"):
         check_batches(composed("model=pix2pix", "dataset=paintings"), "paintings")
+
+
+def test_what_makes_no_data_set_is_said(composed):
+    with pytest.raises(GessoError, match="names nothing that makes a data set"):
+        check_data(composed(), {"root": "x"})
