@@ -43,8 +43,13 @@ def _check_size(config: DictConfig) -> None:
 
 
 def _check_objective(config: DictConfig) -> None:
-    if config.model.loss_key not in config.loss:
-        fitting = options_that("loss", lambda loss: config.model.loss_key in loss)
+    wanted = config.model.get("loss_key")
+    if wanted is None:  # a system with an objective of its own
+        if config.get("loss"):
+            raise GessoError("loss= has no effect with this model=, which has an objective of its own.")
+        return
+    if wanted not in config.get("loss", {}):
+        fitting = options_that("loss", lambda loss: wanted in loss)
         raise GessoError(f"This loss= does not fit this model=; what does: {', '.join(fitting)}.")
     if config.model.get("augment_target") is not None and config.loss.get("threshold") is None:
         raise GessoError(

@@ -59,8 +59,9 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
     asked = _parameters(config.model.system._target_)
     model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
     optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
+    objective = build(config.loss) if "loss" in config else {}  # some systems have their own
     try:
-        model.compile(**optimizers, **build(config.loss), jit_compile=config.trainer.jit_compile)
+        model.compile(**optimizers, **objective, jit_compile=config.trainer.jit_compile)
     except ValueError as error:
         raise GessoError(str(error)) from error
     return model
