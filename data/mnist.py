@@ -109,8 +109,10 @@ def _read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
             f"{path.absolute()} is not MNIST as Keras keeps it, or is damaged ({error}). Delete it, or give "
             "another: dataset.root=<folder>."
         ) from error
-    if digits.ndim != 3 or digits.shape[1:] != (28, 28) or len(digits) != len(labels):
+    if digits.ndim != 3 or digits.shape[1:] != (28, 28) or labels.shape != digits.shape[:1]:
         raise GessoError(f"{path.absolute()} holds arrays {digits.shape}, not digits of 28x28 px.")
+    if digits.dtype != np.uint8 or labels.dtype.kind not in "iu" or not set(np.unique(labels)) <= set(range(10)):
+        raise GessoError(f"{path.absolute()} holds numbers that are no grey levels, or no digits from 0 to 9.")
     return digits, labels
 
 

@@ -86,7 +86,13 @@ def test_a_missing_file_is_explained(tmp_path):
         load(32, str(tmp_path), str(tmp_path / "none"))
 
 
-@pytest.mark.parametrize("content", ["empty", "text", "other keys", "other shape", "cut off", "numbers missing"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "empty", "text", "other keys", "other shape", "cut off", "numbers missing", "no digits", "no grey levels",
+        "numbers in a column",
+    ],
+)  # fmt: skip
 def test_a_wrong_file_is_explained(made, tmp_path, content):
     path = made / "mnist.npz"
     with np.load(path) as file:
@@ -97,6 +103,12 @@ def test_a_wrong_file_is_explained(made, tmp_path, content):
         np.savez(path, **(arrays | {"x_train": np.zeros((30, 32, 32), np.uint8)}))
     elif content == "numbers missing":
         np.savez(path, **(arrays | {"y_train": arrays["y_train"][:-1]}))
+    elif content == "no digits":
+        np.savez(path, **(arrays | {"y_train": arrays["y_train"] + 7}))
+    elif content == "no grey levels":
+        np.savez(path, **(arrays | {"x_train": arrays["x_train"] / 255}))
+    elif content == "numbers in a column":
+        np.savez(path, **(arrays | {"y_train": arrays["y_train"][:, None]}))
     else:
         path.write_bytes({"empty": b"", "text": b"hello", "cut off": path.read_bytes()[:20000]}[content])
     with pytest.raises(GessoError, match=r"mnist\.npz"):
