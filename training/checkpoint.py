@@ -16,6 +16,7 @@ from core.run import Run
 
 log = logging.getLogger(__name__)
 
+KINDS = {"f": "float", "i": "int", "u": "uint", "b": "bool"}  # NumPy's, and how Keras's types begin
 ROOM = 2**26  # bytes that a checkpoint may have beside twice what its variables take
 
 
@@ -103,12 +104,15 @@ def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarr
 
 
 def _assign(path: Path, arrays: dict[str, np.ndarray], targets: list[keras.Variable]) -> None:
-    stored = [(name.split(" ", 1)[1], array) for name, array in sorted(arrays.items())]
+    stored = [(name.partition(" ")[2], array) for name, array in sorted(arrays.items())]
     described = [f"{variable.path} {tuple(variable.shape)}" for variable in targets]
     there = [f"{name} {array.shape}" for name, array in stored]
     if described != there:
         first = next((pair for pair in zip(there, described, strict=False) if pair[0] != pair[1]), None)
         detail = f"{first[0]} there, {first[1]} here" if first else f"{len(there)} arrays, not {len(described)}"
         raise GessoError(f"{path} was written by other networks than these: {detail}.")
+    for variable, (name, array) in zip(targets, stored, strict=True):  # before the first is overwritten
+        if not variable.dtype.startswith(KINDS.get(array.dtype.kind, "none")):
+            raise GessoError(f"{path} is damaged: {name} in it is {array.dtype}, not {variable.dtype}.")
     for variable, (_, array) in zip(targets, stored, strict=True):
         variable.assign(array)

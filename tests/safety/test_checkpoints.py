@@ -80,3 +80,32 @@ def test_a_member_that_is_no_array_is_damage(tmp_path, model, content):
         for member, whole in members.items():
             archive.writestr(member, content if member == name else whole)
     assert checkpoint.restore(run, model) == 7
+
+
+def rewritten(path, change) -> None:
+    """Writes the arrays of a checkpoint again, changed by `change(name, array)` -> (name, array)."""
+    with np.load(path) as file:
+        arrays = dict(change(name, file[name]) for name in file.files)
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda name, array: (name.replace(" ", "_"), array), "written by other networks"),
+        (
+            lambda name, array: (name, array.astype("U9") if "kernel" in name else array),
+            "is damaged: .*kernel in it",
+        ),
+        (lambda name, array: (name, array > 0 if "step" in name else array), "is damaged: step in it is bool"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_is_overwritten(tmp_path, model, change, words):
+    run = Run(tmp_path)
+    rewritten(checkpoint.save(run, model, keep=1), change)
+    model.step.assign(3)
+    before = [np.array(variable) for variable in model.variables]
+    with pytest.raises(GessoError, match=words):
+        checkpoint.restore(run, model)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
