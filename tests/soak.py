@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,8 @@ class Life:
         self.pid = os.fork()
         if self.pid == 0:
             _train(arguments, cache, output)
+        with suppress(OSError):  # the child does it as well: whoever comes first
+            os.setpgid(self.pid, self.pid)
         self.code: int | None = None
 
     def poll(self) -> int | None:
@@ -101,7 +104,8 @@ class Life:
 
 def _train(arguments: list[str], cache: Path, output: Path) -> None:
     """Becomes train.py; does not return."""
-    os.setsid()
+    with suppress(OSError):
+        os.setpgid(0, 0)
     with open(output, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
