@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from core.config import options_that
 from core.errors import GessoError
-from data.dataset import Dataset, DatasetSpec
+from data.dataset import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -126,9 +126,10 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
 
     Raises `GessoError`.
     """
-    spec = getattr(dataset, "spec", None)
-    if not isinstance(spec, DatasetSpec):
-        raise GessoError("dataset._target_ names nothing that makes a data set.")
+    try:
+        spec = dataset.spec
+    except AttributeError:
+        raise GessoError("dataset._target_ names nothing that makes a data set.") from None
     _check_keys(config, spec.name, spec.batch_keys)
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):
