@@ -173,4 +173,4 @@ def test_a_folder_of_yaml_files_of_ones_own(tmp_path, script):
     run = f"hydra.run.dir={tmp_path}/run"
     assert "there is no such option" in script("train.py", "dataset=mine", run).stderr
     found = script("train.py", f"--config-dir={tmp_path}", "dataset=mine", run, HYDRA_FULL_ERROR="1")
-    assert "has no attribute" in found.stderr  # it was called, and gave a number, not a data set
+    assert "nothing that makes a data set" in found.stderr  # it was called, and gave a number, not a data set
