@@ -22,6 +22,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -39,6 +44,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="how long at most")
     parser.add_argument("--show", action="store_true", help="print what each case ends in")
     options = parser.parse_args()
+    if resource is not None:  # what asks for far too much is to fail here, not to bring the machine down
+        resource.setrlimit(resource.RLIMIT_DATA, (4 * MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     with tempfile.TemporaryDirectory(prefix="gesso-fuzz-") as folder:
         os.environ["GESSO_CACHE"], os.environ["HOME"] = f"{folder}/cache", f"{folder}/home"
         quiet(Path(folder, "log"))

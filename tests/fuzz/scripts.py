@@ -241,7 +241,8 @@ def call(script: str, line: list[str], folder: Path, really: bool = False) -> No
     left = {name for name in _listing(folder) - before if not name.startswith("cache")}
     assert not left, f"refused, and it leaves {sorted(left)}"
     if really:
-        done = subprocess.run([sys.executable, *sys.argv], cwd=folder, capture_output=True, timeout=60)
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        done = subprocess.run([sys.executable, *sys.argv], cwd=folder, capture_output=True, timeout=180)
         assert done.returncode == 1 and b"Traceback" not in done.stderr, done.stderr[-3000:]
     raise GessoError(message)
 
