@@ -92,7 +92,7 @@ def optimize(
     painter = _Painter(encoder, learning_rate, likeness, report)
     for number, level in enumerate(levels):
         scale = level.halvings
-        pictures = [synthesize(parts[min(scale, DEPTH) :]) for parts in style_pyramids]
+        pictures = [synthesize(parts[scale:]) for parts in style_pyramids]
         source = synthesize(content_pyramid[scale:])
         share = 0.0 if number == 0 and init is None else 1.0 - alpha
         # The search sees the content's finest strokes, which the picture itself does not begin with.
