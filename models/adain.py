@@ -9,8 +9,11 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual
+from losses.clipping import clipped
+from models.average import averaged, follow
 from models.base import Trainable, prepared, scale_loss_for, update
 from models.networks import adain
+from models.trained import take_over
 
 Tensor = tf.Tensor
 
@@ -24,6 +27,8 @@ class AdaIN(Trainable, keras.Model):
     Args:
         image_shape: of the contents and styles to train on.
         width: of the decoder; weights: of the encoder, see `vgg.encoder`.
+        start: a stylizer to go on from; of the same width.
+        ema_decay: of the running average of the decoder, which is what is exported, `models.average.follow`.
     """
 
     method = "adain"
@@ -34,10 +39,17 @@ class AdaIN(Trainable, keras.Model):
         image_shape: tuple[int, int, int],
         width: int = 64,
         weights: str | Path | None = None,
+        start: keras.Model | None = None,
+        ema_decay: float = 0.999,
     ):
         super().__init__(name="adain")
         self.stylizer = adain.stylizer(width, weights)
+        if start is not None:
+            take_over(start, self.stylizer)
         self.decoder = self.stylizer.get_layer("decoder")
+        self.average = averaged(self.decoder)
+        self.exported = adain.assembled(adain.encoder(self.stylizer), self.average)
+        self.ema_decay = ema_decay
         self.init_state()
 
     def compile(
@@ -69,7 +81,7 @@ class AdaIN(Trainable, keras.Model):
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the network that a user takes away, by file name."""
-        return {"stylizer": self.stylizer}
+        return {"stylizer": self.exported}
 
     def encode(self, content: Tensor, style: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns the bottleneck that AdaIN makes of the two, and the encoder's outputs of the style pictures."""
@@ -95,11 +107,16 @@ class AdaIN(Trainable, keras.Model):
         """Updates the decoder once, on the pictures `data["content"]` in the styles of `data["style"]`."""
         target, style = self.encode(data["content"], data["style"])
         with tf.GradientTape() as tape:
-            losses = self.losses_of(self.decoder(target, training=True), target, style)
+            losses = self.losses_of(clipped(self.decoder(target, training=True)), target, style)
             loss = sum(losses.values())
             scaled_loss = scale_loss_for(loss, self.decoder_optimizer)
         update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
+        self.follow(self.step)
         return self.update_metrics({"total_loss": loss, **losses})
+
+    def follow(self, step: Tensor) -> None:
+        """Has the running average follow the decoder after a step."""
+        follow(self.average, self.decoder, step, self.ema_decay)
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Paints `columns` contents in as many styles; returns a row of each, and a row of what is painted."""
@@ -108,4 +125,4 @@ class AdaIN(Trainable, keras.Model):
         mean, deviation = (ops.reshape(part, (len(style), -1)) for part in moments)
         strength = tf.ones((len(style), 1))
         inputs = {"image": tf.constant(content), "mean": mean, "deviation": deviation, "strength": strength}
-        return np.concatenate([content, style, self.stylizer(inputs, training=False).numpy()])
+        return np.concatenate([content, style, self.exported(inputs, training=False).numpy()])

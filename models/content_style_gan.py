@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from losses.clipping import clipped
 from models.adain import AdaIN
 from models.base import Adversarial, functional, scale_loss_for, update
-from models.trained import take_over
 
 Tensor = tf.Tensor
 
@@ -31,6 +31,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         adversarial_weight: of the discriminator's opinion beside them.
         start: a stylizer to begin with, `models.trained.stylizer_of`; a decoder that paints nothing yet would
             teach the discriminator nothing.
+        ema_decay: of the running average of the decoder, which is what is exported.
         seed: of penalties that draw points.
     """
 
@@ -59,12 +60,11 @@ class ContentStyleGAN(Adversarial, keras.Model):
         style_weight: float = 10.0,
         adversarial_weight: float = 1.0,
         start: keras.Model | None = None,
+        ema_decay: float = 0.999,
         seed: int = 0,
     ):
         super().__init__(name="content_style_gan")
-        self.painter = AdaIN(image_shape, width, weights)
-        if start is not None:
-            take_over(start, self.painter.stylizer)
+        self.painter = AdaIN(image_shape, width, weights, start, ema_decay)
         self.discriminator = functional(
             discriminator(image_shape=image_shape, num_classes=num_classes), "discriminator"
         )
@@ -91,7 +91,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
             return self.discriminator([images, data["label"]] if self.num_classes else images, training=True)
 
         with tf.GradientTape() as tape:
-            image = painter.decoder(target, training=True)
+            image = clipped(painter.decoder(target, training=True))
             with tape.stop_recording():
                 means = self.train_discriminator(judge, data["style"], image)
             losses = painter.losses_of(image, target, style)
@@ -99,6 +99,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
             loss = sum(losses.values()) + self.adversarial_weight * adversarial
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, painter.decoder.trainable_variables)
+        painter.follow(self.step)
         return self.update_metrics(
             means | losses | {"generator_loss": adversarial, "generator_gradient_norm": norm}
         )

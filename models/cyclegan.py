@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
+from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.image_pool import ImagePool
 
@@ -27,6 +28,7 @@ class CycleGAN(Adversarial, keras.Model):
         image_shape: of both kinds.
         cycle_weight, identity_weight: of the two, beside the adversarial loss.
         pool_size: pictures that each discriminator is reminded of.
+        ema_decay: of the running averages of the generators, which are what is exported, `models.average.follow`.
         seed: of what is drawn from the history.
     """
 
@@ -51,12 +53,15 @@ class CycleGAN(Adversarial, keras.Model):
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
         pool_size: int = 50,
+        ema_decay: float = 0.999,
         seed: int = 0,
     ):
         super().__init__(name="cyclegan")
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.a_to_b, self.b_to_a = (functional(generator(), "generator") for _ in "ab")
+        self.ema_a_to_b, self.ema_b_to_a = averaged(self.a_to_b), averaged(self.b_to_a)
+        self.ema_decay = ema_decay
         self.discriminator_a, self.discriminator_b = (
             functional(discriminator(image_shape=image_shape), "discriminator") for _ in "ab"
         )
@@ -73,7 +78,7 @@ class CycleGAN(Adversarial, keras.Model):
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the networks that a user takes away, by file name."""
-        return {"translator": self.a_to_b, "translator_back": self.b_to_a}
+        return {"translator": self.ema_a_to_b, "translator_back": self.ema_b_to_a}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the discriminators once, then the generators, on `data["a"]` and `data["b"]`."""
@@ -94,6 +99,8 @@ class CycleGAN(Adversarial, keras.Model):
                 means["identity_loss"] = identity
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.trained_variables()[0])
+        for average, network in ((self.ema_a_to_b, self.a_to_b), (self.ema_b_to_a, self.b_to_a)):
+            follow(average, network, self.step, self.ema_decay)
         return self.update_metrics(
             means | {"generator_loss": adversarial, "cycle_loss": cycle, "generator_gradient_norm": norm}
         )
@@ -116,7 +123,7 @@ class CycleGAN(Adversarial, keras.Model):
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Translates a to b and back again, and b to a and back; returns rows of `columns` pictures of each."""
         rows = []
-        for name, there, back in (("a", self.a_to_b, self.b_to_a), ("b", self.b_to_a, self.a_to_b)):
+        for name, there, back in (("a", self.ema_a_to_b, self.ema_b_to_a), ("b", self.ema_b_to_a, self.ema_a_to_b)):
             images = tf.constant(examples[name][:columns])
             translated = there(images, training=False)
             rows += [images, translated, back(translated, training=False)]

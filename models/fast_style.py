@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from losses.clipping import clipped
+from models.average import averaged, follow
 from models.base import Trainable, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
 from models.trained import take_over
@@ -33,6 +35,7 @@ class FastStyle(Trainable, keras.Model):
             network's is a hundred times its content loss: minimised as it is, it teaches the network to paint a
             texture that ignores the picture, and the network stays there.
         start: a network to go on from: one of another style, or of smaller pictures, saves much of the time.
+        ema_decay: of the running average of the network, which is what is exported, `models.average.follow`.
         seed: of the choice of styles.
     """
 
@@ -46,12 +49,15 @@ class FastStyle(Trainable, keras.Model):
         image_shape: tuple[int, int, int],
         log_above: float | None = None,
         start: keras.Model | None = None,
+        ema_decay: float = 0.999,
         seed: int = 0,
     ):
         super().__init__(name="fast_style")
         self.network = network(styles=len(styles))
         if start is not None:
             take_over(start, self.network)
+        self.ema = averaged(self.network)
+        self.ema_decay = ema_decay
         self.log_above = log_above
         self.style_names = tuple(styles)
         self.styles = [tf.constant(style[None], tf.float32) for style in styles.values()]
@@ -76,13 +82,17 @@ class FastStyle(Trainable, keras.Model):
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the network that a user takes away, by file name."""
-        return {"stylizer": self.network}
+        return {"stylizer": self.ema}
 
     def paint(self, images: Tensor, styles: Tensor, training: bool = False) -> Tensor:
-        """Paints images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`."""
+        """Paints images `[batch, height, width, 3]`, each in the style of that number, int `[batch]`.
+
+        By the running average but in `training`.
+        """
+        network = self.network if training else self.ema
         if len(self.styles) == 1:
-            return self.network(images, training=training)
-        return self.network([images, tf.one_hot(styles, len(self.styles))], training=training)
+            return network(images, training=training)
+        return network([images, tf.one_hot(styles, len(self.styles))], training=training)
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the network once, on the contents `data["image"]`."""
@@ -93,7 +103,7 @@ class FastStyle(Trainable, keras.Model):
         objective = self.objective
         content = objective.content(objective.content_encoder(images, training=False))
         with tf.GradientTape() as tape:
-            painted = self.paint(images, styles, training=True)
+            painted = clipped(self.paint(images, styles, training=True))
             features = objective.encoder(painted, training=False)
             losses = {
                 "content_loss": objective.content_loss(features, content),
@@ -105,6 +115,7 @@ class FastStyle(Trainable, keras.Model):
             minimised = loss - losses["style_loss"] + flattened(losses["style_loss"], self.log_above)
             scaled_loss = scale_loss_for(minimised, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
+        follow(self.ema, self.network, self.step, self.ema_decay)
         return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:

@@ -10,6 +10,7 @@ from keras import ops
 from losses.penalties import clip_weights
 from models import growth, latent
 from models.augmentation import Augmentation
+from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 
 Tensor = tf.Tensor
@@ -71,9 +72,7 @@ class GAN(Adversarial, keras.Model):
         noise = {"latent_dim": latent_dim} | ({"prior": prior} if prior != "normal" else {})
         self.generator = functional(generator(image_shape=image_shape, **noise, **labels), "generator")
         self.discriminator = functional(discriminator(image_shape=image_shape, **labels), "discriminator")
-        self.ema = keras.models.clone_model(self.generator, clone_function=_plain)
-        self.ema.set_weights(self.generator.get_weights())
-        self.ema.trainable = False
+        self.ema = averaged(self.generator)
         self._generate = tf.function(self._generated, reduce_retracing=True)
         self.init_state(seed)
 
@@ -167,7 +166,8 @@ class GAN(Adversarial, keras.Model):
                 total += class_loss
             objective = scale_loss_for(total, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
-        self._average_generator()
+        follow(self.ema, self.generator, self.step, self.ema_decay)
+        growth.grow(self.ema, self.step)
         return self.update_metrics({"generator_loss": loss, "generator_gradient_norm": norm, **means})
 
     def _train_discriminator(
@@ -232,14 +232,6 @@ class GAN(Adversarial, keras.Model):
     def _split(self, batch: Tensor) -> list[Tensor]:
         return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]
 
-    def _average_generator(self) -> None:
-        step = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self.ema_decay, (1 + step) / (10 + step))
-        for average, variable in zip(self.ema.variables, self.generator.variables, strict=True):
-            if average.dtype.startswith("float"):  # seeds of dropout are integers
-                average.assign(average + (1 - decay) * (variable - average))
-        growth.grow(self.ema, self.step)
-
 
 _MEANS = (
     "generator_loss",
@@ -248,11 +240,6 @@ _MEANS = (
     "generator_gradient_norm",
     "discriminator_gradient_norm",
 )
-
-
-def _plain(layer: keras.Layer) -> keras.Layer:
-    """Copies a layer, as Keras's own class where ours only trains faster: the export needs no Gesso to load."""
-    return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
 
 
 def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:

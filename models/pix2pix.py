@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
+from models.average import averaged, follow
 from models.base import Adversarial, functional, scale_loss_for, update
 from models.preview import fit_to
 
@@ -25,6 +26,7 @@ class Pix2Pix(Adversarial, keras.Model):
             `models/networks/unet.py` and `patchgan.py`.
         image_shape, source_shape: of targets and sources.
         reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
+        ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
         seed: of the dropout, and of penalties that draw points.
     """
 
@@ -47,6 +49,7 @@ class Pix2Pix(Adversarial, keras.Model):
         image_shape: tuple[int, int, int],
         source_shape: tuple[int, int, int],
         reconstruction_weight: float = 100.0,
+        ema_decay: float = 0.999,
         seed: int = 0,
     ):
         super().__init__(name="pix2pix")
@@ -54,12 +57,14 @@ class Pix2Pix(Adversarial, keras.Model):
         shapes = {"image_shape": image_shape, "source_shape": source_shape}
         self.generator = functional(generator(**shapes), "generator")
         self.discriminator = functional(discriminator(**shapes), "discriminator")
+        self.ema = averaged(self.generator)
+        self.ema_decay = ema_decay
         self.init_state(seed)
 
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the network that a user takes away, by file name."""
-        return {"translator": self.generator}
+        return {"translator": self.ema}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the discriminator once, then the generator, on `data["source"]` and `data["target"]`.
@@ -80,6 +85,7 @@ class Pix2Pix(Adversarial, keras.Model):
             error = reconstruction.l1(image, target, self._holes(source))
             objective = scale_loss_for(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
+        follow(self.ema, self.generator, self.step, self.ema_decay)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}
         return self.update_metrics(means)
 
@@ -91,5 +97,5 @@ class Pix2Pix(Adversarial, keras.Model):
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Translates sources; returns rows of `columns` sources, of their translations, and of targets."""
         source, target = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
-        image = self.generator(source, training=False)
+        image = self.ema(source, training=False)
         return np.concatenate([fit_to(source, target.shape), image, target])

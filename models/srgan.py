@@ -10,6 +10,8 @@ import tensorflow as tf
 from keras import ops
 
 from losses import perceptual, reconstruction
+from losses.clipping import clipped
+from models.average import averaged, follow
 from models.base import Adversarial, functional, scale_loss_for, update
 from models.networks import vgg
 from models.preview import fit_to
@@ -32,6 +34,7 @@ class SRGAN(Adversarial, keras.Model):
         pretrain_steps: with the squared error alone.
         content_layer, weights, network: of VGG, `vgg.encoder`.
         content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
+        ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
     """
 
     unsupported = ("penalties", "weight_clipping", "relativistic")
@@ -58,6 +61,7 @@ class SRGAN(Adversarial, keras.Model):
         weights: str | Path | None = None,
         content_weight: float = 0.006,
         adversarial_weight: float = 0.001,
+        ema_decay: float = 0.999,
     ):
         super().__init__(name="srgan")
         self.pretrain_steps = pretrain_steps
@@ -66,6 +70,8 @@ class SRGAN(Adversarial, keras.Model):
         self.adversarial_weight = adversarial_weight
         self.generator = functional(generator(image_shape=image_shape, source_shape=source_shape), "generator")
         self.discriminator = functional(discriminator(image_shape=image_shape), "discriminator")
+        self.ema = averaged(self.generator)
+        self.ema_decay = ema_decay
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]
@@ -74,13 +80,14 @@ class SRGAN(Adversarial, keras.Model):
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the network that a user takes away, by file name."""
-        return {"translator": self.generator}
+        return {"translator": self.ema}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the generator once, and after the first phase the discriminator, on "source" and "target"."""
         small, large = data["source"], data["target"]
         phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
         values = tf.cond(self.step < self.pretrain_steps, *phases)
+        follow(self.ema, self.generator, self.step, self.ema_decay)
         return self.update_metrics(dict(zip(self.measures, values, strict=True)))
 
     def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
@@ -94,7 +101,7 @@ class SRGAN(Adversarial, keras.Model):
     def _to_what_looks_right(self, small: Tensor, large: Tensor) -> list[Tensor]:
         judge = partial(self.discriminator, training=True)
         with tf.GradientTape() as tape:
-            image = self.generator(small, training=True)
+            image = clipped(self.generator(small, training=True))
             with tape.stop_recording():
                 means = self.train_discriminator(judge, large, image)
                 target = self.encode(large)
@@ -110,5 +117,5 @@ class SRGAN(Adversarial, keras.Model):
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Enlarges pictures; returns rows of small ones, their pixels as squares, of results, and of large ones."""
         small, large = (tf.constant(examples[name][:columns]) for name in ("source", "target"))
-        image = ops.clip(self.generator(small, training=False), -1, 1)
+        image = ops.clip(self.ema(small, training=False), -1, 1)
         return np.concatenate([fit_to(small, large.shape), image, large])

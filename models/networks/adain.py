@@ -54,12 +54,16 @@ def stylizer(width: int = 64, weights: str | Path | None = None) -> keras.Model:
     several styles' are allowed); "strength" `[batch, 1]` from 0, the content, to 1. Raises `GessoError` as
     `vgg.encoder` does.
     """
-    encoder = vgg.encoder([BOTTLENECK], weights)
+    return assembled(vgg.encoder([BOTTLENECK], weights), decoder(width))
+
+
+def assembled(encoder: keras.Model, decoder: keras.Model) -> keras.Model:
+    """Joins an encoder, image -> `{BOTTLENECK: activations}`, and a decoder to a `stylizer`; both stay shared."""
     image = encoder.input
     mean, deviation = (keras.Input((CHANNELS,), name=name) for name in ("mean", "deviation"))
     strength = keras.Input((1,), name="strength")
     features = encoder.output[BOTTLENECK]
-    painted = decoder(width)(AdaptiveInstanceNormalization(name="adain")(features, mean, deviation, strength))
+    painted = decoder(AdaptiveInstanceNormalization(name="adain")(features, mean, deviation, strength))
     painted = layers.Activation("hard_tanh", dtype="float32", name="clipped")(painted)
     inputs = {"image": image, "mean": mean, "deviation": deviation, "strength": strength}
     network = keras.Model(inputs, painted, name="adain")

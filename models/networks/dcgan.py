@@ -13,11 +13,13 @@ from keras import layers
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
+from models.layers.resampling import UpsamplingConv2D
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 from models.networks.sizes import square
 
 SIZES = tuple(2**i for i in range(4, 13))
+UPSAMPLINGS = ("transposed", "resize")
 NORMALIZATIONS = ("batch", "layer", "none")
 
 
@@ -25,6 +27,7 @@ def generator(
     image_shape: tuple[int, int, int],
     latent_dim: int = 100,
     width: int = 64,
+    upsampling: str = "transposed",
     num_classes: int = 0,
     condition: str = "none",
     prior: str = "normal",
@@ -33,10 +36,14 @@ def generator(
 
     A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
     hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
-    [-1, 1]. Conditions and priors: `models/networks/condition.py`.
-    Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px.
+    [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
+    which paints no grid. Conditions and priors: `models/networks/condition.py`.
+    Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
+    upsampling.
     """
     size, channels = square("DCGAN", image_shape, SIZES)
+    if upsampling not in UPSAMPLINGS:
+        raise ValueError(f"upsampling={upsampling}: it must be one of {', '.join(UPSAMPLINGS)}.")
     widths = _widths(size, width)[::-1]  # from the 4x4 seed outwards
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
@@ -47,14 +54,10 @@ def generator(
     x = layers.ReLU(name="seed_relu")(x)
     for i, filters in enumerate(widths[1:]):
         name = f"up_{8 << i}"
-        x = Conv2DTranspose(
-            filters, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=name
-        )(x)
+        x = _doubled(x, filters, upsampling, name)
         x = _batch_norm(x, f"{name}_norm", label, num_classes)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    x = Conv2DTranspose(
-        channels, 4, strides=2, padding="same", use_bias=False, kernel_initializer=CONV_INIT, name=f"up_{size}"
-    )(x)
+    x = _doubled(x, channels, upsampling, f"up_{size}")
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     return keras.Model(inputs, image, name="generator")
 
@@ -102,6 +105,13 @@ def discriminator(
 def _widths(size: int, width: int) -> list[int]:
     """Lists the channels at size/2, size/4, ..., 4 px; 16 * width at most, so that 256 px stays trainable."""
     return [width * min(2**i, 16) for i in range(int(math.log2(size)) - 2)]
+
+
+def _doubled(x: keras.KerasTensor, filters: int, upsampling: str, name: str) -> keras.KerasTensor:
+    if upsampling == "resize":
+        return UpsamplingConv2D(filters, kernel_initializer=CONV_INIT, name=name)(x)
+    options = {"strides": 2, "padding": "same", "use_bias": False, "kernel_initializer": CONV_INIT}
+    return Conv2DTranspose(filters, 4, name=name, **options)(x)
 
 
 def _batch_norm(

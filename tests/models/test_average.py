@@ -1,0 +1,35 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from models.average import averaged, follow
+from models.layers.convolution import Conv2D
+
+
+def network() -> keras.Model:
+    image = keras.Input((4, 4, 1))
+    x = layers.Dropout(0.5)(layers.BatchNormalization()(Conv2D(1, 1, use_bias=False)(image)))
+    return keras.Model(image, x)
+
+
+def test_average_of_the_steps_by_hand():
+    followed = network()
+    kernel = followed.layers[1].kernel
+    kernel.assign([[[[0.0]]]])
+    average = averaged(followed)
+    mean = average.layers[1].kernel
+    kernel.assign([[[[1.0]]]])
+    follow(average, followed, tf.constant(0), 0.5)  # ramped up: a tenth of what it was
+    assert float(mean.value[0, 0, 0, 0]) == pytest.approx(0.9)
+    follow(average, followed, tf.constant(1000), 0.5)
+    assert float(mean.value[0, 0, 0, 0]) == pytest.approx(0.95)
+    follow(average, followed, tf.constant(1000), 0.0)
+    np.testing.assert_array_equal(mean, kernel)
+    assert not average.trainable_variables
+
+
+def test_average_is_of_layers_that_need_no_gesso_to_load():
+    average = averaged(network())
+    assert type(average.layers[1]) is layers.Conv2D
