@@ -35,15 +35,50 @@ class Conv2DTranspose(layers.Conv2DTranspose):
         return _double(inputs, tf.convert_to_tensor(self.kernel))
 
 
+@keras.saving.register_keras_serializable(package="gesso")
+class ResizedConv2D(layers.Layer):
+    """A picture doubled by nearest neighbour, then convolved by 3x3: no grid, at a transposed convolution's price.
+
+    `[batch, height, width, channels]` -> `[batch, 2 height, 2 width, filters]`, no bias, zeros beyond the edges.
+    Doubling is a transposed convolution, with a 2x2 kernel of ones, and joins what follows it (Odena et al. 2016,
+    "Deconvolution and Checkerboard Artifacts"): the 4x4 kernel is the sum of the 3x3 one at its four places.
+    """
+
+    def __init__(self, filters: int, kernel_initializer: str | dict = "glorot_uniform", **options):
+        super().__init__(**options)
+        self.filters = filters
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+
+    def build(self, shape: tuple) -> None:
+        shape = (3, 3, self.filters, shape[-1])  # as transposed convolutions have it: outputs, then inputs
+        self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        kernel = tf.convert_to_tensor(self.kernel)
+        kernel = sum(tf.pad(kernel, [[i, 1 - i], [j, 1 - j], [0, 0], [0, 0]]) for i in (0, 1) for j in (0, 1))
+        kernel = tf.cast(kernel, self.compute_dtype)
+        if _slow(self.compute_dtype, kernel):
+            return _double(inputs, kernel)
+        batch, height, width, _ = tf.unstack(tf.shape(inputs))
+        doubled = tf.nn.conv2d_transpose(inputs, kernel, [batch, 2 * height, 2 * width, self.filters], 2, "SAME")
+        return tf.ensure_shape(doubled, self.compute_output_shape(inputs.shape))
+
+    def compute_output_shape(self, shape: tuple) -> tuple:
+        batch, height, width, _ = shape
+        return (batch, height and 2 * height, width and 2 * width, self.filters)
+
+    def get_config(self) -> dict:
+        initializer = keras.initializers.serialize(self.kernel_initializer)
+        return super().get_config() | {"filters": self.filters, "kernel_initializer": initializer}
+
+
 def _slow_here(layer: layers.Layer) -> bool:
-    return (
-        layer.kernel_size == (4, 4)
-        and layer.strides == (2, 2)
-        and layer.padding == "same"
-        and layer.compute_dtype == "bfloat16"
-        and min(layer.kernel.shape[2:]) >= 128
-        and not tf.config.list_physical_devices("GPU")
-    )
+    plain = layer.kernel_size == (4, 4) and layer.strides == (2, 2) and layer.padding == "same"
+    return plain and _slow(layer.compute_dtype, layer.kernel)
+
+
+def _slow(dtype: str, kernel: tf.Tensor) -> bool:
+    return dtype == "bfloat16" and min(kernel.shape[2:]) >= 128 and not tf.config.list_physical_devices("GPU")
 
 
 @tf.custom_gradient

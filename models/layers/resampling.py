@@ -64,14 +64,12 @@ class UpsamplingConv2D(layers.Layer):
     convolution of the small picture, with kernels that are sums of the 3x3 one: four ninths of the work.
     """
 
-    def __init__(self, filters: int, kernel_initializer: str | dict = "glorot_uniform", **options):
+    def __init__(self, filters: int, **options):
         super().__init__(**options)
         self.filters = filters
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, shape: tuple) -> None:
-        shape = (3, 3, shape[-1], self.filters)
-        self.kernel = self.add_weight(shape=shape, initializer=self.kernel_initializer, name="kernel")
+        self.kernel = self.add_weight(shape=(3, 3, shape[-1], self.filters), name="kernel")
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # Rows of the 3x3 kernel that fall on a phase's two pixels: the upper output has (first), (second + third).
@@ -98,8 +96,7 @@ class UpsamplingConv2D(layers.Layer):
         return (batch, height and 2 * height, width and 2 * width, self.filters)
 
     def get_config(self) -> dict:
-        initializer = keras.initializers.serialize(self.kernel_initializer)
-        return super().get_config() | {"filters": self.filters, "kernel_initializer": initializer}
+        return super().get_config() | {"filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="gesso")

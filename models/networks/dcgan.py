@@ -10,10 +10,9 @@ import math
 import keras
 from keras import layers
 
-from models.layers.convolution import Conv2D, Conv2DTranspose
+from models.layers.convolution import Conv2D, Conv2DTranspose, ResizedConv2D
 from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
-from models.layers.resampling import UpsamplingConv2D
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 from models.networks.sizes import square
@@ -109,7 +108,7 @@ def _widths(size: int, width: int) -> list[int]:
 
 def _doubled(x: keras.KerasTensor, filters: int, upsampling: str, name: str) -> keras.KerasTensor:
     if upsampling == "resize":
-        return UpsamplingConv2D(filters, kernel_initializer=CONV_INIT, name=name)(x)
+        return ResizedConv2D(filters, kernel_initializer=CONV_INIT, name=name)(x)
     options = {"strides": 2, "padding": "same", "use_bias": False, "kernel_initializer": CONV_INIT}
     return Conv2DTranspose(filters, 4, name=name, **options)(x)
 

@@ -98,3 +98,12 @@ def test_layers_survive_saving(tmp_path):
     latents = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
     np.testing.assert_array_equal(network(latents), loaded(latents))
     assert isinstance(loaded.get_layer("up_8"), convolution.Conv2DTranspose)
+
+
+def test_resized_convolution_is_one_of_the_doubled_picture():
+    inputs = tf.random.stateless_normal([2, 5, 4, 3], (1, 2))
+    layer = convolution.ResizedConv2D(6)
+    doubled = layer(inputs)
+    kernel = tf.transpose(layer.kernel[::-1, ::-1], [0, 1, 3, 2])  # transposed convolutions are mirrored
+    slow = tf.nn.conv2d(keras.layers.UpSampling2D(2)(inputs), kernel, 1, "SAME")
+    np.testing.assert_allclose(doubled, slow, atol=1e-5)

@@ -68,10 +68,10 @@ def test_strided_layers_pad_as_pytorch_does():
 
 
 def test_resizing_paints_no_grid():
-    # Of a constant picture it makes a constant one, where a transposed convolution leaves a pattern of 2 px.
+    # Of a constant picture it makes a constant one, but for the edge; a transposed convolution leaves a pattern.
     network = dcgan.generator((16, 16, 1), width=4, upsampling="resize")
     layer = network.get_layer("up_16")
-    painted = layer(np.ones((1, 8, 8, layer.kernel.shape[2]), "float32")).numpy()
+    painted = layer(np.ones((1, 8, 8, layer.kernel.shape[-1]), "float32")).numpy()[:, 1:-1, 1:-1]
     assert np.ptp(painted) < 1e-5 < abs(painted).max()
     with pytest.raises(ValueError, match="upsampling"):
         dcgan.generator((16, 16, 1), upsampling="bilinear")
