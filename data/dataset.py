@@ -21,6 +21,7 @@ class DatasetSpec:
         image_shape: (height, width, channels) of the pictures; of pairs, of the targets.
         source_shape: that of the sources, in data sets of pairs alone.
         class_names: what the numbers under "label" stand for; empty where batches have no labels.
+        has_text: batches have, under "text", what is said of each picture.
         task: what made the sources ("colorize", "inpaint", ...), where they are made from the targets.
     """
 
@@ -29,6 +30,7 @@ class DatasetSpec:
     image_shape: tuple[int, int, int]
     source_shape: tuple[int, int, int] | None = None
     class_names: tuple[str, ...] = ()
+    has_text: bool = False
     task: str | None = None
 
     @property
@@ -49,7 +51,7 @@ class Dataset(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A short hexadecimal string that changes when pictures or classes do.
+        """A short hexadecimal string that changes when pictures, classes or words do.
 
         How pictures are cut, resized and mirrored is no part of it: the configuration says that.
         """
@@ -63,9 +65,10 @@ class Dataset(Protocol):
         """Endless batches, dictionaries of tensors, what a step gives being a function of (`seed`, step) alone.
 
         Under each of `spec.batch_keys` float32 `[batch, height, width, channels]` in [-1, 1]; under "label", where
-        there are classes, int32 `[batch]`. `start_step=k` starts with what step k of a stream from 0 gives, bit for
-        bit. `batch_size` is that of all `workers` together: worker number `worker` gets `batch_size / workers`
-        pictures a step, and the workers' parts, one after the other, are the batch that a single one would get.
+        there are classes, int32 `[batch]`; under "text", where there are words, strings `[batch]`. `start_step=k`
+        starts with what step k of a stream from 0 gives, bit for bit. `batch_size` is that of all `workers`
+        together: worker number `worker` gets `batch_size / workers` pictures a step, and the workers' parts, one
+        after the other, are the batch that a single one would get.
 
         Raises `GessoError` if a batch is larger than the data set, or is no multiple of `workers`.
         """

@@ -27,6 +27,7 @@ class ImageDataset:
         images: uint8 `[n, height, width, channels]`, in memory or on disk (`Store`, or a memory map).
         labels: int32 `[n]`, numbers of `class_names`; None where there are no classes.
         class_names: in the order of their numbers.
+        captions: of each picture what is said of it, in one wording or several; None where nothing is.
         flip: half of the pictures are mirrored when streamed.
         balance: the classes are streamed in turn, each as often however many pictures it has.
         skipped: "relative path: reason" of the files that could not be read.
@@ -44,6 +45,7 @@ class ImageDataset:
         labels: np.ndarray | None = None,
         class_names: Sequence[str] = (),
         *,
+        captions: Sequence[Sequence[str]] | None = None,
         flip: bool = False,
         balance: bool = False,
         skipped: Sequence[str] = (),
@@ -55,9 +57,12 @@ class ImageDataset:
                 f"dataset.balance=true, but the data set '{name}' has no classes that could come equally "
                 "often. Give dataset.balance=false, or pictures in one subfolder a class."
             )
-        self.spec = DatasetSpec(name, ("image",), tuple(images.shape[1:]), class_names=tuple(class_names))
+        self.spec = DatasetSpec(
+            name, ("image",), tuple(images.shape[1:]), class_names=tuple(class_names), has_text=captions is not None
+        )
         self.images = images
         self.labels = labels
+        self.captions = captions
         self.flip = flip
         self.balance = balance
         self.skipped = tuple(skipped)
@@ -74,7 +79,8 @@ class ImageDataset:
         parts = (self.images[numbers[i : i + PART]] for i in range(0, len(self), PART))
         origin = self._origin or _hashed(parts)
         labels = None if self.labels is None else _hashed([self.labels])
-        return digest([origin, self.spec.class_names, labels])
+        words = [] if self.captions is None else [digest([list(wordings) for wordings in self.captions])]
+        return digest([origin, self.spec.class_names, labels, *words])
 
     def stream(
         self,
@@ -85,7 +91,7 @@ class ImageDataset:
         workers: int = 1,
         change: "Change | None" = None,
     ) -> "Stream":
-        """As `data.dataset.Dataset.stream` says: "image", and "label" where there are classes.
+        """As `data.dataset.Dataset.stream` says: "image", and "label" and "text" where there are some.
 
         Each epoch is a permutation of all pictures, and batches run on across epochs, so all have `batch_size`
         pictures. With `balance`, the classes take turns, and each has epochs of its own: any stretch of the stream
@@ -112,6 +118,12 @@ class ImageDataset:
         The centres of pictures that are larger; None where there are no classes.
         """
         return self.images[numbers], None if self.labels is None else self.labels[numbers]
+
+    def texts(self, numbers: np.ndarray) -> np.ndarray | None:
+        """One wording of what is said of each of these pictures, str `[num]`; None where nothing is said."""
+        if self.captions is None:
+            return None
+        return np.array([self.captions[i][i % len(self.captions[i])] for i in numbers], object)
 
     def groups(self) -> list[np.ndarray]:
         """Numbers of the pictures that are shuffled with each other: those of a class, or all.

@@ -46,17 +46,25 @@ def load(
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
+    text: bool = False,
 ) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
     No labels where pictures lie directly in `root`. `crop` is one of `CROPS` (see `data.decode`);
-    `limit` takes that many pictures, evenly spread; `flip` and `balance` as in `ImageDataset`. Raises `GessoError`
-    if there is nothing to read.
+    `limit` takes that many pictures, evenly spread; `flip` and `balance` as in `ImageDataset`. With `text` the
+    batches have the words beside the pictures (`data.captions`), and pictures without words are left out.
+    Raises `GessoError` if there is nothing to read.
     """
     folder, pictures = listed(root)
-    name = folder.resolve().name
+    name, said = folder.resolve().name, None
+    if text:
+        from data import captions  # which asks here what a picture is
+
+        said = captions.beside(folder, pictures)
+        kept = captions.with_words(pictures, said, name)
+        pictures, said = [pictures[i] for i in kept], [said[i] for i in kept]
     return from_files(
-        name, folder, pictures, subfolders(pictures), image_size, cache_dir, crop, flip, limit, balance
+        name, folder, pictures, subfolders(pictures), image_size, cache_dir, crop, flip, limit, balance, said
     )
 
 
@@ -122,8 +130,11 @@ def from_files(
     flip: bool,
     limit: int | None,
     balance: bool,
+    said: Sequence[Sequence[str]] | None = None,
 ) -> ImageDataset:
     """The data set of these `pictures`, decoded once into the cache; `classes` names the class of each.
+
+    `said` has the wordings of what is said of each.
 
     Class numbers follow the alphabet and have no gaps: a class of which nothing could be read is left out.
     """
@@ -151,6 +162,7 @@ def from_files(
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
     return ImageDataset(
         name, images, labels, class_names,
+        captions=None if said is None else [said[chosen[i]] for i in images.sources],
         flip=flip, balance=balance, skipped=images.skipped, origin=origin(root, pictures),
         resizer=f"{RESIZER}, crop={crop}, to {image_size} px",
     )  # fmt: skip

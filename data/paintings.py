@@ -4,6 +4,8 @@ python train.py dataset=paintings
 """
 
 import difflib
+import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,13 +22,21 @@ from data.checks import check_whole
 from data.dataset import digest
 from data.image_dataset import ImageDataset
 from data.styles import PAINTERS
+from data.styles.captions import Description, describe, sentences
+from data.styles.facts import Facts
+
+log = logging.getLogger(__name__)
 
 STYLES: tuple[str, ...] = tuple(PAINTERS)
 VERSION = 1  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
 SMALLEST, LARGEST = 16, 4096  # sides in pixels
+TOLD = 48  # px, side of the canvas on which is painted what is only to be told
 FEW = 200  # as many are painted before a process of its own has started
 
-_FILE = "images.npy"
+WORDINGS = 4  # of what is said of a picture
+WORDS_VERSION = 1  # of what `tell` and `sentences` make
+
+_FILE, _WORDS = "images.npy", "captions.json"
 
 
 def paint(seed: int, index: int, size: int) -> np.ndarray:
@@ -42,9 +52,16 @@ def paint(seed: int, index: int, size: int) -> np.ndarray:
     # on a canvas of less than 192 pixels, where thin strokes would fall between the pixels.
     factor = max(-(-192 // size), 3 if size <= 256 else 2)
     rng = np.random.default_rng([seed, index])
-    canvas = PAINTERS[STYLES[index % len(STYLES)]](rng, size * factor)
+    canvas = PAINTERS[STYLES[index % len(STYLES)]](rng, size * factor, Facts())
     pixels = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+
+
+def tell(seed: int, index: int) -> Description:
+    """What is to be seen on picture `index` of the exhibition `seed`, told by the code that paints it."""
+    style, facts = STYLES[index % len(STYLES)], Facts()
+    canvas = PAINTERS[style](np.random.default_rng([seed, index]), TOLD, facts)
+    return describe(style, facts, canvas)
 
 
 def load(
@@ -55,12 +72,13 @@ def load(
     styles: Sequence[str] | None = None,
     flip: bool = False,
     balance: bool = False,
+    text: bool = False,
 ) -> ImageDataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
     `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
     (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures;
-    `flip` and `balance` as in `ImageDataset`.
+    `flip` and `balance` as in `ImageDataset`. With `text` the batches say what was painted (`captions`).
     Raises `GessoError` for an unknown style and for numbers that make no sense.
     """
     names = _check_styles(styles)
@@ -80,11 +98,31 @@ def load(
         images=np.load(folder / _FILE, mmap_mode="r", allow_pickle=False),
         labels=np.arange(num_images, dtype=np.int32) % np.int32(len(names)),
         class_names=names,
+        captions=captions(cache_dir, num_images, seed, names) if text else None,
         flip=flip,
         balance=balance,
         resizer=f"painted larger, averaged to {image_size} px",
         origin=digest(key | {"size": None}),  # the same pictures at every size
     )
+
+
+def captions(cache_dir: str | Path, num: int, seed: int, names: Sequence[str]) -> list[list[str]]:
+    """`WORDINGS` sentences about each of `num` pictures of these styles, functions of `seed` and its index.
+
+    Made once, in a minute for 8,000, and then read from the cache: whoever wants no words need not wait for them.
+    """
+
+    def build(folder: Path) -> None:
+        log.info("Wording %d paintings, once; then the words are cached", num)
+        found = []
+        for number in tqdm(range(num), desc="Wording", unit="picture", disable=None):
+            index = _index(number, names)
+            found.append(sentences(tell(seed, index), np.random.default_rng([seed, index, 1]), WORDINGS))
+        (folder / _WORDS).write_text(json.dumps(found, indent=0), encoding="utf-8")
+
+    key = {"version": [VERSION, WORDS_VERSION], "num": num, "seed": seed, "styles": list(names)}
+    folder = cached("captions", key, build, cache_dir)
+    return json.loads((folder / _WORDS).read_text(encoding="utf-8"))
 
 
 def _check_styles(styles: Sequence[str] | None) -> list[str]:

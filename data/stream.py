@@ -18,8 +18,8 @@ Stream = tf.data.Dataset
 Batch = dict[str, tf.Tensor]
 Change = Callable[[Batch, int, tf.Tensor], Batch]  # of a batch, the seed, and int64 [batch] positions
 
-# What a random number is for: each has its own stream (the lowest two bits of a seed's third word).
-ORDER, FLIP, DOWN, RIGHT = range(4)
+# What a random number is for: each has its own stream (the lowest bits of a seed's third word).
+ORDER, FLIP, DOWN, RIGHT, WORDING = range(5)
 BITS = 24
 
 
@@ -40,6 +40,10 @@ def batches(
     share = batch_size // workers
     first, heights, widths = (tf.constant(column, tf.int64) for column in layout(dataset.images))
     labels = None if dataset.labels is None else tf.constant(dataset.labels, tf.int32)
+    if dataset.captions is not None:
+        sentences = tf.constant([wording for of_one in dataset.captions for wording in of_one])
+        wordings = tf.constant([len(of_one) for of_one in dataset.captions], tf.int64)
+        beginnings = tf.cumsum(wordings, exclusive=True)
     groups = dataset.groups()
     members = tf.constant(np.concatenate(groups), tf.int64)
     counts = tf.constant([len(group) for group in groups], tf.int64)
@@ -70,6 +74,9 @@ def batches(
         element = {"image": tf.cast(image, tf.float32) / 127.5 - 1.0}
         if labels is not None:
             element["label"] = tf.gather(labels, index)
+        if dataset.captions is not None:
+            wording = uniform(seed, position, WORDING) * tf.cast(tf.gather(wordings, index), tf.float64)
+            element["text"] = tf.gather(sentences, tf.gather(beginnings, index) + tf.cast(wording, tf.int64))
         return element
 
     def changed(step: tf.Tensor, element: Batch) -> Batch:

@@ -35,12 +35,14 @@ def load(
     flip: bool = True,
     limit: int | None = None,
     balance: bool = False,
+    text: bool = False,
 ) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
     Labels come from the release's CSV files, in the folder `csv` or near `root`. Without them, and for files that
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out.
-    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`.
+    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the
+    batches have sentences of title, artist, year, style and genre.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
@@ -54,7 +56,36 @@ def load(
         raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): {what}. {LAYOUT} {SOURCE}")
     pictures = [picture for picture in pictures if "/" in picture.path]
     pictures, classes = _labelled(pictures, label, _places(folder, csv))
-    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance)
+    said = _sentences(pictures, _places(folder, csv)) if text else None
+    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance, said)
+
+
+def _sentences(pictures: list[PictureFile], places: list[Path]) -> list[list[str]]:
+    """Words each picture in a few ways, by its file's name, its folder, and its genre where it has one."""
+    place = next((p for p in places if _file(p, "genre_train")), None)
+    genres = read_labels(place, "genre") if place else {}
+    return [sentences(picture.path, genres.get(plain(picture.path))) for picture in pictures]
+
+
+def sentences(path: str, genre: str | None = None) -> list[str]:
+    """Words `<Style>/<artist>_<title>-<year>.jpg`: "starry night by vincent van gogh, 1889", and more of the kind.
+
+    Of a file of another name, style and genre are all that is said.
+    """
+    path = os.fsencode(path).decode("utf-8", errors="replace")
+    style, name = path.split("/")[0], path.rpartition("/")[2]
+    artist, _, title = re.sub(r"\(\d+\)$", "", name.rpartition(".")[0]).partition("_")
+    title, _, year = title.rpartition("-") if re.search(r"-1[0-9]{3}$|-20[0-9]{2}$", title) else (title, "", "")
+    style, artist, title = (re.sub(r"[-_]+", " ", words).strip().lower() for words in (style, artist, title))
+    title, genre = title or "untitled", (genre or "painting").replace("_", " ")
+    dated = f", {year}" if year else ""
+    if not re.search("[^\\W\\d]", artist) or "_" not in name:
+        return [f"{genre}, {style}"]
+    return [
+        f"{title} by {artist}{dated}, {style}",
+        f"{genre} by {artist}, {style}{dated}",
+        f"{title}, {genre}, {style}",
+    ]
 
 
 def _places(root: Path, folder: str | None) -> list[Path]:

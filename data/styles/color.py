@@ -63,6 +63,41 @@ def vary(rng: np.random.Generator, rgb: np.ndarray, lightness=0.02, chroma=0.12,
 
 def choose(rng: np.random.Generator, palettes: tuple[str, ...], hue: float = 7.0) -> np.ndarray:
     """One of `palettes` as sRGB `[colours, 3]`, turned as a whole by some degrees for variety."""
-    picked = palette(palettes[rng.integers(len(palettes))])
+    return choose_numbered(rng, palettes, hue)[1]
+
+
+def choose_numbered(
+    rng: np.random.Generator, palettes: tuple[str, ...], hue: float = 7.0
+) -> tuple[int, np.ndarray]:
+    """The number of one of `palettes`, and what `choose` makes of it."""
+    number = int(rng.integers(len(palettes)))
+    picked = palette(palettes[number])
     turned = shift(picked, rng.normal(0, 0.012), np.exp(rng.normal(0, 0.08)), rng.normal(0, hue))
-    return vary(rng, turned, 0.012, 0.06, 2.5)
+    return number, vary(rng, turned, 0.012, 0.06, 2.5)
+
+
+# What people call colours: some shades of each name.
+_NAMES = {
+    "black": "0d0d0d 1d1b1a 14161a",
+    "grey": "4f4f50 6c6a68 8f8d88 b2b2b2",
+    "white": "ffffff f2efe6 ebe4d6 e2e2e2",
+    "red": "d3241c a32018 7a1022 c81d2f e5484a",
+    "orange": "f28c28 e8642c d9701e f4a261",
+    "yellow": "f2c71b f6d86a e2b02c fbe58a",
+    "green": "2f8f4f 4f7a4a 1f4f33 8fb02f a8cf7a 12301f",
+    "turquoise": "1f8a8a 4fb8b0 7fc8c0 0f5558 bfe0d6",
+    "blue": "1f3f8f 2b5fc4 12234f 6fa8dc a9cfe6 4a7bb7 8192ac",
+    "purple": "6a3d8f 3a0ca3 9a7ac0 4b3f7a 5a2a52 a78ad6",
+    "pink": "e87fa0 f2b6c4 d1568f f0c9b8",
+    "brown": "5a3a22 8a5a2b 6a4a30 a87848 3d2416",
+    "beige": "dcc79a e3c7a0 cdb48c d9c7a8",
+}
+COLORS = tuple(_NAMES)
+
+
+def name_colors(rgb: np.ndarray) -> list[str]:
+    """Names sRGB colours `[n, 3]` in [0, 1] as people would: the names of the nearest shades."""
+    shades = [(name, shade) for name, shades in _NAMES.items() for shade in shades.split()]
+    table = to_oklab(palette(" ".join(shade for _, shade in shades)))
+    far = np.abs((to_oklab(np.clip(rgb, 0, 1))[:, None] - table) * (0.7, 1.0, 1.0)) ** 2
+    return [shades[i][0] for i in far.sum(axis=2).argmin(axis=1)]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from data.styles.canvas import flat, glaze, grain, grid, linen, noise, smoothstep
+from data.styles.canvas import box, flat, glaze, grain, grid, linen, noise, smoothstep
 from data.styles.color import choose, shift
+from data.styles.facts import Facts
 
 # The ground first, then the rectangles.
 _PALETTES = (
@@ -26,11 +27,12 @@ _PALETTES = (
 )
 
 
-def color_field(rng: np.random.Generator, n: int) -> np.ndarray:
+def color_field(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Two to four soft rectangles; canvas float32 `[3, n, n]`."""
     ground, *colours = choose(rng, _PALETTES, hue=11)
     colours = [colours[i] for i in rng.permutation(len(colours))] + [shift(ground, rng.choice((-0.1, 0.1)))]
     count = int(rng.choice((2, 2, 3, 3, 3, 4)))
+    facts.ground(ground)
     margin = rng.uniform(0.05, 0.13)
     gaps = rng.uniform(0.02, 0.05, count - 1)
     shares = rng.dirichlet(np.full(count, 2.0)) * 0.62 + 0.38 / count
@@ -57,6 +59,7 @@ def color_field(rng: np.random.Generator, n: int) -> np.ndarray:
         # A warmer, lighter heart: the inner glow for which the pictures are known.
         glow = smoothstep(0, 0.3, across) * smoothstep(0, 0.5 * heights[i], down)
         glaze(image, shift(colours[i], rng.uniform(0.02, 0.07), 1.1), 0.6 * glow)
+        facts.shape(box(0.5, (top + bottom) / 2, 1 - 2 * inset, bottom - top), "rectangle", colours[i])
         top = bottom + (float(gaps[i]) if i < count - 1 else 0.0)
     grain(image, linen(rng, n), 0.02)
     return image

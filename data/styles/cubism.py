@@ -17,6 +17,7 @@ from data.styles.canvas import (
     to_sheet,
 )
 from data.styles.color import choose, shift, vary
+from data.styles.facts import Facts
 
 # From dark to light; the last is the accent.
 _PALETTES = (
@@ -53,7 +54,7 @@ def _plane(image: np.ndarray, points: Points, colour: np.ndarray, start: float, 
     glaze(image[:, *window], colour, alpha * (np.asarray(sheet, np.float32) / 255.0))
 
 
-def cubism(rng: np.random.Generator, n: int) -> np.ndarray:
+def cubism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Some 30 planes about an upright axis, with hints of a guitar; canvas float32 `[3, n, n]`."""
     *tones, accent = choose(rng, _PALETTES, hue=7)
     tones = np.array(tones)
@@ -93,24 +94,26 @@ def cubism(rng: np.random.Generator, n: int) -> np.ndarray:
     for ends, kind, width in edges:
         if kind < 0.6:
             draw.line(pixels(ends, n), fill=dark if kind < 0.42 else light, width=max(1, round(width * n)))
-    _guitar(rng, draw, n, centre, axis, dark, light)
+    if _guitar(rng, draw, n, centre, axis, dark, light):
+        facts.thing("guitar")
+    facts.thing("plane", count=0)
     image = from_sheet(sheet)
     grain(image, dabs, 0.035)
     grain(image, linen(rng, n), 0.02)
     return image
 
 
-def _guitar(rng: np.random.Generator, draw: ImageDraw.ImageDraw, n: int, centre, axis, dark, light) -> None:
-    """Strings, a sound hole and arcs of the body: the clues that the analytic cubists left."""
+def _guitar(rng: np.random.Generator, draw: ImageDraw.ImageDraw, n: int, centre, axis, dark, light) -> bool:
+    """Strings, a sound hole and arcs of the body: the clues that the analytic cubists left; are they clear?"""
     thin = max(1, round(0.006 * n))
     lean = axis + rng.normal(0, 0.25)
     along, across = np.array([np.sin(lean), -np.cos(lean)]), np.array([np.cos(lean), np.sin(lean)])
-    if rng.random() < 0.6:
+    if strings := rng.random() < 0.6:
         start, length = centre + rng.normal(0, 0.05, 2), rng.uniform(0.25, 0.45)
         for k in range(int(rng.integers(3, 6))):
             foot = start + across * (k - 2) * 0.022
             draw.line(pixels(np.stack((foot, foot + along * length)), n), fill=dark, width=thin)
-    if rng.random() < 0.65:
+    if sounds := rng.random() < 0.65:
         hole, radius = centre + rng.normal(0, 0.07, 2), rng.uniform(0.035, 0.06)
         bounds = pixels(np.stack((hole - radius, hole + radius)), n)
         draw.ellipse(bounds, fill=dark, outline=light, width=thin)
@@ -118,3 +121,4 @@ def _guitar(rng: np.random.Generator, draw: ImageDraw.ImageDraw, n: int, centre,
         hub, radius, turn = centre + rng.normal(0, 0.14, 2), rng.uniform(0.08, 0.2), rng.uniform(0, 360)
         bounds = pixels(np.stack((hub - radius, hub + radius)), n)
         draw.arc(bounds, turn, turn + rng.uniform(90, 190), fill=dark, width=max(1, round(0.01 * n)))
+    return strings and sounds

@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw
 
 from data.styles.canvas import circle, curve, from_sheet, grain, ink, noise, normals, pixels, turn
 from data.styles.color import choose, to_oklab, vary
+from data.styles.facts import Facts
 
 # White first, then the papers.
 _PALETTES = (
@@ -37,27 +38,27 @@ def _frond(rng: np.random.Generator, length: float) -> np.ndarray:
     return np.concatenate((sides[0], sides[1][::-1])) * length
 
 
-def _shape(rng: np.random.Generator, size: float) -> np.ndarray:
-    """A frond, a flower, a leaf or a pebble about (0, 0), some `size` long, in any turn."""
+def _shape(rng: np.random.Generator, size: float) -> tuple[np.ndarray, str]:
+    """A frond, a flower, a leaf or a pebble about (0, 0), some `size` long, in any turn, and which it is."""
     kind = rng.random()
     angle = np.arange(120) * np.pi / 60
     if kind < 0.6:
         lean = rng.uniform(-np.pi, np.pi) if rng.random() < 0.4 else rng.normal(0, 0.5)
-        return turn(_frond(rng, size) + np.array((0, size / 2)), lean)
+        return turn(_frond(rng, size) + np.array((0, size / 2)), lean), "frond"
     if kind < 0.75:  # a flower of four to seven petals
         petals = rng.integers(4, 8)
         radius = 0.5 * size * (0.45 + 0.5 * np.abs(np.cos(petals * angle / 2)) ** 0.8)
     elif kind < 0.88:  # a leaf
         blade = np.stack((np.sin(angle) * np.abs(np.sin(angle / 2)) ** 1.5 * 0.42, -np.cos(angle)), axis=1)
-        return turn(blade * size / 2, rng.uniform(-np.pi, np.pi))
+        return turn(blade * size / 2, rng.uniform(-np.pi, np.pi)), "leaf"
     else:  # a pebble
         wave = sum(rng.normal(0, 0.12 / k) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in (2, 3, 4))
         radius = 0.4 * size * (1 + wave)
     radius = radius * (1 + 0.02 * np.sin(9 * angle + rng.uniform(0, 6.3)))
-    return turn(circle(120) * radius[:, None], rng.uniform(-np.pi, np.pi))
+    return turn(circle(120) * radius[:, None], rng.uniform(-np.pi, np.pi)), "flower" if kind < 0.75 else "pebble"
 
 
-def cut_outs(rng: np.random.Generator, n: int) -> np.ndarray:
+def cut_outs(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """A mosaic of panels, a chequered sea, a sheaf or a free scatter; canvas float32 `[3, n, n]`."""
     white, *papers = choose(rng, _PALETTES, hue=6)
     papers = rng.permutation(np.array(papers))
@@ -66,15 +67,21 @@ def cut_outs(rng: np.random.Generator, n: int) -> np.ndarray:
     sheet = Image.new("RGB", (n, n), ink(white))
     draw = ImageDraw.Draw(sheet)
 
-    def cut(points: np.ndarray, place, colour: np.ndarray) -> None:
+    def cut(points: np.ndarray, place, colour: np.ndarray, name: str | None = None) -> None:
+        facts.shape(points + place, name, colour)
         draw.polygon(pixels(points + place, n), fill=ink(vary(rng, colour[None], 0.012, 0.05, 2)[0]))
 
     def panel(left: float, top: float, right: float, bottom: float, colour: np.ndarray) -> None:
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
         cut(corners + rng.normal(0, 0.004, (4, 2)), 0, colour)
 
+    def cut_shape(size: float, place, colour: np.ndarray) -> None:
+        points, name = _shape(rng, size)
+        cut(points, place, colour, name)
+
     kind = rng.choice(4, p=(0.36, 0.2, 0.2, 0.24))
     if kind == 0:  # panels, one shape to each
+        facts.say("on colored panels")
         columns, rows = ((1, 2), (2, 1), (2, 2), (2, 2), (3, 2), (2, 3), (3, 3))[rng.integers(7)]
         xs = np.linspace(0, 1, columns + 1) + np.pad(rng.normal(0, 0.04, columns - 1), 1)
         ys = np.linspace(0, 1, rows + 1) + np.pad(rng.normal(0, 0.04, rows - 1), 1)
@@ -88,36 +95,42 @@ def cut_outs(rng: np.random.Generator, n: int) -> np.ndarray:
                 place = ((xs[j] + xs[j + 1]) / 2, (ys[i] + ys[i + 1]) / 2)
                 if room.max() > 1.5 * room.min():  # a long panel holds two
                     offset = 0.25 * (room > room.min()) * room.max()
-                    cut(_shape(rng, rng.uniform(0.8, 1.0) * room.min()), place - offset, colour)
+                    cut_shape(rng.uniform(0.8, 1.0) * room.min(), place - offset, colour)
                     place = place + offset
-                cut(_shape(rng, rng.uniform(0.8, 1.02) * room.min()), place, colour)
+                cut_shape(rng.uniform(0.8, 1.02) * room.min(), place, colour)
     elif kind == 1:  # "Polynesia, the Sea": two papers in chequer, white creatures
+        facts.ground(*papers[:2], surface="squares")
         rows = int(rng.integers(3, 6))
         for i in range(rows):
             for j in range(rows):
                 panel(j / rows, i / rows, (j + 1) / rows, (i + 1) / rows, papers[(i + j) % 2])
         for k in rng.permutation(9)[: rng.integers(5, 9)]:
             place = (np.array([k % 3, k // 3]) + 0.5) / 3 + rng.normal(0, 0.03, 2)
-            cut(_shape(rng, rng.uniform(0.26, 0.4)), place, white)
+            cut_shape(rng.uniform(0.26, 0.4), place, white)
     elif kind == 2:  # "The Sheaf": fronds fan out from below
-        panel(-0.1, -0.1, 1.1, 1.1, white if rng.random() < 0.6 else papers[-1])
+        paper = white if rng.random() < 0.6 else papers[-1]
+        facts.ground(paper)
+        facts.say("in a sheaf")
+        panel(-0.1, -0.1, 1.1, 1.1, paper)
         foot = np.array([0.5 + rng.normal(0, 0.06), rng.uniform(0.82, 0.95)])
         leans = np.linspace(-1.15, 1.15, int(rng.integers(7, 12))) + rng.normal(0, 0.06)
         for k, lean in enumerate(leans[rng.permutation(len(leans))]):
             out = np.array([np.sin(lean), -np.cos(lean)])
             away = rng.uniform(0.08, 0.44)
             frond = turn(_frond(rng, rng.uniform(0.34, 0.46)), lean)
-            cut(frond, foot + out * away, papers[k % (len(papers) - 1)])
+            cut(frond, foot + out * away, papers[k % (len(papers) - 1)], "frond")
     else:  # a scatter on one paper, with a band of another
         panel(-0.1, -0.1, 1.1, 1.1, papers[0])
+        facts.ground(papers[0])
         if rng.random() < 0.6:
             split = rng.uniform(0.25, 0.75)
+            facts.ground(papers[1])
             panel(*((split, -0.1, 1.1, 1.1) if rng.random() < 0.5 else (-0.1, split, 1.1, 1.1)), papers[1])
         side = int(rng.choice((2, 3, 3)))
         for k in range(side * side):
             place = (np.array([k % side, k // side]) + 0.5) / side + rng.normal(0, 0.035, 2)
             colour = white if rng.random() < 0.3 else papers[rng.integers(2, len(papers))]
-            cut(_shape(rng, rng.uniform(0.8, 1.15) / side), place, colour)
+            cut_shape(rng.uniform(0.8, 1.15) / side, place, colour)
 
     image = from_sheet(sheet)
     grain(image, noise(rng, n, 14, 40), 0.018)  # gouache dries in broad streaks

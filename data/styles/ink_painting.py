@@ -5,6 +5,7 @@ import numpy as np
 from data.styles.brush import Brush
 from data.styles.canvas import Points, box, circle, curve, flat, glaze, grain, grid, mask, noise, smoothstep
 from data.styles.color import choose
+from data.styles.facts import Facts
 
 # Paper, ink, seal.
 _PALETTES = (
@@ -19,33 +20,41 @@ _PALETTES = (
 )
 
 
-def ink_painting(rng: np.random.Generator, n: int) -> np.ndarray:
+def ink_painting(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Ensō, bamboo, characters, plum branch, orchid or misty mountains; canvas float32 `[3, n, n]`."""
     paper, black, red = choose(rng, _PALETTES, hue=3)
     image = flat(n, paper)
     grain(image, noise(rng, n, 5), 0.02)
     fibres = noise(rng, n, 110)
     grain(image, fibres + noise(rng, n, 12, 90), 0.01)
+    facts.ground(paper)
     brush, blossoms = Brush(rng, n), []
     subject = rng.choice(6, p=(0.17, 0.19, 0.2, 0.14, 0.12, 0.18))
     if subject == 0:
         _enso(rng, brush)
+        facts.thing("circle", black)
     elif subject == 1:
         _bamboo(rng, brush)
+        facts.thing("bamboo")
     elif subject == 2:
-        _characters(rng, brush)
+        facts.thing("character", count=_characters(rng, brush))
     elif subject == 3:
         blossoms = _branch(rng, brush)
+        facts.thing("branch")
+        facts.thing("blossom", red, count=0)
     elif subject == 4:
         _orchid(rng, brush)
+        facts.thing("orchid")
     else:
         _mountains(rng, image, black)
-        _birds(rng, brush)
+        facts.thing("mountain", count=0)
+        if _birds(rng, brush) > 1:
+            facts.thing("bird", count=0)
     # Ink sinks into the fibres: denser here, paler there.
     glaze(image, black, np.clip(brush.density * (0.95 + 0.05 * fibres), 0, 1))
     if blossoms:
         glaze(image, red, 0.85 * mask(n, blossoms))
-    _seal(rng, image, red, paper)
+    facts.thing("seal", red, place=_seal(rng, image, red, paper))
     return image
 
 
@@ -80,14 +89,15 @@ def _bamboo(rng: np.random.Generator, brush: Brush) -> None:
             y -= length
 
 
-def _characters(rng: np.random.Generator, brush: Brush) -> None:
-    """One great character or a column or two of them: no real writing, but its strokes and their balance."""
+def _characters(rng: np.random.Generator, brush: Brush) -> int:
+    """One great character or a column or two of them: no real writing, but its strokes; how many are they?"""
     columns, rows = ((1, 1), (1, 2), (1, 3), (2, 3))[rng.choice(4, p=(0.4, 0.25, 0.2, 0.15))]
     size = min(0.74, 0.86 / rows)
     for i in range(rows):
         for j in range(columns):
             centre = 0.5 + np.array((0.4 * (j - (columns - 1) / 2), 0.87 / max(rows, 2) * (i - (rows - 1) / 2)))
             _character(rng, brush, centre, size)
+    return rows * columns
 
 
 def _character(rng: np.random.Generator, brush: Brush, centre: Points, size: float) -> None:
@@ -155,19 +165,23 @@ def _mountains(rng: np.random.Generator, image: np.ndarray, black: np.ndarray) -
         glaze(image, black, np.clip(strength * wash * (1 + 0.16 * grainy), 0, 1))
 
 
-def _birds(rng: np.random.Generator, brush: Brush) -> None:
-    for _ in range(int(rng.integers(0, 5))):
+def _birds(rng: np.random.Generator, brush: Brush) -> int:
+    """Up to four of them; how many are they?"""
+    count = int(rng.integers(0, 5))
+    for _ in range(count):
         place = np.array((rng.uniform(0.2, 0.8), rng.uniform(0.06, 0.2)))
         for side in (-1, 1):
             wing = np.array([(0, 0.006), (0.01 * side, -0.011), (0.03 * side, -0.013)])
             brush.stroke(place + wing, 0.01, head=0.5, tail=0.25)
+    return count
 
 
-def _seal(rng: np.random.Generator, image: np.ndarray, red: np.ndarray, paper: np.ndarray) -> None:
-    """The painter's seal in a lower corner: a red square with a few cut lines."""
+def _seal(rng: np.random.Generator, image: np.ndarray, red: np.ndarray, paper: np.ndarray) -> str:
+    """The painter's seal in a lower corner: a red square with a few cut lines; on which side is it?"""
     n, size = image.shape[1], rng.uniform(0.07, 0.1)
     x, y = rng.choice((0.12, 0.87)) + rng.normal(0, 0.01), rng.uniform(0.78, 0.9)
     glaze(image, red, 0.92 * mask(n, [box(x, y, size, size * rng.uniform(1, 1.25), rng.normal(0, 0.03))]))
     cuts = [box(x, y + h * size, size * 0.6, size * 0.12) for h in (-0.28, 0.02, 0.3)]
     cuts.append(box(x, y, size * 0.12, size * 0.7))
     glaze(image, paper, 0.8 * mask(n, [cuts[i] for i in rng.permutation(4)[:3]]))
+    return "on the left" if x < 0.5 else "on the right"

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from data.styles.canvas import flat, grain, noise
+from data.styles.canvas import box, flat, grain, noise
 from data.styles.color import choose, vary
+from data.styles.facts import Facts
 
 # Red, yellow, blue, black, grey, white.
 _PALETTES = (
@@ -40,7 +41,7 @@ def _split(rng: np.random.Generator, cell: Rectangle, depth: int, stop: float) -
     return first[0] + second[0], [line] + first[1] + second[1]
 
 
-def neo_plasticism(rng: np.random.Generator, n: int) -> np.ndarray:
+def neo_plasticism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """An asymmetric grid of 4 to 20 cells, of which a few are coloured; canvas float32 `[3, n, n]`."""
     red, yellow, blue, black, grey, white = choose(rng, _PALETTES, hue=2)
     cells, lines = _split(rng, (0.0, 0.0, 1.0, 1.0), 0, rng.uniform(0.1, 0.6))
@@ -56,6 +57,12 @@ def neo_plasticism(rng: np.random.Generator, n: int) -> np.ndarray:
         accent = rng.random()
         colours[i] = primaries[k % 3] if k < 3 or accent > 0.25 else black if accent < 0.1 else grey
 
+    facts.ground(white)
+    for i in order[:coloured]:
+        left, top, right, bottom = cells[i]
+        sides = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+        facts.shape(box(*sides), "rectangle", colours[i])
+    facts.thing("line", black, count=0)
     image = flat(n, white)
     for (left, top, right, bottom), colour in zip(cells, colours, strict=True):
         window = np.s_[:, round(top * n) : round(bottom * n), round(left * n) : round(right * n)]
@@ -68,4 +75,6 @@ def neo_plasticism(rng: np.random.Generator, n: int) -> np.ndarray:
         rows = slice(max(0, round((top - half) * n)), round((bottom + half) * n))
         columns = slice(max(0, round((left - half) * n)), round((right + half) * n))
         image[:, rows, columns] = black[:, None, None]
+        middle, size = ((left + right) / 2, (top + bottom) / 2), (right - left, bottom - top)
+        facts.shape(box(*middle, *np.maximum(size, 2 * half)))
     return image

@@ -4,6 +4,7 @@ import numpy as np
 
 from data.styles.canvas import flat, glaze, grid, smoothstep
 from data.styles.color import choose
+from data.styles.facts import Facts
 
 # Dark, light, and for some pictures a second pair.
 _PALETTES = (
@@ -35,7 +36,7 @@ def _bend(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> tuple[np.nd
     return x + dx, y + dy
 
 
-def op_art(rng: np.random.Generator, n: int) -> np.ndarray:
+def op_art(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Waves, chequers, rings or squeezed columns in two or four colours; canvas float32 `[3, n, n]`."""
     colours = choose(rng, _PALETTES, hue=12)
     if rng.random() < 0.3:
@@ -48,6 +49,7 @@ def op_art(rng: np.random.Generator, n: int) -> np.ndarray:
     # At least about 4 pixels a period at 64 pixels, or the eye (and the network) sees only grey.
     cycles = rng.uniform(6, 11)
     kind = rng.integers(4)
+    facts.thing(("wave", "check", "ring", "column")[kind], count=0)
     if kind == 0:  # Riley, "Fall", "Current": stripes that sway together
         sway = 0.0
         for _ in range(int(rng.integers(1, 3))):

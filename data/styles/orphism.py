@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from data.styles.canvas import flat, glaze, grain, grid, linen, noise, smoothstep
+from data.styles.canvas import circle, flat, glaze, grain, grid, linen, noise, smoothstep
 from data.styles.color import choose, vary
+from data.styles.facts import Facts
 
 _PALETTES = (
     "d7263d f46036 f6c945 2e86ab 1b998b 1d2f6f f3efe0 c5d86d",
@@ -40,12 +41,14 @@ def _disc(rng: np.random.Generator, image: np.ndarray, colours, cx, cy, reach, s
     glaze(image[:, top:bottom, left:right], paint, smoothstep(1.0, 0.999, radius))
 
 
-def orphism(rng: np.random.Generator, n: int) -> np.ndarray:
+def orphism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Overlapping discs on broken colour, or a grid of squares with rings; canvas float32 `[3, n, n]`."""
     colours = choose(rng, _PALETTES, hue=9)
     image = flat(n, colours[rng.integers(len(colours))])
     if rng.random() < 0.35:  # Kandinsky, "Squares with Concentric Circles"
         columns, rows = int(rng.integers(2, 5)), int(rng.integers(2, 5))
+        facts.thing("circle", count=columns * rows)
+        facts.say("on colored squares")
         for i in range(rows):
             for j in range(columns):
                 down = slice(round(i * n / rows), round((i + 1) * n / rows))
@@ -63,7 +66,9 @@ def orphism(rng: np.random.Generator, n: int) -> np.ndarray:
         sizes[0] = rng.uniform(0.3, 0.46)
         for reach in sizes:
             parts = int(rng.choice((1, 2, sectors)))
-            _disc(rng, image, colours, *rng.uniform(0.1, 0.9, 2), reach, parts, lean)
+            middle = rng.uniform(0.1, 0.9, 2)
+            _disc(rng, image, colours, *middle, reach, parts, lean)
+            facts.shape(middle + reach * circle(48), "disc")
     grain(image, noise(rng, n, 24, 24), 0.02)
     grain(image, noise(rng, n, 90, 90), 0.018)
     grain(image, linen(rng, n), 0.015)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from data.styles.canvas import flat, glaze, grid, smoothstep
-from data.styles.color import choose, to_oklab, to_rgb
+from data.styles.color import choose, choose_numbered, to_oklab, to_rgb
+from data.styles.facts import Facts
 from data.styles.scenery import Scenery
 
 # Sky above, sky at the horizon, light, far hills, near hills, ground, ground's second.
@@ -20,11 +21,14 @@ _PALETTES = (
     "98d8cc eef3cf ffdf7f 7fc0b0 3f8f6f 4fb8b0 b0d85f",
     "7f6fc0 f7a98f fff0a0 5f60b0 3a3a80 e07f60 6f80c8",
 )
+_HOURS = {1: "at sunset", 2: "at sunset", 5: "at dusk", 8: "at night", 10: "at sunset"}  # by palette
 
 
-def pointillism(rng: np.random.Generator, n: int) -> np.ndarray:
+def pointillism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Three layers of dots on primed canvas; canvas float32 `[3, n, n]`."""
-    scene = Scenery(rng, choose(rng, _PALETTES, hue=8), water=0.7, sails=0.6, trees=0.5)
+    number, colours = choose_numbered(rng, _PALETTES, hue=8)
+    scene = Scenery(rng, colours, water=0.7, sails=0.6, trees=0.5)
+    scene.tell(facts, _HOURS.get(number))
     x, y = grid(n)
     image = flat(n, to_rgb(to_oklab(choose(rng, ("efe6d2", "e9e0cc", "f2ecdf"))[0])))
     pitch = rng.uniform(0.037, 0.05)
@@ -50,11 +54,11 @@ def pointillism(rng: np.random.Generator, n: int) -> np.ndarray:
         chroma = np.where(rng.random(count) < 0.07, -0.8, 1.25) * np.exp(rng.normal(0, 0.15, count))
         lab[:, 1:] = lab[:, 1:] * chroma[:, None] + rng.normal(0, 0.027, (count, 2))
         lab[:, 0] += rng.normal(0, 0.045, count)
-        colours = to_rgb(lab).astype(np.float32).T.copy()
+        paints = to_rgb(lab).astype(np.float32).T.copy()
 
         row, column = np.floor(v), np.floor(u)
         cell = (row * cells + column).astype(np.intp)
         du, dv = u - column - offset[0].take(cell), v - row - offset[1].take(cell)
         alpha = smoothstep(-0.09, 0.09, radius.take(cell) - np.sqrt(du * du + dv * dv))
-        glaze(image, colours.take(cell, axis=1), alpha if layer else alpha * np.float32(0.8))
+        glaze(image, paints.take(cell, axis=1), alpha if layer else alpha * np.float32(0.8))
     return image

@@ -4,7 +4,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from data.styles.canvas import from_sheet, grain, noise
-from data.styles.color import choose, to_rgb
+from data.styles.color import choose_numbered, to_rgb
+from data.styles.facts import Facts
 from data.styles.scenery import Scenery
 
 # Sky above, sky at the horizon, light, far hills, near hills, ground, ground's second.
@@ -22,12 +23,18 @@ _PALETTES = (
     "2a2350 7a4a7f ffcf6b 3b2f5f 221a3a 7a5a2f c08a3a",  # harvest moon
     "3a4f6f 7f9aaf f3e2a0 3f5a50 2a3f33 6b8a3f d8b83f",  # before the storm
 )
+_HOURS = {  # and seasons, by palette
+    0: "at night", 1: "at noon", 2: "at sunset", 4: "at dusk", 6: "in autumn", 7: "in winter", 8: "in spring",
+    9: "at night", 10: "at dusk", 11: "before the storm",
+}  # fmt: skip
 _COLUMNS = 30
 
 
-def post_impressionism(rng: np.random.Generator, n: int) -> np.ndarray:
+def post_impressionism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """About 900 strokes over an underpainting; canvas float32 `[3, n, n]`."""
-    scene = Scenery(rng, choose(rng, _PALETTES, hue=6), water=0.45, sails=0.15, trees=0.6)
+    number, palette = choose_numbered(rng, _PALETTES, hue=6)
+    scene = Scenery(rng, palette, water=0.45, sails=0.15, trees=0.6)
+    scene.tell(facts, _HOURS.get(number))
 
     # The underpainting shows where strokes leave gaps.
     under = (np.arange(32) + 0.5) / 32

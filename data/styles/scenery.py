@@ -5,9 +5,11 @@ Post-impressionism and pointillism both paint from it, each in its own hand.
 
 import numpy as np
 
-from data.styles.color import to_oklab
+from data.styles.color import to_oklab, to_rgb
+from data.styles.facts import WHOLE, Facts
 
 SKY, HILL, GROUND, TREE, LIGHT = range(5)
+_SEEN = 64  # px, side of the picture in which it is seen what hides what
 
 
 class Scenery:
@@ -104,22 +106,68 @@ class Scenery:
             lay = np.arctan2(0.3 + depth, fan * 0.9)
         colour[below], what[below], angle[below] = tone[below], GROUND, lay[below]
 
-        for tx, foot, height, width, pointed in self.trees:
-            t = np.clip((foot - y) / height, 0, 1)
-            lean = tx + 0.15 * width * np.sin(7 * t + tx * 9)
-            if pointed:  # a cypress: a flame
-                profile = 1.7 * t**0.45 * (1 - t) ** 0.8
-            else:  # a round crown on a trunk
-                profile = np.where(t < 0.18, 0.12, np.sqrt(np.clip(1 - (1.5 * t - 0.5) ** 2, 0, 1)))
-            there = (np.abs(x - lean) < width * profile) & (y < foot) & (y > foot - height)
+        for tree in self.trees:
+            tx, _, _, width, _ = tree
+            there, t, lean = _tree(tree, x, y)
             lit = np.clip(0.5 - (x - lean) / width * np.sign(tx - self.sun[0]) * 0.5, 0, 1)[:, None]
             tone = self.near * 0.8 + 0.2 * self.ground + (0.22 * lit - 0.16) * (1.0, 0.0, 0.0)
             colour[there], what[there] = tone[there], TREE
             angle[there] = (np.pi / 2 + 0.5 * np.sin(18 * t + tx * 5))[there]
-        for sx, foot, height, lean in self.sails:
-            t = (foot - y) / height
-            there = (t > 0.12) & (t < 1) & ((x - sx) * lean > 0) & ((x - sx) * lean < 0.5 * height * (1 - t))
-            hull = (np.abs(x - sx - lean * 0.1 * height) < 0.42 * height) & (t >= 0) & (t <= 0.12)
+        for boat in self.sails:
+            there, hull = _boat(boat, x, y)
             colour[there], what[there], angle[there] = (0.95, 0.0, 0.02), TREE, np.pi / 2
             colour[hull], what[hull], angle[hull] = self.near * (0.6, 1.2, 1.2), TREE, 0.0
         return colour, angle, what
+
+    def tell(self, facts: Facts, hour: str | None) -> None:
+        """Tells what is to be seen of it, `hour` ("at night", "in spring") as the palette has it."""
+        places = (np.arange(_SEEN) + 0.5) / _SEEN
+        x, y = np.tile(places, _SEEN), np.repeat(places, _SEEN)
+        _, _, what = self.look(x, y)
+        number = np.full(x.shape, -1)
+        masks = [_tree(tree, x, y)[0] for tree in self.trees]
+        masks += [np.logical_or(*_boat(boat, x, y)) for boat in self.sails]
+        for i, there in enumerate(masks):
+            number[there] = i
+        kinds = ["cypress" if tree[4] else "tree" for tree in self.trees] + ["boat"] * len(self.sails)
+        shares = [np.mean(number[there] == i) if there.sum() > 12 else 0 for i, there in enumerate(masks)]
+        for kind in dict.fromkeys(kinds):
+            of_kind = [share for share, own in zip(shares, kinds, strict=True) if own == kind]
+            count = int(sum(share > WHOLE for share in of_kind))
+            there = np.any([mask for mask, own in zip(masks, kinds, strict=True) if own == kind], axis=0)
+            apart = _stretches(there.reshape(_SEEN, _SEEN).any(axis=0)) == len(of_kind)
+            if count:
+                facts.thing(kind, count=count if (apart and count == len(of_kind)) or len(of_kind) == 1 else 0)
+        if np.mean(what == LIGHT) > WHOLE * np.pi * self.radius**2:
+            facts.thing("moon" if hour in ("at night", "at dusk") else "sun", to_rgb(self.light))
+        if np.mean(what == HILL) > 0.04:
+            facts.thing("mountain" if any(ridge[-1] for ridge in self.ridges) else "hill", count=0)
+        facts.say("by the sea" if self.water else "in the fields")
+        if hour is not None:
+            facts.say(hour)
+
+
+def _stretches(there: np.ndarray) -> int:
+    """Counts the unbroken stretches of True."""
+    return int(np.count_nonzero(np.diff(np.pad(there, 1).astype(int)) == 1))
+
+
+def _tree(tree: tuple, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where a tree stands, how far up, and where its middle is: `[k]` each."""
+    tx, foot, height, width, pointed = tree
+    t = np.clip((foot - y) / height, 0, 1)
+    lean = tx + 0.15 * width * np.sin(7 * t + tx * 9)
+    if pointed:  # a cypress: a flame
+        profile = 1.7 * t**0.45 * (1 - t) ** 0.8
+    else:  # a round crown on a trunk
+        profile = np.where(t < 0.18, 0.12, np.sqrt(np.clip(1 - (1.5 * t - 0.5) ** 2, 0, 1)))
+    return (np.abs(x - lean) < width * profile) & (y < foot) & (y > foot - height), t, lean
+
+
+def _boat(boat: tuple, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a boat's sail is, and its hull: `[k]` each."""
+    sx, foot, height, lean = boat
+    t = (foot - y) / height
+    sail = (t > 0.12) & (t < 1) & ((x - sx) * lean > 0) & ((x - sx) * lean < 0.5 * height * (1 - t))
+    hull = (np.abs(x - sx - lean * 0.1 * height) < 0.42 * height) & (t >= 0) & (t <= 0.12)
+    return sail, hull

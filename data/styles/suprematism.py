@@ -5,6 +5,7 @@ from PIL import ImageDraw
 
 from data.styles.canvas import box, circle, flat, from_sheet, grain, ink, linen, noise, pixels, to_sheet, turn
 from data.styles.color import choose, vary
+from data.styles.facts import Facts
 
 # The ground, then black, then the colours from the most to the least used.
 _PALETTES = (
@@ -19,7 +20,7 @@ _PALETTES = (
 )
 
 
-def suprematism(rng: np.random.Generator, n: int) -> np.ndarray:
+def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """One leading form and a drift of smaller ones along a diagonal; canvas float32 `[3, n, n]`."""
     ground, *inks = choose(rng, _PALETTES, hue=4)
     axis = rng.uniform(0.25, 1.2) * rng.choice((-1, 1))
@@ -28,9 +29,12 @@ def suprematism(rng: np.random.Generator, n: int) -> np.ndarray:
     sheet = to_sheet(flat(n, ground))
     draw = ImageDraw.Draw(sheet)
 
-    def put(points: np.ndarray, colour: np.ndarray) -> None:
+    facts.ground(ground)
+
+    def put(points: np.ndarray, colour: np.ndarray, name: str | None = None) -> None:
         if len(points) < 5:
             points = points + rng.normal(0, 0.003, points.shape)  # by hand: no corner is quite square
+        facts.shape(points, name, colour)
         draw.polygon(pixels(points, n), fill=ink(vary(rng, colour[None])[0]))
 
     # The leading form: a large quadrilateral, disc or triangle a little off the centre.
@@ -39,11 +43,13 @@ def suprematism(rng: np.random.Generator, n: int) -> np.ndarray:
     first = int(rng.choice(5, p=weights))
     if kind < 0.62:
         width, ratio = rng.uniform(0.36, 0.56), rng.uniform(0.5, 1.0)
-        put(box(*centre, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first])
+        name = "large square" if ratio > 0.85 else "large rectangle"
+        put(box(*centre, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first], name)
     elif kind < 0.85:
-        put(centre + rng.uniform(0.16, 0.26) * circle(96), inks[first])
+        put(centre + rng.uniform(0.16, 0.26) * circle(96), inks[first], "large circle")
     else:
-        put(centre + rng.uniform(0.27, 0.36) * turn(circle(3), axis + rng.normal(0, 0.15)), inks[first])
+        corners = rng.uniform(0.27, 0.36) * turn(circle(3), axis + rng.normal(0, 0.15))
+        put(centre + corners, inks[first], "large triangle")
 
     # Then bars from thick to thin. They hold to the axis or stand square on it; a few dissent.
     count = int(rng.integers(6, 14))
@@ -57,12 +63,12 @@ def suprematism(rng: np.random.Generator, n: int) -> np.ndarray:
         colour = inks[(first + int(rng.integers(1, 5))) % 5 if k < 2 else rng.choice(5, p=weights)]
         form = rng.random()
         if form < 0.72:
-            put(box(*place, length, length * rng.uniform(0.1, 0.32) + 0.012, angle), colour)
+            put(box(*place, length, length * rng.uniform(0.1, 0.32) + 0.012, angle), colour, "bar")
         elif form < 0.84:
             side = size * rng.uniform(0.06, 0.14)
-            put(box(*place, side, side, angle), colour)
+            put(box(*place, side, side, angle), colour, "small square")
         elif form < 0.94:
-            put(place + size * rng.uniform(0.03, 0.08) * circle(48), colour)
+            put(place + size * rng.uniform(0.03, 0.08) * circle(48), colour, "small circle")
         else:  # a stack of thin parallel lines
             for line in range(3):
                 put(box(*(place + (line - 1) * 0.034 * across), length, 0.011, axis), colour)
