@@ -5,19 +5,20 @@ small data set by heart; gradients flow through the transformations to the gener
 arXiv:2006.10738; ADA, Karras et al. 2020, arXiv:2006.06676). Penalties are on slopes at the pictures as they were,
 through the transformations, as in the code of ADA's authors.
 
-What adapts here is the probability of DiffAugment's three transformations, by the rule of the ADA paper; ADA's own
-pipeline of eighteen (flips, rotations, scalings, filters ...), for which its target of 0.6 was found, is not here,
-because these three are few, cheap on a CPU, and the same that `augment` has without adapting.
+DiffAugment's three transformations are here, ADA's three groups of them in `models/ada.py`. Any of them can have a
+probability that adapts, by the rule of the ADA paper, whose target of 0.6 was found for its own.
 
-A transformation takes images, float `[batch, height, width, channels]` in [-1, 1] with static height and width, and
-a seed, int32 `[2]`; it gives every image its own draw and returns the same shape and dtype. Each is linear in the
-image but for a constant, and so can be differentiated any number of times.
+A transformation of DiffAugment takes images, float `[batch, height, width, channels]` in [-1, 1] with static height
+and width, and a seed, int32 `[2]`; it gives every image its own draw and returns the same shape and dtype. Each is
+linear in the image but for a constant, and so can be differentiated any number of times.
 """
 
 from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
+
+from models import ada
 
 Tensor = tf.Tensor
 
@@ -70,8 +71,11 @@ class Augmentation(keras.Layer):
     """A policy of transformations with a probability, then instance noise; with `target`, the probability adapts.
 
     Args:
-        policy: names of transformations (`TRANSFORMATIONS`), applied in this order.
-        probability: that a transformation is applied to an image; where `target` is given, it starts at 0.
+        policy: names of transformations (`TRANSFORMATIONS`, `ada.PARTS`), applied in this order; "ada" is all of
+            ADA's.
+        probability: that a transformation is applied to an image, a number or a function of the step; where
+            `target` is given, it starts at 0.
+        color_share: factor of the probability of ADA's "recolor", in [0, 1].
         target: of the running mean of `sign(real_logits)`, in (-1, 1); the ADA paper's is 0.6.
         speed: how many images it takes at least to move the probability from 0 to 1.
         noise: standard deviation of the instance noise (Sønderby et al. 2016, arXiv:1610.04490; Arjovsky & Bottou
@@ -84,21 +88,24 @@ class Augmentation(keras.Layer):
     def __init__(
         self,
         policy: Sequence[str] = (),
-        probability: float = 1.0,
+        probability: float | Callable[[Tensor], Tensor] = 1.0,
         target: float | None = None,
         speed: int = 500_000,
         noise: float = 0.0,
         noise_steps: int = 0,
+        color_share: float = 1.0,
     ):
         super().__init__(autocast=False, dtype="float32", name="augmentation")  # images keep their own dtype
         _check(policy, probability, target, speed, noise, noise_steps)
-        self.policy = tuple(policy)
+        self.policy = tuple(part for name in policy for part in (ada.PARTS if name == "ada" else [name]))
+        self.color_share = color_share
+        self.schedule = probability if callable(probability) else None
         self.target = target
         self.speed = speed
         self.noise = noise
         self.noise_steps = noise_steps
         self.always = target is None and probability == 1.0
-        start = keras.initializers.Constant(probability if target is None else 0.0)
+        start = keras.initializers.Constant(probability if target is None and self.schedule is None else 0.0)
         self.probability = self.add_weight((), start, "float32", trainable=False, name="probability")
         if target is not None:
             # Starts undecided. Replicas see different pictures: all keep the mean of what they would assign.
@@ -119,22 +126,38 @@ class Augmentation(keras.Layer):
         scalar, for the noise. Without policy and noise the images are returned as they are.
         """
         num = len(self.policy)
+        probability = self.current(step)
         for i, name in enumerate(self.policy):
-            changed = TRANSFORMATIONS[name](images, tf.random.fold_in(seed, i))
+            own = tf.random.fold_in(seed, i)
+            if name in ada.PARTS:  # of many transformations, each of which has the probability
+                share = self.color_share if name == "recolor" else 1.0
+                images = ada.PARTS[name](images, own, probability * share)
+                continue
+            changed = TRANSFORMATIONS[name](images, own)
             if not self.always:
-                chosen = _uniform(images, tf.random.fold_in(seed, num + i)) < self.probability.value
+                chosen = _uniform(images, tf.random.fold_in(seed, num + i)) < probability
                 changed = tf.where(chosen, changed, images)
             images = changed
         if self.noise:
             images = self._noisy(images, tf.random.fold_in(seed, 2 * num), step)
         return images
 
+    @property
+    def varies(self) -> bool:
+        """Says whether the probability changes while it trains."""
+        return self.target is not None or self.schedule is not None
+
+    def current(self, step: Tensor) -> Tensor:
+        """Returns the probability at a step, a float32 scalar."""
+        return self.probability.value if self.schedule is None else self.schedule(step)
+
     def update(self, real_logits: Tensor, batch_size: int | Tensor) -> None:
         """Moves the probability by `batch_size / speed` towards less overfitting, within [0, 1] (ADA, section 3.2).
 
         The heuristic is `r = mean(sign(real_logits))`: 1 where the discriminator knows every real picture, 0 where
         it cannot tell. The probability rises while r is above `target`. As in the paper, single batches do not
-        decide: r is a running mean over about four of them.
+        decide: r is a running mean over about four of them, where the paper looks at every four, and then makes
+        a step that is four times as long.
 
         Args:
             real_logits: float `[batch, ...]`, positive where a picture passes for real; as one replica sees them.
@@ -163,9 +186,13 @@ class Augmentation(keras.Layer):
 
 
 def _check(policy, probability, target, speed, noise, noise_steps) -> None:
-    if isinstance(policy, str) or not set(policy) <= set(TRANSFORMATIONS):
-        raise ValueError(f"An augmentation policy is a list out of {', '.join(TRANSFORMATIONS)}; not {policy!r}.")
-    if not 0 <= probability <= 1:
+    known = [*TRANSFORMATIONS, "ada", *ada.PARTS]
+    if isinstance(policy, str) or not set(policy) <= set(known):
+        raise ValueError(f"An augmentation policy is a list out of {', '.join(known)}; not {policy!r}.")
+    if callable(probability):
+        if target is not None:
+            raise ValueError("An augmentation's probability goes by a schedule or by a target, not by both.")
+    elif not 0 <= probability <= 1:
         raise ValueError(f"An augmentation's probability lies in [0, 1], not at {probability}.")
     if target is not None and not (policy and -1 < target < 1):
         raise ValueError(f"Adaptive augmentation takes a policy and a target in (-1, 1), not {policy!r}, {target}.")

@@ -89,7 +89,7 @@ class GAN(Adversarial, keras.Model):
             names += ["discriminator_class_loss", "generator_class_loss"]
         if self._has_output("reconstruction_error"):
             names += ["reconstruction_loss"]
-        if self.augmentation.target is not None:
+        if self.augmentation.varies:
             names += ["augment_probability"]
         return names
 
@@ -196,7 +196,8 @@ class GAN(Adversarial, keras.Model):
         if self.augmentation.target is not None:
             replicas = self.distribute_strategy.num_replicas_in_sync
             self.augmentation.update(real["logits"] - self.threshold, tf.shape(reals)[0] * replicas)
-            terms["augment_probability"] = self.augmentation.probability.value
+        if self.augmentation.varies:
+            terms["augment_probability"] = self.augmentation.current(self.step)
         return terms | {
             "discriminator_loss": loss,
             "discriminator_gradient_norm": norm,
