@@ -9,12 +9,13 @@ from core.claim import claimed
 from core.cli import main
 from core.files import relative
 from core.instantiate import build
-from core.overrides import begin, opened, resume_arguments
+from core.overrides import begin, opened
 from core.run import Run
+from core.start import train_arguments
 from training.checks import check_batches, check_data, check_train
 
 
-@main("train", arguments=resume_arguments)
+@main("train", files=("model.start",), arguments=train_arguments)
 def train(config: DictConfig) -> float:
     run = Run(relative(Path(HydraConfig.get().runtime.output_dir)))
     with claimed(run):
@@ -33,13 +34,13 @@ def train_in(run: Run, config: DictConfig) -> float:
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     hardware.set_up(config)
-    from training import checkpoint, data_record, loop, restarts
+    from training import data_record, loop, restarts, start
     from training.evaluator import Evaluator
     from training.finish import finish
 
     model = loop.make(config, dataset, config.seed)
     data_record.check(run, dataset, conditional=model.num_classes > 0)
-    checkpoint.restore(run, model)
+    start.place(run, config, model)
     evaluator = Evaluator.checked(config, dataset)
     training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator)
     data_record.write(run, dataset)
@@ -48,7 +49,7 @@ def train_in(run: Run, config: DictConfig) -> float:
     if config.restarts > 1:
         training = restarts.with_best_seed(training)
         model = loop.make(config, dataset, training.seed)
-        checkpoint.restore(run, model)
+        start.place(run, config, model)
     loop.fit(training, model, config.steps)
     return finish(training, model)
 

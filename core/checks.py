@@ -15,9 +15,10 @@ does, or say it anew: a new model needs no change here. `null` always passes; of
 Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point. One
 that is `null` by default is one value and no list of them, unless the block `several` says of it `true`.
 
-Three more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
-names none (null: it need not); `changeable`, what a resumed run may change; and a data set's `gives`, what its
-batches have.
+Four more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
+names none (null: it need not); `networks`, keys that name trained networks, each with the kind
+(`core/network_file.py`); `changeable`, what a resumed run may change; and a data set's `gives`, what its batches
+have.
 """
 
 import os
@@ -31,7 +32,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.errors import GessoError, did_you_mean
 
-BLOCKS = ("choices", "ranges", "several", "inputs", "changeable", "gives")
+BLOCKS = ("choices", "ranges", "several", "inputs", "networks", "changeable", "gives")
 _NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
 _INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
 
@@ -78,7 +79,7 @@ def ranges(config: DictConfig) -> dict[str, Interval]:
     Raises `GessoError` for what is no interval.
     """
     found = {}
-    for key, text in _said(OmegaConf.to_container(config), "ranges"):
+    for key, text in said(config, "ranges"):
         try:
             found[key] = Interval.parse(text)
         except ValueError as error:
@@ -88,12 +89,12 @@ def ranges(config: DictConfig) -> dict[str, Interval]:
 
 def choices(config: DictConfig) -> dict[str, list]:
     """Finds the values that each key with choices may have, `{"model.prior": ["normal", "uniform"], ...}`."""
-    return dict(_said(OmegaConf.to_container(config), "choices"))
+    return dict(said(config, "choices"))
 
 
 def several(config: DictConfig) -> set[str]:
     """The keys that are null by default and may be lists."""
-    return {key for key, may in _said(OmegaConf.to_container(config), "several") if may}
+    return {key for key, may in said(config, "several") if may}
 
 
 def check_values(config: DictConfig) -> None:
@@ -111,7 +112,7 @@ def check_values(config: DictConfig) -> None:
 
 def check_inputs(config: DictConfig) -> None:
     """Refuses what names no file or folder that there is, and what has to name one. Raises `GessoError`."""
-    for key, otherwise in _said(OmegaConf.to_container(config), "inputs"):
+    for key, otherwise in said(config, "inputs"):
         paths = _values(config, key)
         for path in paths:
             if not os.path.exists(os.path.expanduser(str(path))):  # 2024 comes as a number
@@ -122,11 +123,11 @@ def check_inputs(config: DictConfig) -> None:
 
 def changeable(config: DictConfig) -> Callable[[str], bool]:
     """Makes a function that says of a key whether a resumed run may change it; the nearest block counts."""
-    said = dict(_said(OmegaConf.to_container(config), "changeable"))
+    rules = dict(said(config, "changeable"))
 
     def may_change(key: str) -> bool:
-        nearest = max((name for name in said if f"{key}.".startswith(f"{name}.")), key=len, default=None)
-        return nearest is None or said[nearest]
+        nearest = max((name for name in rules if f"{key}.".startswith(f"{name}.")), key=len, default=None)
+        return nearest is None or rules[nearest]
 
     return may_change
 
@@ -144,8 +145,12 @@ def _without(node: Any) -> Any:
     return {key: _without(value) for key, value in node.items() if key not in BLOCKS}
 
 
-def _said(config: dict, block: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def said(config: DictConfig, block: str) -> Iterator[tuple[str, Any]]:
     """Yields what all blocks of a name say, by the full names of the keys."""
+    yield from _said(OmegaConf.to_container(config), block)
+
+
+def _said(config: dict, block: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in config.items():
         if not isinstance(value, dict):
             continue

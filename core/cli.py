@@ -23,6 +23,7 @@ from core.config import check_types, explain
 from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
+from core.network_file import check_networks, in_the_zoo
 from core.overrides import quoted
 from core.sweeps import in_fresh_process, remove_unbegun, slug
 
@@ -58,6 +59,7 @@ def main(
                         check_types(config, config_name, HydraConfig.get().runtime.choices)
                         check_values(config)
                         check_inputs(config)
+                        check_networks(config)
                         return task(without_blocks(config))
                 finally:
                     remove_empty(Path(HydraConfig.get().runtime.output_dir))
@@ -67,6 +69,7 @@ def main(
                 sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
+                OmegaConf.register_new_resolver("gesso.zoo", in_the_zoo, replace=True)
                 composed = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)
                 try:
                     with _keys_alone():

@@ -10,11 +10,14 @@ import zipfile
 from collections.abc import Collection
 from pathlib import Path
 
-from core import images
-from core.errors import GessoError
+from omegaconf import DictConfig, OmegaConf
+
+from core import images, zoo
+from core.checks import said
+from core.errors import GessoError, did_you_mean
 from core.files import atomic
 from core.keras_archive import DAMAGE, MEMBERS
-from core.network_metadata import KINDS, Metadata
+from core.network_metadata import BESIDE, KINDS, Metadata
 from core.run import Run
 from core.unmarked_network import work_out
 
@@ -24,7 +27,9 @@ USE = {  # of each kind, the script that works with it
     "generator": "it makes pictures from noise: python generate.py network={path}",
     "stylizer": "it paints pictures: python stylize.py network={path} content=<picture>",
     "translator": "it paints pictures: python stylize.py network={path} content=<picture>",
+    BESIDE: "it is found by the name of its generator",
 }
+WAYS = "a run directory, a .keras file, or a network of the zoo"
 
 
 def read_metadata(path: str | Path) -> Metadata:
@@ -76,22 +81,60 @@ def find_network(value: str | Path | None, key: str = "network", kinds: Collecti
     """Finds the file of a trained network of one of `kinds`, the first that there is.
 
     Args:
-        value: a run directory, or a `.keras` file.
+        value: a run directory, a `.keras` file, or the name of a network in the zoo. A file or a run of that name
+            comes first, another folder does not.
         key: the one of the configuration that gives `value`, for messages.
 
     Raises `GessoError` if there is none, in words that say what was looked for.
     """
     if value is None:
-        raise GessoError(f"{key}= says which trained network: a run directory, or a .keras file.")
-    path = Path(value).expanduser()
-    if path.is_dir():
-        return _in_run(Run(path), key, kinds)
-    if not path.is_file():
-        raise GessoError(f"{key}={path}: there is no {path}. It is to be a run directory, or a .keras file.")
-    kind = read_metadata(path).kind
+        raise GessoError(f"{key}= says which trained network: {WAYS}.")
+    path, run = Path(value).expanduser(), Run(Path(value).expanduser())
+    named = zoo.networks().get(str(value))
+    if path.is_dir() and (named is None or run.is_run or run.networks()):
+        return _in_run(run, key, kinds)
+    if not path.is_file() and named is None:
+        fitting = [name for name in zoo.networks() if _kind_in_zoo(name) in kinds]
+        name = path.name == str(value) and fitting
+        hint = f" In the zoo: {did_you_mean(str(value), fitting)}" if name else ""
+        raise GessoError(f"{key}={path}: there is no {path}. It is to be {WAYS}.{hint}")
+    found = path if path.is_file() else named
+    kind = read_metadata(found).kind
     if kind not in kinds:
         raise GessoError(f"{key}={path} is a {kind}, not a {' or '.join(kinds)}; {USE[kind].format(path=path)}")
-    return path
+    return found
+
+
+def check_networks(config: DictConfig) -> None:
+    """Refuses what names no trained network, of keys that blocks `networks` say of which kind. Raises `GessoError`.
+
+    A run that goes on has all that it took over from one.
+    """
+    for key, kind in said(config, "networks"):
+        value = OmegaConf.select(config, key)
+        if value is not None and not config.get("resume"):
+            find_network(str(value), key, [kind])
+
+
+def in_the_zoo(*kinds: str) -> str:
+    """Lists the networks of the zoo of some kinds, a line each, with what they do: for `--help`."""
+    lines = {}
+    for name, path in zoo.networks().items():
+        try:
+            metadata = read_metadata(path)
+        except GessoError:  # who names it is told
+            continue
+        if metadata.kind in kinds:
+            lines[name] = metadata.in_words()
+    width = max(map(len, lines), default=0)
+    return "\n".join(f"  {name:{width}}  {words}" for name, words in lines.items()) or "  (none)"
+
+
+def _kind_in_zoo(name: str) -> str | None:
+    try:
+        return read_metadata(zoo.network(name)).kind
+    except GessoError:
+        return None
 
 
 def _in_run(run: Run, key: str, kinds: Collection[str]) -> Path:

@@ -1,10 +1,13 @@
 """Metadata of a trained network: what it does, how it goes over pictures, and where it comes from."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+import re
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 KINDS = ("generator", "stylizer", "translator")
+BESIDE = "discriminator"  # a kind that makes no pictures: what a generator's training goes on with
+PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: names
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Metadata:
     """Facts of a trained network: what it does, and where it comes from.
 
     Attributes:
-        kind: generator, from a latent (and a label); stylizer or translator, from a picture.
+        kind: generator, from a latent (and a label); stylizer or translator, from a picture; discriminator.
         method: of a stylizer or translator, the one of `stylization.methods` that paints with it.
         task: of a translator, what its sources were made by (`data.tasks`); None: pictures as they are.
         image_size: px, side of the pictures that it learned from.
@@ -45,6 +48,9 @@ class Metadata:
         styles: that a stylizer has learned, by the names of their files.
         geometry: of a network from pictures to pictures.
         model, config_sha256, step, software: what trained it, how, for how long, and with which version.
+        architecture: the keys below `model.` that it, and its discriminator, are built by, with their values.
+        images: that it has seen in training.
+        command: the overrides of the command line that trained it.
     """
 
     kind: str
@@ -58,22 +64,40 @@ class Metadata:
     config_sha256: str | None = None
     step: int | None = None
     software: str | None = None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    images: int | None = None
+    command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
+        if self.kind not in (*KINDS, BESIDE):
             raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
         for name in ("method", "task", "model", "config_sha256", "software"):
             if not isinstance(getattr(self, name), str | None):
                 raise ValueError(f"{name} is not text")
-        for name in ("image_size", "step"):
+        for name in ("image_size", "step", "images"):
             value = getattr(self, name)
             if value is not None and not (_is_int(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}, not a whole number")
-        for name in ("classes", "styles"):
+        for name in ("classes", "styles", "command"):
             if not all(isinstance(value, str) for value in getattr(self, name)):
                 raise ValueError(f"{name} are not all text")
-        if self.kind != "generator" and (self.method is None or self.geometry is None):
+        for key, value in self.architecture.items():  # they become overrides
+            plain = isinstance(value, str) and PLAIN.fullmatch(value)
+            if not (re.fullmatch(r"[a-z]\w*", key) and (plain or isinstance(value, bool | int | float | None))):
+                raise ValueError(f"{key}={value!r} is nothing that networks are built by")
+        if self.kind in ("stylizer", "translator") and (self.method is None or self.geometry is None):
             raise ValueError(f"a {self.kind} needs a method and a geometry")
+
+    def in_words(self) -> str:
+        """Says in a line what the network does."""
+        if self.kind == "generator":
+            size = f"pictures of {self.image_size} px" if self.image_size else "pictures"
+            return f"{size}; label={', '.join(self.classes)}" if self.classes else size
+        if self.kind == "translator":
+            return self.task.replace("_", " ") if self.task else "translates pictures"
+        if not self.styles:
+            return "paints in any style=<painting>"
+        return f"paints; style={', '.join(self.styles)}" if len(self.styles) > 1 else f"paints as {self.styles[0]}"
 
     def to_json(self) -> str:
         """Returns the text that `from_json` reads."""
@@ -88,7 +112,9 @@ class Metadata:
         known = _known(cls, values)
         if known.get("geometry") is not None:
             known["geometry"] = Geometry(**_known(Geometry, known["geometry"]))
-        for name in ("classes", "styles"):
+        if not isinstance(known.get("architecture", {}), dict):
+            raise ValueError("architecture is no group of values")
+        for name in ("classes", "styles", "command"):
             if not isinstance(known.get(name, []), list):
                 raise ValueError(f"{name} are no list")
             known[name] = tuple(known.get(name, ()))

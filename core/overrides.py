@@ -30,7 +30,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
 
     Then what is given. Other command lines come back as they are.
     """
-    given = _given(arguments, "network")
+    given = given_value(arguments, "network")
     run = None if given is None else Run.of(Path(given, "any file") if Path(given).is_dir() else given)
     if run is None:
         return arguments
@@ -48,7 +48,7 @@ def resume_arguments(arguments: list[str]) -> list[str]:
 
     Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
     """
-    folder = _given(arguments, "resume")
+    folder = given_value(arguments, "resume")
     if folder is None:
         return arguments
     run = _run(folder, "resume")
@@ -63,8 +63,8 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     ]
 
 
-def _given(arguments: list[str], key: str) -> str | None:
-    """Finds the folder that the last `key=<folder>` of a command line names."""
+def given_value(arguments: list[str], key: str) -> str | None:
+    """Finds the value, such as a folder's name, that the last `key=<value>` of a command line gives."""
     values = [argument.partition("=")[2].strip("'\"") for argument in arguments if argument.startswith(f"{key}=")]
     given = values and values[-1] not in ("", "null")
     return os.path.expanduser(values[-1]) if given else None  # the shell leaves `key=~/run` as it is

@@ -28,6 +28,11 @@ class Trainable:
     num_classes = 0  # of the data set, as far as it learns from them
     threshold: float | None = None  # the logit between real and generated, if the objective has one
 
+    @property
+    def starts(self) -> dict[str, list[keras.Model]]:
+        """Returns the networks that may go on from another training's, by what they are: `training/start.py`."""
+        return {}
+
     def init_state(self, seed: int = 0) -> None:
         """Prepares the state, called by `__init__` after Keras's own; `seed` is of what is random in a step."""
         self.seed = seed

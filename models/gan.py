@@ -12,6 +12,7 @@ from models import growth, latent
 from models.augmentation import Augmentation
 from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
+from models.transfer import freeze as freeze_lower
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -43,6 +44,7 @@ class GAN(Adversarial, keras.Model):
         discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
             batches at once.
         augmentation: of all that the discriminator sees.
+        freeze: how many lower blocks of the discriminator stay as they are, `models.transfer.freeze`.
         seed: of the noise drawn in training.
     """
 
@@ -58,12 +60,13 @@ class GAN(Adversarial, keras.Model):
         ema_decay: float = 0.999,
         discriminator_steps: int = 1,
         augmentation: Augmentation | None = None,
+        freeze: int = 0,
         seed: int = 0,
     ):
         super().__init__(name="gan")
         if discriminator_steps < 1:
             raise ValueError(f"discriminator_steps must be at least 1, not {discriminator_steps}")
-        self.num_classes = num_classes if condition != "none" else 0
+        self.num_classes = num_classes if condition != "none" and num_classes > 1 else 0
         self.latent_dim = latent_dim
         self.ema_decay = float(ema_decay)
         self.discriminator_steps = discriminator_steps
@@ -72,6 +75,7 @@ class GAN(Adversarial, keras.Model):
         noise = {"latent_dim": latent_dim} | ({"prior": prior} if prior != "normal" else {})
         self.generator = functional(generator(image_shape=image_shape, **noise, **labels), "generator")
         self.discriminator = functional(discriminator(image_shape=image_shape, **labels), "discriminator")
+        freeze_lower(self.discriminator, freeze)
         self.ema = averaged(self.generator)
         self._generate = tf.function(self._generated, reduce_retracing=True)
         self.init_state(seed)
@@ -106,6 +110,11 @@ class GAN(Adversarial, keras.Model):
     def exports(self) -> dict[str, keras.Model]:
         """Returns the networks that a user takes away, by file name."""
         return {"generator": self.ema}
+
+    @property
+    def starts(self) -> dict[str, list[keras.Model]]:
+        """Returns the networks that may go on from another training's, by what they are."""
+        return {"generator": [self.generator, self.ema], "discriminator": [self.discriminator]}
 
     def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
         """Draws the averaged generator's pictures, row by row of `columns`, of the same latents at every call.

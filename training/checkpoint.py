@@ -53,9 +53,10 @@ def save(run: Run, model: keras.Model, keep: int) -> Path:
     return path
 
 
-def restore(run: Run, model: keras.Model) -> int:
+def restore(run: Run, model: keras.Model, weights_alone: bool = False) -> int:
     """Loads the newest undamaged checkpoint into the compiled `model`; returns its step, 0 if there is none.
 
+    With `weights_alone` nothing of its optimizers, whatever precision they were for.
     A damaged one is passed over with a warning. Raises `GessoError` if one was written by other networks, or if
     all are damaged.
     """
@@ -68,6 +69,10 @@ def restore(run: Run, model: keras.Model) -> int:
         except Exception as error:  # damaged zips and arrays raise a dozen kinds, SyntaxError among them
             log.warning("%s is damaged (%s); trying the one before.", path, error)
             continue
+        if weights_alone:
+            weights = [variable for variable in model.variables if variable.name != "learning_rate"]
+            _assign(path, dict(sorted(arrays.items())[: len(weights)]), weights)
+            return int(meta["step"])
         policy = keras.config.dtype_policy().name
         if meta["precision"] != policy and "mixed_float16" in (meta["precision"], policy):
             raise GessoError(

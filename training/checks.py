@@ -24,6 +24,8 @@ def check_train(config: DictConfig) -> None:
     _check_objective(config)
     _check_metrics(config)
     _check_growth(config)
+    if config.model.get("freeze") and not config.model.start:
+        raise GessoError("model.freeze= keeps layers as they are in a start: model.start=<run or name in zoo/>.")
 
 
 def draws(config: DictConfig) -> bool:
@@ -141,7 +143,7 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
             + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
     condition = config.model.get("condition", "none")
-    if condition != "none" and spec.num_classes < 2:
+    if condition != "none" and spec.num_classes < 2 and not config.model.get("start"):  # which may have labels
         raise GessoError(
             f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
             "subfolders are the classes."

@@ -1,9 +1,10 @@
 """Exports: the networks of a run that a user takes away, each with what it is."""
 
 from dataclasses import replace
+from typing import Any
 
 import keras
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
 from core.images import config_hash, software
@@ -33,9 +34,9 @@ class Exporter:
                 ) from error
 
     def __call__(self, run: Run) -> None:
-        step = int(self.model.step.numpy())
+        now = {"step": int(self.model.step.numpy()), "images": self.model.memory.get("images")}
         for export, network in self.model.exports.items():
-            trained.save(network, run.network(export), replace(self.metadata[export], step=step))
+            trained.save(network, run.network(export), replace(self.metadata[export], **now))
 
 
 def describe(
@@ -43,6 +44,9 @@ def describe(
 ) -> Metadata:
     """Returns what a network is that the system `model` exports. Raises `ValueError` where that is not known."""
     takes_labels = config.model.kind == "generator" and len(network.inputs) == 2
+    built_by = architecture(config)
+    if "condition" in built_by and not takes_labels:  # whatever it began with
+        built_by["condition"] = "none"
     return Metadata(
         kind=config.model.kind,
         method=model.method,
@@ -54,4 +58,21 @@ def describe(
         model=name,
         config_sha256=config_hash(config),
         software=software(),
+        architecture=built_by,
     )
+
+
+def architecture(config: DictConfig) -> dict[str, Any]:
+    """Finds the keys below `model.` that networks are built by, with their values, as far as these are plain.
+
+    They are those that `model.system` hands to the builders, and what a GAN hands to both of its own.
+    """
+    system = OmegaConf.to_container(config.model.system)
+    builders = (part for part in system.values() if isinstance(part, dict) and part.get("_partial_"))
+    given = {name: system[name] for name in ("condition", "prior", "latent_dim") if name in system}
+    found = {}
+    for value in [*given.values(), *(value for builder in builders for value in builder.values())]:
+        key = str(value).removeprefix("${model.").removesuffix("}")
+        if value == f"${{model.{key}}}" and isinstance(config.model[key], str | bool | int | float | None):
+            found[key] = config.model[key]
+    return found

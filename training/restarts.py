@@ -10,8 +10,9 @@ from pathlib import Path
 from core.errors import DivergedError
 from core.files import atomic
 from core.run import Run
-from training import checkpoint, loop
+from training import loop
 from training.loop import Training
+from training.start import place
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def _score(attempt: Training) -> float | None:
     log.info("Restart with seed %d:", seed)
     model = loop.make(config, attempt.dataset, seed)
     try:
-        checkpoint.restore(attempt.run, model)
+        place(attempt.run, config, model)
         loop.fit(replace(attempt, evaluator=None), model, config.restart_steps)
         score = evaluator(model)[evaluator.objective]
     except DivergedError as error:

@@ -1,0 +1,29 @@
+"""Command lines of trainings that go on from another's networks: what these are made of comes from there."""
+
+from core.errors import GessoError
+from core.network_file import find_network, read_metadata
+from core.overrides import given_value, quoted, resume_arguments
+
+
+def train_arguments(arguments: list[str]) -> list[str]:
+    """Returns the command line of a training: of `resume=<run>` as `resume_arguments`, of `model.start=` with more.
+
+    Before what is given come the model of a generator to start from, its size, and the keys that its networks are
+    built by, as far as they are not given. Other command lines come back as they are. Raises `GessoError` where
+    there is no such start, or it is of another model than the one given.
+    """
+    value = given_value(arguments, "model.start")
+    sweep = not {"-m", "--multirun"}.isdisjoint(arguments)  # whose jobs have command lines of their own
+    if value is None or sweep or given_value(arguments, "resume") is not None:
+        return resume_arguments(arguments)
+    path = find_network(value, "model.start", ("generator", "stylizer"))
+    start = read_metadata(path)
+    if start.kind != "generator" or start.model is None:
+        return arguments
+    model = given_value(arguments, "model")
+    if model not in (None, start.model):
+        raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")
+    own = {"model": start.model, "image_size": start.image_size}
+    own |= {f"model.{key}": quoted(value) for key, value in start.architecture.items()}
+    given = {argument.lstrip("+~").partition("=")[0] for argument in arguments}
+    return [*(f"{key}={value}" for key, value in own.items() if value is not None and key not in given), *arguments]

@@ -1,0 +1,86 @@
+"""A training that goes on from another: weights taken over, and lower layers that stay as they are."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from core.errors import GessoError
+
+LABELS = {"gamma": "_gamma/embeddings", "beta": "_beta/embeddings"}  # models/layers/normalization.py: batch_norm
+
+
+def transfer(source: keras.Model, target: keras.Model, there: int = 0, here: int = 0) -> None:
+    """Gives `target` the weights of `source`, layer by layer; `there` and `here` are their numbers of classes.
+
+    These may differ, 0 being without labels. Where only one of the two scales and shifts by class, all classes have
+    the same, or their average takes their place; inputs for labels that one of the two has not are left out; what
+    speaks of labels alone begins anew. Raises `GessoError`, before anything is changed, where another thing than
+    labels does not fit.
+    """
+    known = {variable.path: ops.convert_to_numpy(variable) for variable in _floats(source)}
+    targets = _floats(target)
+    found = [_fitted(variable, known, there, here) for variable in targets]
+    for variable, array in zip(targets, found, strict=True):
+        variable.assign(array)
+
+
+def _floats(network: keras.Model) -> list[keras.Variable]:
+    """Lists what is learned or averaged; the seeds of dropout are integers, and stay what they are."""
+    return [variable for variable in network.variables if variable.dtype.startswith("float")]
+
+
+def _fitted(variable: keras.Variable, known: dict[str, np.ndarray], there: int, here: int) -> np.ndarray:
+    shape, array = tuple(variable.shape), known.get(variable.path)
+    if array is not None and array.shape == shape:
+        return array
+    if there != here:
+        layer, _, name = variable.path.rpartition("/")
+        by_class = known.get(layer + LABELS.get(name, ""))
+        if array is None and by_class is not None and by_class.shape[1:] == shape:  # labels there, none here
+            return by_class.mean(0)
+        plain = next((known.get(variable.path.replace(end, f"/{name}")) for name, end in LABELS.items()
+                      if variable.path.endswith(end)), None)  # fmt: skip
+        if array is None and plain is not None and shape == (here, *plain.shape):  # none there, labels here
+            return np.broadcast_to(plain, shape)
+        if array is not None and variable.path.endswith("embeddings") and array.shape[1:] == shape[1:]:
+            return np.broadcast_to(array.mean(0), shape)
+        if array is not None and _with_inputs(array.shape, here - there) == shape:
+            inputs = array.shape[-2] - there  # labels come last
+            mine = ops.convert_to_numpy(variable).copy()
+            mine[..., :inputs, :] = array[..., :inputs, :]
+            return mine
+        if array is None or here in shape:  # a part that is of labels alone
+            return ops.convert_to_numpy(variable)
+    what = "there is none there" if array is None else f"{array.shape} there, {shape} here"
+    raise GessoError(
+        f"model.start is of networks that differ from these: {variable.path}, {what}. What they are made of "
+        "(image_size, model.width, ...) is taken from there: leave it out."
+    )
+
+
+def _with_inputs(shape: tuple[int, ...], more: int) -> tuple[int, ...] | None:
+    """Returns the shape of a kernel with so many more inputs; None of what is no kernel."""
+    return (*shape[:-2], shape[-2] + more, shape[-1]) if len(shape) >= 2 else None
+
+
+def freeze(discriminator: keras.Model, blocks: int) -> None:
+    """Keeps the weights of a discriminator's lower blocks as they are (FreezeD, Mo et al. 2020, arXiv:2002.10964).
+
+    A block is all that looks at one size of the picture, from the whole one down. Normalisation goes on by the
+    batch at hand. Raises `GessoError` where there are no such blocks, or no weights would be left to learn.
+    """
+    depths = {id(tensor): 0 for tensor in discriminator.inputs}  # how often the picture was made smaller on the way
+    before = len(discriminator.trainable_variables)
+    for layer in discriminator.operations if blocks else ():  # in the order of their work
+        inputs, outputs = (keras.tree.flatten(part) for part in (layer.input, layer.output))
+        if not inputs:
+            continue
+        depth = max(depths[id(tensor)] for tensor in inputs)
+        side = max((tensor.shape[1] for tensor in inputs if len(tensor.shape) == 4), default=None)
+        for tensor in outputs:
+            depths[id(tensor)] = depth + (side is not None and len(tensor.shape) == 4 and tensor.shape[1] < side)
+        if isinstance(layer, keras.Layer) and side is not None and depth < blocks:
+            for variable in layer.trainable_variables:  # not the layer: its statistics would be those of before
+                variable.trainable = False
+    if blocks and len(discriminator.trainable_variables) in (0, before):
+        raise GessoError(f"model.freeze={blocks}: this discriminator has no such blocks, or no others.")

@@ -1,0 +1,148 @@
+"""Trainings that go on from the networks of another one."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hydra import initialize_config_dir
+from omegaconf import OmegaConf
+
+from core import zoo
+from core.config import CONF, compose
+from core.errors import GessoError
+from core.network_file import read_metadata
+from core.run import Run
+from data import DatasetSpec
+from models.networks import dcgan, fastgan, mlp
+from models.transfer import freeze, transfer
+from training import checkpoint, loop, start
+from training.export import Exporter
+
+STYLES = ("cubism", "op_art", "orphism")
+
+
+class Data:
+    """A data set of which only the spec is asked."""
+
+    def __init__(self, *classes: str):
+        self.spec = DatasetSpec("made", ("image",), (16, 16, 3), class_names=classes)
+
+
+def composed(*overrides: str):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", ["model.width=2", "model.latent_dim=3", *overrides])
+
+
+def arrays(network: keras.Model) -> dict[str, np.ndarray]:
+    return {variable.path: np.array(variable) for variable in network.variables}
+
+
+def step(model: keras.Model) -> None:
+    images = tf.random.stateless_uniform((4, 16, 16, 3), (1, int(model.step.numpy())), -1, 1)
+    model.train_step({"image": images, "label": tf.constant([0, 1, 2, 0])})
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run that learned labels, and its system."""
+    config = composed("model.condition=projection", "model.discriminator_optimizer.learning_rate=0.01")
+    run = Run(tmp_path_factory.mktemp("start"))
+    run.config.parent.mkdir()
+    run.config.write_text(OmegaConf.to_yaml(config))
+    model = loop.make(config, Data(*STYLES), seed=1)
+    step(model)
+    checkpoint.save(run, model, keep=1)
+    Exporter(config, "dcgan", model, Data(*STYLES).spec)(run)
+    return run, model
+
+
+def placed(tmp_path, trained_run: Run, data: Data, *overrides: str) -> keras.Model:
+    config = composed(f"model.start={trained_run.folder}", "model.condition=projection", *overrides)
+    model = loop.make(config, data, seed=2)
+    start.place(Run(tmp_path), config, model)
+    return model
+
+
+def test_all_networks_go_on_from_a_run(trained, tmp_path):
+    run, before = trained
+    assert read_metadata(run.network("generator")).architecture["width"] == 2
+    model = placed(tmp_path, run, Data(*STYLES))
+    for name, there in {"generator": "ema", "ema": "ema", "discriminator": "discriminator"}.items():
+        here, expected = arrays(getattr(model, name)), arrays(getattr(before, there))
+        assert here.keys() == expected.keys()
+        assert all(np.array_equal(here[path], expected[path]) for path in here)
+    assert int(model.step) == 0
+
+
+def test_a_start_with_labels_goes_on_without(trained, tmp_path):
+    run, before = trained
+    model = placed(tmp_path, run, Data())
+    here, there = arrays(model.generator), arrays(before.ema)
+    assert len(model.generator.inputs) == len(model.discriminator.inputs) == 1
+    np.testing.assert_allclose(here["seed_norm/gamma"], there["seed_norm_gamma/embeddings"].mean(0))
+    np.testing.assert_array_equal(here["up_8/kernel"], there["up_8/kernel"])
+
+
+def test_labels_joined_to_the_input_are_left_out_and_others_begin_anew():
+    def networks(num_classes: int) -> list[keras.Model]:
+        options = {"width": 2, "num_classes": num_classes, "condition": "concat" if num_classes else "none"}
+        shape = (16, 16, 3)
+        return [dcgan.generator(shape, latent_dim=3, **options), dcgan.discriminator(shape, **options)]
+
+    three = networks(3)
+    for classes in (0, 2):
+        here = networks(classes)
+        own = [arrays(network) for network in here]
+        for source, target in zip(three, here, strict=True):
+            transfer(source, target, 3, classes)
+        for kernel, inputs, i in (("seed/kernel", 3, 0), ("down_8/kernel", 3, 1)):
+            now, there = arrays(here[i])[kernel], arrays(three[i])[kernel]
+            np.testing.assert_array_equal(now[..., :inputs, :], there[..., :inputs, :])
+            np.testing.assert_array_equal(now[..., inputs:, :], own[i][kernel][..., inputs:, :])
+            assert now.shape[-2] == inputs + classes
+
+
+def test_other_sizes_are_refused_and_nothing_is_changed(trained, tmp_path):
+    with pytest.raises(GessoError, match=r"model\.start is of networks that differ.*model\.width"):
+        placed(tmp_path, trained[0], Data(), "model.width=3")
+
+
+def test_a_generator_alone_has_its_discriminator_beside_it_or_is_warned_of(trained, tmp_path, caplog):
+    run, before = trained
+    alone = tmp_path / "paintings.keras"
+    alone.write_bytes(run.network("generator").read_bytes())
+    assert start.discriminator(alone, before.ema, read_metadata(alone)) is None
+    assert "There is no discriminator" in caplog.text
+    beside = zoo.discriminator(alone)
+    beside.parent.mkdir()
+    before.discriminator.save(beside)
+    here, there = (arrays(n) for n in (start.discriminator(alone, before.ema, None), before.discriminator))
+    assert here.keys() == there.keys() and all(np.array_equal(here[path], there[path]) for path in there)
+
+
+def test_lower_layers_stay_and_a_run_that_goes_on_cannot_be_told_from_another(trained, tmp_path):
+    overrides = ("model.freeze=1", "model.augment=[color]", "model.augment_target=0.6")
+    whole = placed(tmp_path, trained[0], Data(*STYLES), *overrides)
+    frozen = arrays(whole.discriminator)["down_8/kernel"]
+    step(whole)
+    checkpoint.save(Run(tmp_path), whole, keep=1)
+    step(whole)
+    again = placed(tmp_path, Run("nowhere"), Data(*STYLES), *overrides)  # a start is of no matter any more
+    assert int(again.step) == 1
+    step(again)
+    for here, there in zip(checkpoint.variables(again), checkpoint.variables(whole), strict=True):
+        np.testing.assert_array_equal(here, there)
+    after = arrays(whole.discriminator)
+    np.testing.assert_array_equal(after["down_8/kernel"], frozen)
+    assert not np.array_equal(after["down_4/kernel"], arrays(trained[1].discriminator)["down_4/kernel"])
+
+
+def test_blocks_are_what_looks_at_one_size():
+    network = fastgan.discriminator((32, 32, 3), width=2)
+    freeze(network, 1)
+    assert {v.path.split("/")[0] for v in network.variables if not v.trainable and "kernel" in v.path} == {
+        "stem", "down_16",
+    }  # fmt: skip
+    for other, blocks in ((network, 9), (mlp.discriminator((32, 32, 3), width=4), 1)):
+        with pytest.raises(GessoError, match="no such blocks"):
+            freeze(other, blocks)
