@@ -15,7 +15,8 @@ from typing import Any
 from core.errors import GessoError
 
 # All that Keras writes for networks without files of their own, and what Gesso adds; bytes at most.
-MEMBERS = {"metadata.json": 2**20, "gesso.json": 2**20, "config.json": 2**24, "model.weights.h5": 2**32}
+WEIGHTS = "model.weights.h5"
+MEMBERS = {"metadata.json": 2**20, "gesso.json": 2**20, "config.json": 2**24, WEIGHTS: 2**32}
 # What a damaged archive raises, or the JSON or the arrays in it: NotImplementedError and RecursionError among them.
 DAMAGE = (
     OSError,

@@ -13,7 +13,8 @@ from core.config import leaves
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *GUIDES]
+CARDS = sorted((ROOT / "zoo").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *GUIDES, *CARDS]
 OWN = "mine"  # what pages call a file of the reader's own
 SHORTENED = ("...", "…")  # stands for what the command before it says
 

@@ -1,0 +1,131 @@
+"""Puts a trained network into the zoo: `python -m zoo.add network=<run directory> name=paintings`."""
+
+import logging
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+
+from core import zoo
+from core.cli import main
+from core.errors import GessoError
+from core.files import atomic, relative
+from core.half import halve
+from core.images import software, to_uint8
+from core.network_file import find_network, read_metadata, write_metadata
+from core.network_metadata import BESIDE, Metadata
+from core.results import last_values
+from core.run import Run
+from models import latent, trained
+
+log = logging.getLogger(__name__)
+MOST = 2  # levels of 255 by which a picture may change
+
+
+@main("zoo", files=("network",))
+def add(config: DictConfig) -> None:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", str(config.name)):
+        raise GessoError(f"name={config.name}: small letters, digits and _, as in name=paintings.")
+    path = find_network(config.network)
+
+    from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
+
+    hardware.load_tensorflow()
+    put(path, config.name)
+
+
+def put(path: Path, name: str) -> None:
+    """Puts the network in `path` into the zoo, with all that is known of it; a card that is there is kept.
+
+    Raises `GessoError` where its pictures would change in half precision.
+    """
+    from training.start import discriminator
+
+    metadata = facts(path, read_metadata(path))
+    before, _ = trained.load(path, metadata.kind)
+    judge = discriminator(path, before, metadata) if metadata.kind == "generator" else None
+    with tempfile.TemporaryDirectory() as folder:
+        half = Path(folder, path.name)
+        halve(path, half)
+        write_metadata(half, metadata)
+        changed = difference(before, trained.load(half, metadata.kind)[0], metadata)
+        if changed > MOST:
+            raise GessoError(f"{path}: in half precision its pictures change by {changed} levels of 255.")
+        if judge is not None:
+            whole = Path(folder, f"of_{path.name}")
+            trained.save(judge, whole, replace(metadata, kind=BESIDE, classes=()))
+            _write(zoo.discriminator(zoo.network(name)), lambda target: halve(whole, target))
+        _write(zoo.network(name), lambda target: target.write_bytes(half.read_bytes()))
+    card = zoo.card(zoo.network(name))
+    if card.exists():
+        log.info("%s stays as it is: see whether it is still right.", relative(card))
+    else:
+        text = stub(name, metadata, changed, zoo.network(name).stat().st_size)
+        _write(card, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def facts(path: Path, metadata: Metadata) -> Metadata:
+    """Adds to the metadata of a network what its run knows of it; nothing of the machine's folders."""
+    import keras
+    import tensorflow as tf
+
+    versions = f"Keras {keras.__version__}, TensorFlow {tf.__version__}"
+    found = {"software": f"{metadata.software or software()}, {versions}"}
+    run = Run.of(path)
+    if run is not None:
+        told = (text for text in run.told() if not text.startswith(("hydra.", "resume=")))
+        found["command"] = tuple(re.sub(r"[^\s,=\[\]\"']*/([^/\s,\[\]\"']+)/?", r"<\1>", text) for text in told)
+        found["images"] = metadata.images or last_values(run)[1].get("images")
+    return replace(metadata, **found)
+
+
+def difference(one, other, metadata: Metadata) -> int:
+    """Returns by how many levels of 255 the pictures of two networks differ at most, of the same random inputs."""
+    random = np.random.default_rng(0)
+    inputs = []
+    for i, tensor in enumerate(one.inputs):
+        if metadata.kind == "generator":
+            classes = np.arange(16, dtype=np.int32) % max(1, len(metadata.classes))
+            inputs.append(latent.sample(0, 16, tensor.shape[-1]) if i == 0 else classes)
+        elif len(tensor.shape) == 4:
+            side = max(64, metadata.geometry.stride)
+            coarse = random.uniform(-1, 1, (1, side // 8, side // 8, tensor.shape[-1]))
+            inputs.append(np.kron(coarse, np.ones((1, 8, 8, 1))).astype(np.float32))
+        else:
+            inputs.append(np.abs(random.normal(size=(1, *tensor.shape[1:]))).astype(np.float32))
+    inputs = inputs if len(inputs) > 1 else inputs[0]
+    pictures = [to_uint8(network(inputs, training=False)).astype(int) for network in (one, other)]
+    return int(np.abs(pictures[0] - pictures[1]).max())
+
+
+def stub(name: str, metadata: Metadata, changed: int, size: int) -> str:
+    """Writes the card of a network: what is known of it, and TODO where somebody has to say it."""
+    command = " ".join(["python train.py", *metadata.command]) if metadata.command else "TODO"
+    learned = f"{metadata.step:,} steps" if metadata.step is not None else "TODO"
+    learned += f", {metadata.images:,} pictures seen" if metadata.images is not None else ""
+    rows = {
+        "what": f"{metadata.kind}: {metadata.in_words()}",
+        "trained by": f"`{command}`",
+        "learned": learned,
+        "hours, and machine": "TODO",
+        "quality, as measured": "TODO",
+        "pictures it learned from, and their terms": "TODO",
+        "terms of the weights": "TODO",
+        "file": f"{size / 1e6:.1f} MB, half precision; pictures differ by at most {changed} of 255 levels for it",
+        "made by": f"{metadata.software}; configuration {metadata.config_sha256 or 'not known'}",
+    }
+    lines = [f"| {key} | {value} |" for key, value in rows.items()]
+    return "\n".join([f"# {name}", "", "TODO: a sentence, and a picture.", "", "| | |", "|---|---|", *lines]) + "\n"
+
+
+def _write(path: Path, write) -> None:
+    with atomic(path) as temporary:
+        write(temporary)
+    log.info("%s: %.1f MB", relative(path), path.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    add()
