@@ -130,6 +130,14 @@ def in_the_zoo(*kinds: str) -> str:
     return "\n".join(f"  {name:{width}}  {words}" for name, words in lines.items()) or "  (none)"
 
 
+def styles_of(name: str) -> tuple[str, ...]:
+    """Returns the styles that a network of the zoo has learned, if it has."""
+    try:
+        return read_metadata(zoo.network(name)).styles
+    except GessoError:
+        return ()
+
+
 def _kind_in_zoo(name: str) -> str | None:
     try:
         return read_metadata(zoo.network(name)).kind

@@ -8,7 +8,6 @@ import numpy as np
 from omegaconf import DictConfig
 
 from core import color
-from core.errors import GessoError
 from core.network_metadata import Geometry, Metadata
 from data.picture import MIN_SIDE, pad_to_min
 from models import trained
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 def check(config: DictConfig, metadata: Metadata) -> None:
     """Raises `GessoError` for what this network cannot paint."""
     options.check_blend(config, "adain")
-    if not config.style:
-        raise GessoError("This network paints in any manner: style=<painting> says in which.")
+    options.check_paintings(config, "This network paints in any manner: style=<painting> says in which.")
     options.check_style_weights(config, len(options.listed(config.style)))
 
 

@@ -23,18 +23,15 @@ log = logging.getLogger(__name__)
 def check(config: DictConfig, metadata: Metadata) -> None:
     """Raises `GessoError` for what this network cannot paint."""
     options.check_blend(config, "fast")
-    options.check_style_weights(config, max(1, len(metadata.styles)))
+    options.blend(config, metadata.styles)
 
 
 def build(config: DictConfig, network: Path) -> Paint:
     """Loads the network and makes what paints with it."""
     loaded, metadata = trained.load(network, "stylizer")
-    weights, styles = options.style_weights(config), len(metadata.styles)
-    if styles > 1 and weights is None:
-        weights = [1.0] + [0.0] * (styles - 1)
-        names = ", ".join(metadata.styles)
-        log.info("This network knows the styles %s and paints in the first; style_weights= blends them.", names)
-    weights = weights if styles > 1 else None
+    weights = options.blend(config, metadata.styles)
+    if weights is not None and config.style is None and config.style_weights is None:
+        log.info("This network paints in the first of its styles; style=%s", " or ".join(metadata.styles))
     return painter(loaded, metadata.geometry, weights, options.preserved(config), config.strength, config.tile)
 
 
@@ -63,4 +60,4 @@ def painter(
     return paint
 
 
-METHOD = Method(("style_weights", "strength", "preserve_color"), check, build, trained_by="fast_style")
+METHOD = Method(("style", "style_weights", "strength", "preserve_color"), check, build, trained_by="fast_style")

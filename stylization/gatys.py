@@ -19,8 +19,7 @@ log = logging.getLogger(__name__)
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be optimised."""
     own = config.gatys
-    if not config.style:
-        raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
     options.check_style_weights(config, len(options.listed(config.style)))
     if len(options.listed(own.content_masks)) != len(options.listed(own.style_masks)):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")

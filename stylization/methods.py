@@ -3,21 +3,26 @@
 A new one is a file beside these, with its `METHOD`, an entry here, and its options, if any, in `conf/stylize.yaml`.
 """
 
+import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from core import zoo
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys
-from stylization import adain, fast, gatys, nnst, translate
+from stylization import adain, fast, gatys, nnst, options, translate
 
 METHODS = {
     "gatys": gatys.METHOD, "nnst": nnst.METHOD, "fast": fast.METHOD, "adain": adain.METHOD,
     "translate": translate.METHOD,
 }  # fmt: skip
 DEFAULT = "gatys"  # where there is no network
+ANY_STYLE = "any_style"  # the zoo's network that takes its place where VGG is not at hand
+
+log = logging.getLogger(__name__)
 
 
 def choose(config: DictConfig) -> tuple[str, Path | None]:
@@ -26,7 +31,11 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
     All that can be known before TensorFlow is imported is checked. Raises `GessoError`.
     """
     name, network, metadata = config.method, None, None
-    if config.network is None:
+    boxed = in_the_box(config)
+    if boxed is not None:
+        network, metadata = boxed, read_metadata(boxed)
+        name = metadata.method
+    elif config.network is None:
         name = name or DEFAULT
         if METHODS[name].trained_by is not None:
             raise GessoError(
@@ -46,6 +55,27 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
     refuse_unused(name)
     METHODS[name].check(config, metadata)
     return name, network
+
+
+def in_the_box(config: DictConfig) -> Path | None:
+    """Finds the zoo's network for any style, where `style=` alone is given and VGG's weights are not at hand.
+
+    None where nothing but optimisation will do: for its own keys, or a strength beyond 1.
+    """
+    network = zoo.networks().get(ANY_STYLE)
+    if network is None or config.network or config.method or not config.style or options.has_vgg(config):
+        return None
+    metadata = read_metadata(network)
+    given = {text.lstrip("+~").partition("=")[0].split(".")[0] for text in HydraConfig.get().overrides.task}
+    if config.strength > 1 or metadata.method not in METHODS:
+        return None
+    if given & ({*METHODS[DEFAULT].keys} - {*METHODS[metadata.method].keys}):
+        return None
+    log.info(
+        "Painted by network=%s, in one pass, as VGG's weights are not here. Slower and better: method=%s, which "
+        "downloads them (59 MB) once, or weights=<file of them>.", ANY_STYLE, DEFAULT,
+    )  # fmt: skip
+    return network
 
 
 def refuse_unused(method: str) -> None:

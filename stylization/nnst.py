@@ -16,8 +16,7 @@ LARGEST = 1280  # px, longer side: every place is compared with every place of t
 
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be painted."""
-    if not config.style:
-        raise GessoError("style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
     if config.tile is not None:
         raise GessoError("method=nnst compares all places with each other and paints no tiles. Leave tile= out.")
     if config.size is not None and config.size > LARGEST:

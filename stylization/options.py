@@ -1,5 +1,6 @@
 """What several methods take from a configuration: files, weights of styles, and the checks of these."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig
 from PIL import Image, ImageChops
 
-from core.errors import GessoError
+from core import network_file, zoo
+from core.errors import GessoError, did_you_mean
 from core.images import to_float
 from data import picture
 
@@ -37,6 +39,49 @@ def check_style_weights(config: DictConfig, styles: int) -> None:
     if weights is not None and (len(weights) != styles or min(weights) < 0 or sum(weights) <= 0):
         given = config.style_weights
         raise GessoError(f"style_weights={given}: {styles} are needed, none negative, not all zero.")
+
+
+def check_paintings(config: DictConfig, otherwise: str) -> None:
+    """Raises `GessoError` where `style=` names no picture, saying `otherwise`, or one that there is not."""
+    if not listed(config.style):
+        raise GessoError(otherwise)
+    for file in listed(config.style):
+        if not Path(file).expanduser().exists():
+            knows = [name for name in zoo.networks() if plain(file) in map(plain, network_file.styles_of(name))]
+            hint = f" A network paints so: network={knows[0]}." if knows else ""
+            raise GessoError(f"style={file}: there is no such file or folder.{hint}")
+
+
+def blend(config: DictConfig, known: Sequence[str]) -> list[float] | None:
+    """Returns how much of each style that a network has learned is asked for; None where it has learned one.
+
+    By the names in `style=`, with `style_weights=` of these; else by `style_weights=` of all, or the first alone.
+    Raises `GessoError` for a style that it does not know, and weights that do not fit.
+    """
+    named, weights = listed(config.style), style_weights(config)
+    check_style_weights(config, len(named) or max(1, len(known)))
+    for name in named:
+        if plain(name) not in map(plain, known):
+            others = did_you_mean(Path(name).stem, known)
+            raise GessoError(f"style={name}: this network has learned its own. {others}")
+    if len(known) < 2:
+        return None
+    if not named:
+        return weights or [1.0] + [0.0] * (len(known) - 1)
+    asked = list(zip(map(plain, named), weights or [1.0] * len(named), strict=True))
+    return [sum(weight for name, weight in asked if name == plain(style)) for style in known]
+
+
+def plain(name: str) -> str:
+    """Returns a name as it is compared with others: `Great Wave` is great_wave."""
+    return name.casefold().replace(" ", "_").replace("-", "_")
+
+
+def has_vgg(config: DictConfig) -> bool:
+    """Says whether VGG's weights are here, given or in Keras's cache, or would have to be downloaded."""
+    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    file = f"{config.gatys.objective.network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    return config.weights is not None or (folder / "models" / file).is_file()
 
 
 def check_blend(config: DictConfig, method: str) -> None:

@@ -157,7 +157,7 @@ def test_a_film(folder, script, tmp_path):
         (["content={c}", "network={m}", "style_weights=[1,2]"], "1 are needed"),
         (["content={c}", "network={m}", "mask={c}"], "mask= has no effect with method=fast"),
         (["content={c}", "network={g}"], "python generate.py network="),
-        (["content={c}", "network={m}", "style={c}"], "style= has no effect with method=fast"),
+        (["content={c}", "network={m}", "style={c}"], "this network has learned its own. There are: "),
         (["content={c}", "style={c}", "style_weights=2"], "a list"),
         (["content={c}", "style={c}", "method=nnst", "size=4000"], "up to 1280 px"),
         (["content={c}", "style={c}", "method=nnst", "tile=512"], "paints no tiles"),
