@@ -95,8 +95,8 @@ def find_network(value: str | Path | None, key: str = "network", kinds: Collecti
         return _in_run(run, key, kinds)
     if not path.is_file() and named is None:
         fitting = [name for name in zoo.networks() if _kind_in_zoo(name) in kinds]
-        name = path.name == str(value) and fitting
-        hint = f" In the zoo: {did_you_mean(str(value), fitting)}" if name else ""
+        named_plainly = path.name == str(value)
+        hint = f" In the zoo: {did_you_mean(str(value), fitting)}" if named_plainly and fitting else ""
         raise GessoError(f"{key}={path}: there is no {path}. It is to be {WAYS}.{hint}")
     found = path if path.is_file() else named
     kind = read_metadata(found).kind

@@ -3,6 +3,7 @@
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import given_value, quoted, resume_arguments
+from core.stored import OPTION
 
 
 def train_arguments(arguments: list[str]) -> list[str]:
@@ -20,6 +21,8 @@ def train_arguments(arguments: list[str]) -> list[str]:
     start = read_metadata(path)
     if start.kind != "generator" or start.model is None:
         return arguments
+    if not OPTION.fullmatch(start.model):
+        raise GessoError(f"{path} is refused: model={start.model} is no name of an option.")
     model = given_value(arguments, "model")
     if model not in (None, start.model):
         raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")

@@ -143,7 +143,10 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
             + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
     condition = config.model.get("condition", "none")
-    if condition != "none" and spec.num_classes < 2 and not config.model.get("start"):  # which may have labels
+    if condition != "none" and spec.num_classes < 2:
+        if config.model.get("start"):  # whose condition it may be
+            log.info("%s has no classes: the networks go on without labels.", spec.name)
+            return
         raise GessoError(
             f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
             "subfolders are the classes."

@@ -88,6 +88,12 @@ def test_a_start_says_what_networks_are_made_of_unless_the_command_line_does():
         train_arguments(["model=resnet", "model.start=paintings"])
 
 
+def test_a_file_of_a_stranger_names_a_model_and_no_more(folder):
+    write(folder / "odd.keras", replace(PAINTINGS, model="dcgan,{a:b}"))
+    with pytest.raises(GessoError, match="refused: model="):
+        train_arguments(["model.start=odd.keras"])
+
+
 @pytest.mark.parametrize("wrong", [{"width": "${seed}"}, {"a.b": 1}, {"width": [1]}, {"_target_": "os.system"}])
 def test_an_architecture_holds_plain_values_alone(wrong):
     with pytest.raises(ValueError, match="nothing that networks are built by"):

@@ -75,6 +75,7 @@ def test_data_that_do_not_fit(composed):
     with pytest.raises(GessoError, match="needs classes, and mine has none"):
         check_data(composed("model=cgan"), Pictures(64))
     check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
+    check_data(composed("model=cgan", "model.start=a.keras"), Pictures(64))  # goes on without
     with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
         check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
 
