@@ -6,7 +6,7 @@ from core import images, network_file
 from core.cli import main
 from stylization import arguments, methods
 
-FILES = ("content", "style", "network", "output", "weights", "mask")  # keys
+FILES = ("content", "style", "network", "output", "weights", "mask", "init")  # keys
 
 
 @main("stylize", files=FILES)
@@ -18,6 +18,9 @@ def stylize(config: DictConfig) -> None:
         chunks = images.provenance(method, config, config.seed)
     else:  # of a trained network, those of its run
         chunks = network_file.provenance(network, config.seed)
+
+    chunks |= arguments.settings(config, methods.METHODS[method].keys)
+    jobs = arguments.undone(jobs, chunks)
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 

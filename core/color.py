@@ -16,6 +16,26 @@ def with_luminance(image: np.ndarray, luminance: np.ndarray) -> np.ndarray:
     return np.clip(mixed @ RGB.T, -1, 1)
 
 
+def match_luminance(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Gives `image` the mean and deviation of luminance that `reference`, of any size, has, and keeps its colours.
+
+    What is to paint only light and dark is then as light, and as rich in contrast, as what it paints.
+    """
+    mixed = image @ YIQ.T
+    light, wanted = mixed[..., 0], reference @ YIQ[0]
+    mixed[..., 0] = (light - light.mean()) * (wanted.std() / max(light.std(), 1e-5)) + wanted.mean()
+    return np.clip(mixed @ RGB.T, -1, 1)
+
+
+def prepared(style: np.ndarray, content: np.ndarray, preserve: str) -> np.ndarray:
+    """Returns the style picture as it is learned from where the content's colours are kept.
+
+    `preserve` is none, luminance or histogram, as `preserve_color=` has it.
+    """
+    match = {"luminance": match_luminance, "histogram": match_colors}.get(preserve)
+    return style if match is None else match(style, content)
+
+
 def match_colors(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Gives `image` the mean and covariance of colours that `reference`, of any size, has.
 

@@ -55,6 +55,11 @@ def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, st
     return chunks
 
 
+def provenance_text(chunks: Mapping[str, str]) -> str:
+    """Writes the chunks into one line, for formats that hold no more."""
+    return "; ".join(f"{key}: {value}" for key, value in chunks.items())
+
+
 def config_hash(config: DictConfig) -> str:
     """Names a composed configuration, resumed or not: the first 16 hexadecimal digits of its SHA-256."""
     values = {key: value for key, value in OmegaConf.to_container(config).items() if key != "resume"}
@@ -73,7 +78,7 @@ def save_png(path: str | Path, image: np.ndarray, chunks: Mapping[str, str]) -> 
 def save_gif(path: str | Path, frames: np.ndarray, chunks: Mapping[str, str], milliseconds: int = 50) -> None:
     """Writes uint8 `[frames, height, width, 1 or 3]` as an endless animation, provenance as its comment."""
     first, *others = [_pillow(frame) for frame in frames]
-    comment = "; ".join(f"{key}: {value}" for key, value in chunks.items())
+    comment = provenance_text(chunks)
     content = io.BytesIO()  # Pillow does not notice that a full disk took a part of what it writes to a file
     options = {"append_images": others, "duration": milliseconds, "loop": 0, "comment": comment}
     first.save(content, "GIF", save_all=True, **options)

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.files import atomic, unfinished
+from core.images import provenance_text
 from data import film as films
 from data.film import EXACT, LIMITED, Film, opened, packets
 
@@ -68,7 +69,7 @@ def write(source: str | Path, output: str | Path, stylize: Stylize, metadata: Ma
             av.open(f"file:{temporary}", "w", format=kind, options=options) as target,
             opened(film.path) as sound,
         ):
-            target.metadata["comment"] = "; ".join(f"{key}: {value}" for key, value in metadata.items())
+            target.metadata["comment"] = provenance_text(metadata)
             stream = _encoder(target, film, first)
             sounds = _sound(sound, target, film)
             packet = next(sounds, None)
@@ -93,6 +94,15 @@ def write(source: str | Path, output: str | Path, stylize: Stylize, metadata: Ma
                 raise
     except av.FFmpegError as error:
         raise GessoError(f"Could not write {output}: {error.strerror}.") from error
+
+
+def comment(path: Path) -> str | None:
+    """Returns the provenance that `write` put into a film, as `provenance_text`; None where there is none."""
+    try:
+        with opened(path) as film:
+            return film.metadata.get("comment") or film.metadata.get("COMMENT")
+    except GessoError:
+        return None
 
 
 def _keep(target, stream, temporary: Path, output: Path) -> None:

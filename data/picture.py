@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
 from core.files import atomic
-from core.images import to_float
+from core.images import provenance_text, to_float
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.image_folder import SUFFIXES
@@ -112,6 +112,17 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
     image.save(content, kind, **options)
     with atomic(path) as temporary:
         temporary.write_bytes(content.getbuffer())
+
+
+def chunks(path: str | Path) -> str | None:
+    """Returns the provenance that `write` put into a PNG file, as `provenance_text`; None where there is none."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return (
+                provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)}) or None
+            )
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
 def find(folder: str | Path) -> list[Path]:
@@ -218,7 +229,7 @@ def _srgb() -> bytes:
 
 def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
     """What Pillow's `save` takes for the quality and the provenance in each format."""
-    description, software = "; ".join(f"{key}: {value}" for key, value in chunks.items()), chunks.get("Software")
+    description, software = provenance_text(chunks), chunks.get("Software")
     tags = {0x010E: description} | ({0x0131: software} if software else {})  # ImageDescription, Software
     if kind == "PNG":
         info = PngInfo()

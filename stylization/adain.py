@@ -59,10 +59,10 @@ def painter(
         parts = zip(("mean", "deviation"), zip(*found, strict=True), strict=True)
         return {name: np.average([np.ravel(x) for x in part], 0, shares) for name, part in parts}
 
-    known = moments(styles) if preserve_color != "histogram" else None
+    known = moments(styles) if preserve_color == "none" else None
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-        style = known or moments([color.match_colors(style, image) for style in styles])
+        style = known or moments([color.prepared(style, image, preserve_color) for style in styles])
         painted = run(image, {**style, "strength": np.array([strength])})
         return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
 

@@ -1,6 +1,8 @@
 """Checks the command line of `stylize.py`, and finds its files, before anything slow starts."""
 
+import logging
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -9,8 +11,13 @@ from omegaconf import DictConfig, ListConfig
 from core.config import leaves
 from core.errors import GessoError, did_you_mean
 from core.files import relative
+from core.images import config_hash, provenance_text
 from data import film, film_writer, picture
 from stylization.methods import METHODS
+
+log = logging.getLogger(__name__)
+
+EVERYWHERE = ("size", "tile", "temporal_consistency", "precision")  # keys that every method uses
 
 
 def check(config: DictConfig) -> None:
@@ -75,6 +82,43 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     except OSError as error:
         raise GessoError(f"Cannot write to {parent}: {error.strerror}.") from error
     return jobs
+
+
+def settings(config: DictConfig, keys: Sequence[str]) -> dict[str, str]:
+    """Returns the provenance of a picture's settings: the method's `keys`, as on a command line, and a hash of all.
+
+    Files are told by their names alone: where they lie is nobody's business.
+    """
+    values = {name: value for name, value in leaves(config) if name.split(".")[0] in (*EVERYWHERE, *keys)}
+    text = " ".join(f"{name}={_name(value)}" for name, value in values.items() if value is not None)
+    return {"Settings": text, "Settings-SHA256": config_hash(config)}
+
+
+def undone(jobs: list[tuple[Path, Path]], chunks: Mapping[str, str]) -> list[tuple[Path, Path]]:
+    """Returns the pairs of a folder that are yet to be painted, having said how many are not.
+
+    Painted is what has the same provenance and is younger than its content: an interrupted folder goes on.
+    """
+    if len(jobs) < 2:
+        return jobs
+    left = [(content, output) for content, output in jobs if not _is_done(content, output, chunks)]
+    if len(left) < len(jobs):
+        done = f"{len(jobs) - len(left)} of {len(jobs)}"
+        log.info("%s are there, painted just so, and stay. To paint them again, remove them.", done)
+    return left
+
+
+def _is_done(content: Path, output: Path, chunks: Mapping[str, str]) -> bool:
+    if not output.is_file() or output.stat().st_mtime < content.stat().st_mtime:
+        return False
+    written = film_writer.comment(output) if film.is_film(output) else picture.chunks(output)
+    return written == provenance_text(chunks)
+
+
+def _name(value: object) -> str:
+    if isinstance(value, list | ListConfig):
+        return "[" + ",".join(map(_name, value)) + "]"
+    return Path(value).name if isinstance(value, str) else str(value)
 
 
 def input_files(config: DictConfig) -> list[str]:

@@ -20,6 +20,7 @@ def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be optimised."""
     own = config.gatys
     options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_init(config)
     options.check_style_weights(config, len(options.listed(config.style)))
     if len(options.listed(own.content_masks)) != len(options.listed(own.style_masks)):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
@@ -41,16 +42,17 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     weights = options.style_weights(config) or [1.0] * len(files)
     styles = [Style(options.read_picture(file), w, style_masks) for file, w in zip(files, weights, strict=True)]
     curves = own.log_every and Curves(Run(Path(HydraConfig.get().runtime.output_dir)), own.log_every)
+    start = own.init if config.init is None else options.read_picture(str(config.init))
     return optimization.painter(
         build(own.objective), styles, options.preserved(config), config.steps,
         curves=curves, masks=masks,
         strength=config.strength, style_scale=own.style_scale, optimizer=own.optimizer,
-        learning_rate=own.learning_rate, coarsest=own.coarsest, init=own.init, seed=config.seed, tile=config.tile,
+        learning_rate=own.learning_rate, coarsest=own.coarsest, init=start, seed=config.seed, tile=config.tile,
     )  # fmt: skip
 
 
 METHOD = Method(
-    keys=("style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "gatys"),
+    keys=("style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "init", "gatys"),
     check=check,
     build=painter,
 )

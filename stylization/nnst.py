@@ -17,6 +17,7 @@ LARGEST = 1280  # px, longer side: every place is compared with every place of t
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be painted."""
     options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_init(config)
     if config.tile is not None:
         raise GessoError("method=nnst compares all places with each other and paints no tiles. Leave tile= out.")
     if config.size is not None and config.size > LARGEST:
@@ -31,6 +32,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     from stylization.progress import watched
     from stylization.resizing import resize_lanczos
 
+    begun = None if config.init is None else options.read_picture(str(config.init))
     own, preserve = config.nnst, options.preserved(config)
     encoder = vgg.encoder(neural_neighbors.LAYERS, config.weights)
     paintings = [options.read_picture(file) for file in options.listed(config.style)]
@@ -42,11 +44,11 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         side = max(height, width) * own.style_scale
         sized = (resize_lanczos(style, scale_sides(style.shape[:2], side)) for style in paintings)
         styles = [pad_to_min(style, MIN_SIDE) for style in sized]
-        if preserve == "histogram":
-            styles = [color.match_colors(style, image) for style in styles]
+        styles = [color.prepared(style, image, preserve) for style in styles]
         steps = config.steps if before is None else max(1, config.steps // 4)
         content = pad_to_min(image, MIN_SIDE)
-        init = None if before is None else pad_to_min(before, MIN_SIDE)
+        start = begun if before is None else before
+        init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), MIN_SIDE)
 
         def finished(painted: np.ndarray) -> np.ndarray:
             painted = painted[:height, :width]
@@ -65,7 +67,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
 
 
 METHOD = Method(
-    keys=("style", "preserve_color", "steps", "seed", "weights", "nnst"),
+    keys=("style", "preserve_color", "steps", "seed", "weights", "init", "nnst"),
     check=check,
     build=painter,
 )

@@ -125,11 +125,12 @@ def painter(
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         if options["strength"] == 0:
             return image
-        used, how = styles, {"steps": steps, **options}
-        if preserve_color == "histogram":
-            used = [replace(style, image=color.match_colors(style.image, image)) for style in styles]
+        used = [replace(style, image=color.prepared(style.image, image, preserve_color)) for style in styles]
+        how = {"steps": steps, **options}
         if before is not None:
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
+        elif isinstance(how["init"], np.ndarray):  # its strokes are there already, as fine as it has them
+            how["coarsest"] = min(max(image.shape), max(how["coarsest"], *how["init"].shape))
 
         def finished(painted: np.ndarray) -> np.ndarray:
             return color.with_luminance(image, painted) if preserve_color == "luminance" else painted

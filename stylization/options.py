@@ -84,6 +84,12 @@ def has_vgg(config: DictConfig) -> bool:
     return config.weights is not None or (folder / "models" / file).is_file()
 
 
+def check_init(config: DictConfig) -> None:
+    """Raises `GessoError` for a picture to start from where there are several contents."""
+    if config.init is not None and Path(str(config.content)).expanduser().is_dir():
+        raise GessoError(f"init={config.init} starts one picture, or a film, and content= is a folder of them.")
+
+
 def check_blend(config: DictConfig, method: str) -> None:
     """Raises `GessoError` for a strength that a trained network cannot paint with."""
     if config.strength > 1:

@@ -36,3 +36,12 @@ def test_luminance_of_one_and_colour_of_the_other():
     mixed = color.with_luminance(image, painted)
     np.testing.assert_allclose(mixed @ color.YIQ[0], painted @ color.YIQ[0], atol=1e-5)
     np.testing.assert_allclose(mixed @ color.YIQ[1:].T, image @ color.YIQ[1:].T, atol=1e-5)
+
+
+def test_matched_luminance_keeps_colors():
+    image, reference = picture(0.1, 0.05), picture(-0.2, 0.1)
+    matched = color.match_luminance(image, reference)
+    light, wanted = matched @ color.YIQ[0], reference @ color.YIQ[0]
+    assert (light.mean(), light.std()) == pytest.approx((wanted.mean(), wanted.std()), abs=0.02)
+    inside = (abs(matched) < 1).all(axis=-1)
+    np.testing.assert_allclose((matched @ color.YIQ[1:].T)[inside], (image @ color.YIQ[1:].T)[inside], atol=1e-5)

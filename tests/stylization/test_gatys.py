@@ -123,3 +123,18 @@ def test_starts_where_it_is_told(objective):
     noise = first("noise", seed=3)
     np.testing.assert_array_equal(noise, first("noise", seed=3))
     assert not np.allclose(noise, first("noise", seed=4))
+
+
+def test_goes_on_from_a_picture_without_levels_coarser_than_it(objective):
+    sizes = []
+    content, started = (np.random.default_rng(i).uniform(-1, 1, (64, 48, 3)).astype(np.float32) for i in (1, 2))
+
+    def report(terms, image):
+        sizes.append(image.shape[:2])
+
+    objective_of = {"curves": lambda terms, image: report(terms, image)}
+    paint = optimization.painter(
+        objective, [Style(content)], "none", 2, **objective_of, strength=1.0, coarsest=16, init=started
+    )
+    paint(content, None)
+    assert set(sizes) == {(64, 48)}
