@@ -20,10 +20,14 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numpy as np
 from PIL import Image, ImageDraw
 
-ROOT = Path(__file__).resolve().parent.parent
+from core.cli import ROOT
+from core.run import Run
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -66,11 +70,11 @@ def train(recipe: list[str], seed: int, seconds: float, folder: Path) -> None:
         return
     overrides = [*recipe, f"seed={seed}", "trainer.threads=1"]
     once = [*overrides, "steps=1", f"hydra.run.dir={folder / 'first'}"]
-    start_up, _ = call("train.py", once, folder / "first.log")
+    start_up, _ = call("train.py", once, folder / "first.txt")
     if not any(override.startswith("steps=") for override in recipe):
         overrides.append("steps=100000000")
     overrides += ["sample_every=500", "checkpoint_every=1000000", f"hydra.run.dir={folder / 'run'}"]
-    spent, _ = call("train.py", overrides, folder / "train.log", start_up + seconds)
+    spent, _ = call("train.py", overrides, folder / "train.txt", start_up + seconds)
     done.write_text(json.dumps({"start_up": start_up, "training": spent - start_up}))
 
 
@@ -89,14 +93,14 @@ def judge(folder: Path, options: argparse.Namespace, baselines: bool) -> dict:
                 *([f"weights={options.weights}"] if options.weights else []),
                 *shlex.split(options.judged),
             ],
-            folder / "evaluation.log",
+            folder / "evaluation.txt",
         )
     return json.loads(result.read_text())
 
 
 def steps_of(folder: Path) -> int:
     """Returns the step that a run came to."""
-    return json.loads((folder / "run" / "metrics.jsonl").read_text().strip().splitlines()[-1])["step"]
+    return json.loads(Run(folder / "run").metrics.read_text().strip().splitlines()[-1])["step"]
 
 
 def line(title: str, row: dict[str, float], seed: str = "", steps: str = "") -> str:
@@ -110,7 +114,9 @@ def sheet(folders: list[tuple[str, Path]], path: Path, rows: int = 2) -> None:
     """Writes the top rows of the last samples of each run, one run below the other, with its recipe."""
     parts = []
     for title, folder in folders:
-        grid = Image.open(sorted((folder / "run" / "samples").glob("step_*.png"))[-1]).convert("RGB")
+        run = Run(folder / "run")
+        last = max(path for path in run.samples.iterdir() if path != run.reals)
+        grid = Image.open(last).convert("RGB")
         side = (grid.width - 2) // 8
         grid = grid.crop((0, 0, grid.width, rows * side + 2))
         label = Image.new("RGB", (grid.width, 14), "white")
