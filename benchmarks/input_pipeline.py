@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def copy_tree(source: Path, target: Path) -> None:
-    """Folders of links: `find_pictures` visits a folder only once, however many links lead to it."""
+    """Folders of links: `find_files` visits a folder only once, however many links lead to it."""
     for folder, _, files in os.walk(source):
         place = target / Path(folder).relative_to(source)
         place.mkdir(parents=True)

@@ -42,11 +42,17 @@ def needed(image: Image.Image, full: tuple[int, int], copies: int) -> int:
     `full`: its size in the file, which JPEG's decoder may make less of. Raises `ValueError` for more than any
     picture should take.
     """
-    pixels = image.width * image.height
     each = 1 if image.mode in ("1", "L", "P") else 2 if image.mode.startswith("I;16") else 4
-    total = pixels * (each + 4 * copies + EXTRA.get(image.format or "", 0))
-    if image.info.get("progressive"):
-        total += full[0] * full[1] * COEFFICIENTS
+    each += 4 * copies + EXTRA.get(image.format or "", 0)
+    return checked(image.width * image.height * each, full if image.info.get("progressive") else (0, 0))
+
+
+def checked(total: int, progressive: tuple[int, int]) -> int:
+    """Adds what the decoder itself takes for a `progressive` JPEG of this size in the file.
+
+    Raises `ValueError` for more than any picture should take.
+    """
+    total += progressive[0] * progressive[1] * COEFFICIENTS
     if total > LARGEST:
         raise ValueError(f"is too large: to read it would take {total / 1e9:.1f} GB of memory")
     return total

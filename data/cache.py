@@ -1,20 +1,26 @@
 """Folders that are built once and found again: decoded, resized or painted pictures.
 
 A cache folder's name is a hash of all that its content depends on, so it never goes stale: what is changed
-gets another name. Any of them may be deleted at any time; it is then built again.
+gets another name. Any of them may be deleted at any time; it is then built again. `data.leftovers` says what there
+is.
 """
 
 import errno
+import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from core.errors import GessoError
 from data.dataset import digest
+
+KEY = "key.json"  # in each folder: what it was built from
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +38,9 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
 
     Raises `GessoError` where the cache folder cannot be written or the disk is full.
     """
-    folder = Path(cache_dir).expanduser() / f"{kind}-{digest(key)}"
+    folder = place(kind, key, cache_dir)
     if folder.is_dir():
+        touch([folder])
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +52,7 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
             lock.acquire()
         try:
             if not folder.is_dir():  # another may have built it while we waited
-                _build(folder, build)
+                _build(folder, key, build)
         finally:
             lock.release()
     except (OSError, NotImplementedError) as error:
@@ -53,12 +60,26 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
     return folder
 
 
-def _build(folder: Path, build: Callable[[Path], None]) -> None:
+def place(kind: str, key: Mapping[str, object], cache_dir: str | Path) -> Path:
+    """The folder that `cached` finds or makes."""
+    return Path(cache_dir).expanduser() / f"{kind}-{digest(key)}"
+
+
+def touch(folders: Iterable[Path]) -> None:
+    """Notes in their times of change that these are in use, all at the same moment."""
+    now = time.time_ns()
+    for folder in folders:
+        with suppress(OSError):  # somebody else's cache
+            os.utime(folder, ns=(now, now))
+
+
+def _build(folder: Path, key: Mapping[str, object], build: Callable[[Path], None]) -> None:
     temporary = folder.with_name(folder.name + ".tmp")  # ours alone: we hold the lock
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         build(temporary)
+        (temporary / KEY).write_text(json.dumps(key), encoding="utf-8")
         for file in temporary.rglob("*"):
             _sync(file)
         _sync(temporary)

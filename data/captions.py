@@ -7,10 +7,12 @@ import logging
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import GessoError
-from data.image_folder import PictureFile, several
+from data.folder import several
+from data.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +25,14 @@ LAYOUT = (
 )
 
 
-def beside(root: Path, pictures: Sequence[PictureFile]) -> list[list[str]]:
-    """Finds what is said of each of the `pictures` under `root`: its wordings, none where nothing is said.
+def beside(source: Source) -> list[list[str]]:
+    """Finds what is said of each picture in a folder: its wordings, none where nothing is said.
 
-    Raises `GessoError` for a table that cannot be read.
+    Raises `GessoError` for a table that cannot be read, and for pictures in archives.
     """
+    root, pictures = source.folder, source.pictures
+    if root is None:
+        raise GessoError(f"Words beside pictures are read from folders, not from archives, such as {source.where}.")
     said: dict[str, list[str]] = defaultdict(list)
     for folder in sorted({"", *(path.rpartition("/")[0] for path, _, _ in pictures)}):
         for name in TABLES:
@@ -49,13 +54,12 @@ def plain(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
-def with_words(
-    pictures: Sequence[PictureFile], said: Sequence[Sequence[str]], name: str, expected: str = LAYOUT
-) -> list[int]:
-    """Lists the numbers of the pictures of which something is said, and tells how many others there are.
+def with_words(source: Source, said: Sequence[Sequence[str]], expected: str = LAYOUT) -> Source:
+    """Returns the pictures of which something is said, with that, and tells how many others there are.
 
     Raises `GessoError` where nothing is said of any.
     """
+    pictures, name = source.pictures, source.name
     kept = [i for i, wordings in enumerate(said) if wordings]
     if not kept:
         raise GessoError(f"None of the {len(pictures)} pictures of {name} has words. {expected}")
@@ -65,7 +69,7 @@ def with_words(
             "%d of %d pictures of %s have no words, and are left out:%s",
             len(silent), len(pictures), name, several(silent),
         )  # fmt: skip
-    return kept
+    return replace(source, said=said).only(kept)
 
 
 def _rows(table: Path) -> Iterator[tuple[str, str]]:

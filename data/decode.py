@@ -1,15 +1,18 @@
 """Any picture file to a small array of bytes."""
 
+import io
 import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from data.budget import Budget, needed
+from data import jpeg
+from data.budget import Budget, checked, needed
 from data.strips import Convert, converted, resized, rounded, shrinkage, tones
 
 # No others: Pillow also opens formats that run programs (PostScript) or that nobody expects here.
@@ -28,14 +31,16 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+JPEG = b"\xff\xd8\xff"  # how one begins
+
 MEMORY = Budget(2**29)  # of all that is being decoded
 
 # Up to 179 million pixels is work, not an attack; beyond that Pillow refuses, and the file is skipped.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
-def decode(path: str | Path, size: int, channels: int = 3, crop: str = "center") -> np.ndarray:
-    """The picture in file `path`, resized with antialiasing: uint8 [height, width, channels], 0 to 255.
+def decode(file: str | Path | bytes, size: int, channels: int = 3, crop: str = "center") -> np.ndarray:
+    """The picture in a file, its path or its bytes, antialiased: uint8 [height, width, channels], 0 to 255.
 
     crop="center": the centre square, `size` x `size`. crop="random": the shorter side is 1.125 x `size`, or the
     file's own if that is less, and the longer at most twice that, so that squares can be cut from it later.
@@ -46,18 +51,61 @@ def decode(path: str | Path, size: int, channels: int = 3, crop: str = "center")
     Raises an `Exception` with a readable reason for anything that is not a whole picture.
     """
     side = None if crop == "native" else shortest(size, crop)
-    with loaded(path, shrinks=lambda sides: max(shrinkage(*cut(sides, size, crop))) > 1, side=side) as (image,):
-        target, box = cut(image.size, size, crop)
-        turn = orientation(image)
-        image = resized(image, target, Image.Resampling.BICUBIC, box, plain(image, channels))
-        if turn in TURNS:
-            image = image.transpose(TURNS[turn])
-        return as_bytes(image, channels)
+    shrinks = partial(_shrinks, size=size, crop=crop)
+    content = file if isinstance(file, bytes) else _jpeg(file)
+    if content.startswith(JPEG):
+        with _loaded_jpeg(content, shrinks, side) as (pixels, turn):
+            if pixels is not None:
+                height, width, bands = pixels.shape
+                (across, down), _ = cut((width, height), size, crop)
+                if turn not in TURNS and pixels.shape == (down, across, channels):
+                    return pixels
+                image = Image.fromarray(pixels if bands == 3 else pixels[:, :, 0])
+                return _finished(image, turn, size, channels, crop)
+    with loaded(content or file, shrinks=shrinks, side=side) as (image,):
+        return _finished(image, orientation(image), size, channels, crop)
+
+
+def _finished(image: Image.Image, turn: int, size: int, channels: int, crop: str) -> np.ndarray:
+    target, box = cut(image.size, size, crop)
+    image = resized(image, target, Image.Resampling.BICUBIC, box, plain(image, channels))
+    if turn in TURNS:
+        image = image.transpose(TURNS[turn])
+    return as_bytes(image, channels)
+
+
+def _shrinks(sides: tuple[int, int], size: int, crop: str) -> bool:
+    return max(shrinkage(*cut(sides, size, crop))) > 1
+
+
+def _jpeg(path: str | Path) -> bytes:
+    """What is in a file, if it is a JPEG; else nothing."""
+    with open(path, "rb") as file:
+        start = file.read(len(JPEG))
+        return start + file.read() if start == JPEG else b""
+
+
+@contextmanager
+def _loaded_jpeg(
+    content: bytes, shrinks: Callable[[tuple[int, int]], bool], side: int | None
+) -> Iterator[tuple[np.ndarray | None, int]]:
+    """Gives the pixels of what `loaded` would give of a JPEG, and its orientation; None is for Pillow to try."""
+    found = jpeg.header(content)
+    if found is None:
+        yield None, 1
+        return
+    full = (found.width, found.height)
+    factor = 1 if side is None else jpeg_factor(full, side)
+    sides = (-(-found.width // factor), -(-found.height // factor))
+    each = found.channels + (1 if found.channels == 1 else 4) + (0 if shrinks(sides) else 4)
+    total = checked(sides[0] * sides[1] * each, full if found.progressive else (0, 0))
+    with MEMORY.reserve(total):
+        yield jpeg.pixels(content, found, factor), found.turn
 
 
 @contextmanager
 def loaded(
-    *paths: str | Path, shrinks: Callable[[tuple[int, int]], bool], side: int | None = None, copies: int = 1
+    *files: str | Path | bytes, shrinks: Callable[[tuple[int, int]], bool], side: int | None = None, copies: int = 1
 ) -> Iterator[list[Image.Image]]:
     """Gives the pictures in files, as they lie there, once the memory for them is free (`data.budget`).
 
@@ -66,15 +114,17 @@ def loaded(
     """
     with ExitStack() as stack:
         images, total = [], 0
-        for path in paths:
+        for file in files:
             try:
-                image = stack.enter_context(Image.open(path, formats=FORMATS))
+                opened = io.BytesIO(file) if isinstance(file, bytes) else file
+                image = stack.enter_context(Image.open(opened, formats=FORMATS))
             except UnidentifiedImageError:
-                reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
+                length = len(file) if isinstance(file, bytes) else os.path.getsize(file)
+                reason = f"is no picture ({', '.join(FORMATS)})" if length else "is empty"
                 raise ValueError(reason) from None
             full = image.size
-            if side is not None:
-                _shrink_jpeg(image, side)
+            if side is not None and (factor := jpeg_factor(full, side)) > 1:
+                image.draft(image.mode, (full[0] // factor, full[1] // factor))
             total += needed(image, full, 0 if shrinks(image.size) else copies)
             images.append(image)
         stack.enter_context(MEMORY.reserve(total))
@@ -125,15 +175,18 @@ def as_bytes(image: Image.Image, channels: int) -> np.ndarray:
     return pixels if channels == 3 else pixels[:, :, None]
 
 
-def _shrink_jpeg(image: Image.Image, side: int) -> None:
-    """Lets the JPEG decoder leave out what resizing would throw away; eight times faster for large files.
+def jpeg_factor(sides: tuple[int, int], side: int) -> int:
+    """How many times smaller, 1, 2, 4 or 8, a JPEG's decoder may make one with these sides, for a shorter `side`.
+
+    It leaves out what resizing would throw away, eight times faster for large files.
 
     Where it lands on `side` exactly, its result is an area average, and nothing is left to resize. Elsewhere
     it must leave twice as much, or the two reductions in a row would blur.
     """
-    short = min(image.size)
+    short = min(sides)
     exact = any(short == side * factor for factor in (2, 4, 8))
-    image.draft(image.mode, (side, side) if exact else (2 * side, 2 * side))
+    most = short // (side if exact else 2 * side)
+    return next(factor for factor in (8, 4, 2, 1) if most >= factor or factor == 1)
 
 
 def orientation(image: Image.Image) -> int:

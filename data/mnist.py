@@ -19,7 +19,7 @@ from data.cache import cached
 from data.checks import check_options
 from data.dataset import digest
 from data.image_dataset import ImageDataset
-from data.image_folder import subsample
+from data.source import spread
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def load(
         raise GessoError(f"dataset.split={split}: must be one of {', '.join(SPLITS)}.")
     path = _find(root)
     digits, labels = _read(path, split)
-    chosen = subsample(len(digits), limit)
+    chosen = spread(len(digits), limit)
     digits, labels = digits[chosen], labels[chosen]
     info = path.stat()
     key = {

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from data.decode import TURNS, as_bytes, cut, loaded, orientation, plain, same_shape
-from data.image_folder import PictureFile
+from data.folder import PictureFile
 from data.strips import converted
 
 COPIES = 3  # of all pixels of a picture: converted, turned, and its halves

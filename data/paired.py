@@ -4,28 +4,31 @@ python train.py model=pix2pix dataset=paired dataset.root=<facades> dataset.spli
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.errors import GessoError
-from data.cache import cached
+from data import shards
 from data.checks import check_options
 from data.dataset import DatasetSpec, digest
-from data.decode_folder import decode_all
+from data.decode import most_bytes
+from data.decode_folder import Job
+from data.folder import PICTURES, PictureFile, listed, several
 from data.image_dataset import ImageDataset
-from data.image_folder import PICTURES, PictureFile, listed, origin, report, several, subsample
+from data.image_folder import origin, report
 from data.pair_files import load_pair, match, side_by_side
-from data.store import Store
+from data.source import from_folder, spread
 
 if TYPE_CHECKING:
     from data.stream import Batch, Stream
 
 log = logging.getLogger(__name__)
 
-VERSION = 3  # of what `data.pair_files` makes; a new one makes all caches anew
+VERSION = 4  # of what `data.pair_files` makes; a new one makes all caches anew
 DIRECTIONS = ("forward", "backward")
 SPLITS = {"train", "test", "val"}
 EXPECTED = (
@@ -108,31 +111,29 @@ def load(
         decode, folders, files, alone = side_by_side, (folder,), [(picture,) for picture in pictures], ()
     else:
         decode, (folders, files, alone) = load_pair, _matched(source, target, split)
-    files = [files[i] for i in subsample(len(files), limit)]
+    files = [files[i] for i in spread(len(files), limit)]
     names = [" and ".join(str(picture.path) for picture in pair) for pair in files]
 
     def decoded(i: int) -> np.ndarray:
         paths = (folder / picture.path for folder, picture in zip(folders, files[i], strict=True))
         return decode(*paths, image_size, crop)
 
-    def build(folder: Path) -> None:
-        where = " and ".join(map(str, folders))
-        log.info("Decoding %d pairs from %s to %d px, once; then they are cached", len(files), where, image_size)
-        decode_all(names, decoded, image_size, crop, 6, folder)
+    def jobs(numbers: Sequence[int]) -> Iterator[Job]:
+        return (partial(decoded, i) for i in numbers)
 
     where = [str(folder.resolve()) for folder in folders]
-    key = {"version": VERSION, "size": image_size, "crop": crop, "folders": where, "files": files}
-    cache = cached("pairs", key, build, cache_dir)
-    images = Store(cache, image_size, channels=6)
+    key = {"version": VERSION, "size": image_size, "crop": crop, "folders": where, "limit": limit}
+    most = most_bytes(image_size, crop, 6)
+    images = shards.decoded("pairs", key, names, files, jobs, image_size, 6, most, cache_dir)
     if images.skipped:
-        report(images.skipped, len(files), cache)
+        report(images.skipped, len(files), images)
     if len(images) == 0:
         raise GessoError(
             f"None of the {len(files)} pairs in {folders[0].absolute()} can be read; the first: {images.skipped[0]}"
         )
     name = " and ".join("/".join(folder.resolve().parts[-2 if split else -1 :]) for folder in folders)
-    origins = [origin(folder, part) for folder, part in zip(folders, zip(*files, strict=True), strict=True)]
-    pairs = ImageDataset(name, images, flip=flip, origin=digest(origins))
+    sources = map(from_folder, folders, zip(*files, strict=True))
+    pairs = ImageDataset(name, images, flip=flip, origin=digest([origin(source) for source in sources]))
     return Paired(pairs, direction == "backward", (*alone, *images.skipped))
 
 

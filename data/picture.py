@@ -17,7 +17,7 @@ from core.files import atomic
 from core.images import provenance_text, to_float
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
-from data.image_folder import SUFFIXES
+from data.folder import SUFFIXES
 from data.strips import Convert, converted, resized, rounded, strips, tones
 
 log = logging.getLogger(__name__)

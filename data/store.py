@@ -1,4 +1,4 @@
-"""Decoded pictures on disk: one flat file of bytes, of which a batch at a time is read.
+"""Decoded pictures on disk: flat files of bytes, of which a batch at a time is read.
 
 Nothing of it is kept in the process, so that is as small with a million pictures as with a thousand; what is
 in use stays in the system's page cache.
@@ -6,13 +6,15 @@ in use stays in the system's page cache.
 
 import json
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from core.errors import GessoError
 from core.files import write_array
+from data import mapping
 
 
 def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Iterable[str] = ()) -> int:
@@ -33,37 +35,53 @@ def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Ite
 
 
 class Store:
-    """What `write` wrote; to read from it is like reading from an array uint8 [n, size, size, channels].
+    """What `write` wrote to some folders; to read it is like reading an array uint8 [n, size, size, channels].
 
-    `sources` int64 [n] are the source numbers, `skipped` the notes; `offsets`, `heights`, `widths` int64 [n]
-    say where in the file `path` each picture starts and its size, which is `size` or more.
-    Raises `GessoError` if the folder is damaged.
+    `sources` int64 [n] are the source numbers, those of the second folder counted from `begins[1]`, and so on;
+    `skipped` are the notes, which the folders `noted` have. `offsets`, `heights`, `widths` int64 [n] say where in
+    `pixels` each picture starts and its size, which is `size` or more. Raises `GessoError` if a folder is damaged.
     """
 
-    def __init__(self, folder: Path, size: int, channels: int):
-        try:
-            index = np.load(folder / "index.npy", allow_pickle=False)
-            self.sources, self.offsets, self.heights, self.widths = np.ascontiguousarray(index.T)
-            self.skipped: tuple[str, ...] = tuple(json.loads((folder / "skipped.json").read_text()))
-            self.path = (folder / "images.bytes").resolve()
-            whole = self.path.stat().st_size == int((self.heights * self.widths).sum()) * channels
-        except (OSError, ValueError) as error:
-            raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
-        if not whole:
-            raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
-        self.shape = (len(index), size, size, channels)
+    def __init__(self, folders: Sequence[Path], size: int, channels: int, begins: Sequence[int] = (0,)):
+        self._paths = [(folder / "images.bytes").resolve() for folder in folders]
+        indices, skipped, self._sizes = [], [], []
+        self.noted: list[Path] = []
+        for folder, path, begin in zip(folders, self._paths, begins, strict=True):
+            try:
+                index = np.load(folder / "index.npy", allow_pickle=False)
+                index[:, 0] += begin
+                if notes := json.loads((folder / "skipped.json").read_text()):
+                    skipped += notes
+                    self.noted.append(folder)
+                whole = path.stat().st_size == int((index[:, 2] * index[:, 3]).sum()) * channels
+            except (OSError, ValueError, IndexError) as error:
+                raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
+            if not whole:
+                raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
+            indices.append(index)
+            self._sizes.append(path.stat().st_size)
+        self._places = mapping.starts(self._sizes, channels)
+        for index, place in zip(indices, self._places, strict=True):
+            index[:, 1] += place
+        self.sources, self.offsets, self.heights, self.widths = np.ascontiguousarray(np.concatenate(indices).T)
+        self.skipped: tuple[str, ...] = tuple(skipped)
+        self.shape = (len(self.sources), size, size, channels)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 [bytes], all pictures, mapped: it takes no memory but the system's page cache."""
+        return mapping.mapped(self._paths, self._sizes, self._places)
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """uint8 [len(indices), size, size, channels], the square centres of these pictures."""
         _, size, _, channels = self.shape
         batch = np.empty((len(indices), *self.shape[1:]), np.uint8)
-        file = np.memmap(self.path, np.uint8, mode="r") if len(indices) else None
         for square, i in zip(batch, indices, strict=True):
             start, height, width = int(self.offsets[i]), int(self.heights[i]), int(self.widths[i])
-            picture = file[start : start + height * width * channels].reshape(height, width, channels)
+            picture = self.pixels[start : start + height * width * channels].reshape(height, width, channels)
             top, left = (height - size) // 2, (width - size) // 2
             square[:] = picture[top : top + size, left : left + size]
         return batch
@@ -77,12 +95,13 @@ def layout(images: np.ndarray | Store) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
 
 
-def file_of(images: np.ndarray | Store) -> tuple[Path, int] | None:
-    """The file that holds the pixels, and where in it they start; None if they are in memory."""
+def mapped_pixels(images: np.ndarray | Store) -> np.ndarray | None:
+    """uint8 [bytes], all pictures one after the other where a file holds them; None if they are in memory."""
     if isinstance(images, Store):
-        return images.path, 0
+        return images.pixels
     if isinstance(images, np.memmap) and images.flags.c_contiguous:
         path, start = Path(images.filename), images.offset
         if path.stat().st_size == start + images.nbytes:  # all of the file, not a part
-            return path, start
+            # Copy on write, as DLPack, which hands the map to TensorFlow as it is, wants arrays to be writable.
+            return np.memmap(path, np.uint8, mode="c", offset=start)
     return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from data.store import file_of, layout
+from data.store import layout, mapped_pixels
 
 if TYPE_CHECKING:
     from data.image_dataset import ImageDataset
@@ -109,18 +109,15 @@ def uniform(seed: int, position: tf.Tensor, purpose: int) -> tf.Tensor:
 def _pixels(images) -> tf.Tensor:
     """All pixels of an array or a `Store`, one picture after the other: uint8 `[pixels, channels]`.
 
-    Where they are in a file it is mapped, so that they take no memory but the system's page cache, which
+    Where they are in files these are mapped, so that they take no memory but the system's page cache, which
     it takes back when it needs it. Not read by a `tf.numpy_function`: when Python exits while an iterator
     is alive, TensorFlow's threads wait for Python's lock, and the process hangs for ever.
     """
-    channels, file = images.shape[3], file_of(images)
+    channels, mapped = images.shape[3], mapped_pixels(images)
     with tf.device("CPU:0"):
-        if file is None:
+        if mapped is None:
             return tf.constant(np.reshape(images, (-1, channels)))
-        path, start = file
-        # Copy on write, as DLPack, which hands the map to TensorFlow as it is, wants arrays to be writable.
-        mapped = np.memmap(path, np.uint8, mode="c", offset=start).reshape(-1, channels)
-        return tf.experimental.dlpack.from_dlpack(mapped.__dlpack__())
+        return tf.experimental.dlpack.from_dlpack(mapped.reshape(-1, channels).__dlpack__())
 
 
 def _shuffle(index: tf.Tensor, n: tf.Tensor, seed: int, stream: tf.Tensor, purpose: int) -> tf.Tensor:

@@ -3,6 +3,7 @@
 python train.py model=cyclegan dataset.a=<photos> dataset.b=<paintings>
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from core.errors import GessoError
 from data.dataset import DatasetSpec, digest
 from data.image_dataset import ImageDataset
-from data.image_folder import PICTURES, from_files, listed, subfolders
+from data.image_folder import from_source
+from data.source import find
 
 if TYPE_CHECKING:
     from data.stream import Batch, Stream
@@ -91,8 +93,8 @@ def load_folder(
     limit: int | None,
     classes: bool = False,
 ) -> ImageDataset:
-    """All pictures under the folder that the configuration's `key` names; with `classes`, those of subfolders."""
-    folder, pictures = listed(root, key, f"Expected: {PICTURES}, with or without subfolders.")
-    name = folder.resolve().name
-    names = subfolders(pictures) if classes else None
-    return from_files(name, folder, pictures, names, image_size, cache_dir, crop, flip, limit, balance=False)
+    """All pictures in what the configuration's `key` names; with `classes`, those of subfolders."""
+    source = find(root, key, cache_dir)
+    if not classes:
+        source = replace(source, classes=None)
+    return from_source(source, image_size, cache_dir, crop, flip, limit)

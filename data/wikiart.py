@@ -8,11 +8,16 @@ import logging
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import GessoError
+from data import parquet
+from data.folder import PictureFile, find_files
 from data.image_dataset import ImageDataset
-from data.image_folder import PictureFile, find_pictures, from_files
+from data.image_folder import from_source
+from data.source import Source, find, is_parquet
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +25,7 @@ LABELS = ("style", "genre", "artist")
 LAYOUT = "Expected: one folder a style, wikiart/<Style>/<artist>_<title>.jpg, such as Impressionism/, Baroque/."
 SOURCE = (
     "To get it: the ArtGAN project (github.com/cs-chan/ArtGAN, WikiArt Dataset) links to wikiart.zip, 25.4 GB, "
-    "for non-commercial research; unpack it and give dataset.root=<folder>."
+    "for non-commercial research; give dataset.root=<that file>, or unpack it: dataset.root=<folder>."
 )
 SAME = {"Art_Nouveau_Modern": "Art_Nouveau"}  # the folder's name, and the class list's
 
@@ -40,27 +45,36 @@ def load(
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
     Labels come from the release's CSV files, in the folder `csv` or near `root`. Without them, and for files that
-    they do not list, the style is the folder's name; pictures without a genre or artist label are left out.
-    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the
-    batches have sentences of title, artist, year, style and genre.
+    they do not list, the style is the folder's name; pictures without a genre or artist label are left out. `root`
+    may be an archive of the release, or a folder of parquet files, the copy on Hugging Face, which has its labels.
+    `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the batches have
+    sentences of title, artist, year, style and genre.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
-    folder = Path(root).expanduser()
-    if not folder.is_dir():
-        raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): no such folder. {LAYOUT} {SOURCE}")
-    pictures = find_pictures(folder)
-    if not any("/" in picture.path for picture in pictures):
-        what = "it has no pictures" if not pictures else "its pictures are not in folders"
-        raise GessoError(f"No WikiArt in {folder.absolute()} (dataset.root): {what}. {LAYOUT} {SOURCE}")
-    pictures = [picture for picture in pictures if "/" in picture.path]
-    pictures, classes = _labelled(pictures, label, _places(folder, csv))
-    said = _sentences(pictures, _places(folder, csv)) if text else None
-    return from_files("wikiart", folder, pictures, classes, image_size, cache_dir, crop, flip, limit, balance, said)
+    source = replace(_find(Path(root).expanduser(), label, csv, cache_dir, text), name="wikiart")
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance)
 
 
-def _sentences(pictures: list[PictureFile], places: list[Path]) -> list[list[str]]:
+def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool) -> Source:
+    """The release, as a folder or an archive, or Hugging Face's copy of it, in parquet files; with this label."""
+    if not root.exists():
+        raise GessoError(f"No WikiArt in {root.absolute()} (dataset.root): no such folder. {LAYOUT} {SOURCE}")
+    if root.is_dir() and find_files(root, is_parquet) and not find_files(root):
+        return parquet.find(str(root), label, text=text)
+    source = find(str(root), "dataset.root", cache_dir, f"{LAYOUT} {SOURCE}")
+    within = [i for i, picture in enumerate(source.pictures) if "/" in picture.path]
+    if not within:
+        raise GessoError(
+            f"No WikiArt in {root.absolute()} (dataset.root): its pictures are not in folders. {LAYOUT} {SOURCE}"
+        )
+    places = _places(root if root.is_dir() else root.parent, csv)
+    source = _labelled(source.only(within), label, places)
+    return replace(source, said=_sentences(source.pictures, places)) if text else source
+
+
+def _sentences(pictures: Sequence[PictureFile], places: list[Path]) -> list[list[str]]:
     """Words each picture in a few ways, by its file's name, its folder, and its genre where it has one."""
     place = next((p for p in places if _file(p, "genre_train")), None)
     genres = read_labels(place, "genre") if place else {}
@@ -95,28 +109,31 @@ def _places(root: Path, folder: str | None) -> list[Path]:
     return [root, root / "wikiart_csv", root.parent, root.parent / "wikiart_csv"]
 
 
-def _labelled(pictures: list[PictureFile], label: str, places: list[Path]) -> tuple[list[PictureFile], list[str]]:
-    """The pictures that have this label, and the label of each."""
+def _labelled(source: Source, label: str, places: list[Path]) -> Source:
+    """Those that have this label, with it."""
+    pictures = source.pictures
     place = next((p for p in places if _file(p, f"{label}_train")), None)
     known = read_labels(place, label) if place else {}
     if label == "style":
         folders = [picture.path.split("/")[0] for picture in pictures]
         styles = [SAME.get(folder, folder) for folder in folders]
-        return pictures, [known.get(plain(p.path), s) for p, s in zip(pictures, styles, strict=True)]
+        classes = [known.get(plain(p.path), s) for p, s in zip(pictures, styles, strict=True)]
+        return replace(source, classes=classes)
     if place is None:
         raise GessoError(
             f"dataset.label={label} needs {label}_train, {label}_val and {label}_class of the release's "
             f"wikiart_csv; looked in {', '.join(map(str, places))}. Give their folder: dataset.csv=<folder>, or "
             "take dataset.label=style."
         )
-    kept = [picture for picture in pictures if plain(picture.path) in known]
+    source = replace(source, where=f"{source.where}, label={label}")
+    kept = [i for i, picture in enumerate(pictures) if plain(picture.path) in known]
     log.info("%d of %d pictures have a label %s", len(kept), len(pictures), label)
     if not kept:
         raise GessoError(
             f"None of the {len(pictures)} pictures is named in {place}/{label}_train or _val: they name the full "
             f"release's files, such as {next(iter(known), '-')}. Take dataset.label=style."
         )
-    return kept, [known[plain(picture.path)] for picture in kept]
+    return replace(source.only(kept), classes=[known[plain(pictures[i].path)] for i in kept])
 
 
 def read_labels(folder: Path, label: str) -> dict[str, str]:

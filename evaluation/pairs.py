@@ -16,7 +16,7 @@ from core.instantiate import build
 from core.run import Run
 from data import picture
 from data.dataset import Dataset
-from data.image_folder import PictureFile, several
+from data.folder import PictureFile, several
 from data.pair_files import match
 from evaluation.baselines import Make, baselines
 from evaluation.modes import Metrics, Rows, Settings

@@ -1,5 +1,6 @@
 """Subjects of an evaluation as a set: the pictures of a generator, or of a folder."""
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from core.errors import GessoError
-from data import image_folder
+from data import image_folder, source
 from evaluation import sets
 from models import trained
 
@@ -48,7 +49,7 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
 
 def of_folder(config: DictConfig) -> Subject:
     """Reads the pictures of `images=`, all at one size. Raises `GessoError` if there are none."""
-    size = config.image_size or _side(config.images)
+    size = config.image_size or _side(config.images, config.cache_dir)
     own = image_folder.load(config.images, size, config.cache_dir, flip=False)
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
@@ -58,11 +59,11 @@ def of_folder(config: DictConfig) -> Subject:
     return Subject(str(config.images), size, len(own), own.spec.class_names, batches, stored)
 
 
-def _side(folder: str) -> int:
+def _side(folder: str, cache_dir: str) -> int:
     """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
-    root, files = image_folder.listed(folder, "images")
+    first = next(source.find(folder, "images", cache_dir).files([0]))
     try:
-        with Image.open(root / files[0].path) as image:
+        with first as file, Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             return min(*image.size, LARGEST)
-    except OSError:  # the loader says what is wrong with it
+    except (OSError, ValueError):  # the loader says what is wrong with it
         return LARGEST

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,8 +86,7 @@ def test_another_key_or_kind_is_another_folder(tmp_path):
 
 def test_a_deleted_folder_is_built_again(tmp_path):
     folder = cached("things", {}, write("one"), tmp_path)
-    (folder / "text").unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
     assert (cached("things", {}, write("two"), tmp_path) / "text").read_text() == "two"
 
 

@@ -1,14 +1,19 @@
 import io
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from core.errors import GessoError
+from data import shards
 from data.decode import CROPS, TURNS, decode
-from data.decode_folder import decode_folder
+from data.decode_folder import decode_opened
+from data.folder import PictureFile
+from data.source import Source, from_folder
 from data.store import Store
 
 COLOUR = (200, 40, 90)
@@ -292,16 +297,26 @@ def test_truncated_files_are_refused(tmp_path, kind):
         decode(tmp_path / f"a.{kind}", 16)
 
 
+def decoded(source: Source, size: int, cache: Path) -> Store:
+    """Its pictures, as `image_folder.from_source` has them decoded."""
+    names = [picture.path for picture in source.pictures]
+
+    def jobs(numbers):
+        return (partial(decode_opened, file, size, 3, "center") for file in source.files(numbers))
+
+    return shards.decoded("pictures", {}, names, source.pictures, jobs, size, 3, 1, cache)
+
+
 def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
-    root, out = tmp_path / "in", tmp_path / "out"
-    root.mkdir(), out.mkdir()
+    root = tmp_path / "in"
+    root.mkdir()
     names = [f"{i}.png" for i in range(150)]
     for i, name in enumerate(names):
         Image.new("RGB", (20, 20), (i, 0, 0)).save(root / name)
     (root / "7.png").write_text("x")
     (root / "99.png").unlink()
-    decode_folder(root, names, 8, "center", out)
-    store = Store(out, 8, 3)
+    source = from_folder(root, [PictureFile(name, 1, 1) for name in names])
+    store = decoded(source, 8, tmp_path / "cache")
     kept = [i for i in range(150) if i not in (7, 99)]
     assert store.sources.tolist() == kept and store.shape == (148, 8, 8, 3)
     np.testing.assert_array_equal(store[np.arange(148)][:, 0, 0, 0], kept)
@@ -310,6 +325,6 @@ def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
 
 
 def test_no_work_is_begun_on_a_disk_without_room(tmp_path):
-    with pytest.raises(OSError, match="GB needed"):
-        decode_folder(tmp_path, ["a.png"], 2**24, "center", tmp_path)
-    assert list(Path(tmp_path).iterdir()) == []
+    with pytest.raises(GessoError, match="GB needed"):
+        decoded(from_folder(tmp_path, [PictureFile("a.png", 1, 1)]), 2**24, tmp_path / "cache")
+    assert [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"] == []

@@ -35,7 +35,7 @@ def on_disk(folder: Path, n: int = 50, flip: bool = False, random: bool = False)
     shapes = [(9, 9), (9, 18), (13, 9)] if random else [(SIZE, SIZE)]
     store.write(folder, ((i, coordinates(i, *shapes[i % len(shapes)])) for i in range(n)))
     labels = np.arange(n, dtype=np.int32) % 5
-    return ImageDataset("test", Store(folder, SIZE, 3), labels, "abcde", flip=flip)
+    return ImageDataset("test", Store([folder], SIZE, 3), labels, "abcde", flip=flip)
 
 
 def skewed(folder: Path | None = None) -> ImageDataset:
@@ -301,15 +301,15 @@ def test_examples_are_distinct_and_the_centres(dataset):
 
 def test_python_ends_while_a_stream_is_alive(tmp_path):
     """Streams that call Python hang there, as TensorFlow's threads wait for Python's lock."""
-    dataset = on_disk(tmp_path / "store", random=True)
+    on_disk(tmp_path / "store", random=True)
     code = (
         "import sys; from pathlib import Path\n"
         "from data.image_dataset import ImageDataset; from data.store import Store\n"
-        f"images = Store(Path(sys.argv[1]), {SIZE}, 3)\n"
+        f"images = Store([Path(sys.argv[1])], {SIZE}, 3)\n"
         "iterator = iter(ImageDataset('test', images, flip=True).stream(16, 1))\n"
         "next(iterator); print(len(images))"
     )
-    command = [sys.executable, "-c", code, str(dataset.images.path.parent)]
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stdout.strip() == "50", done.stderr

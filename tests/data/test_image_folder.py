@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from core.errors import GessoError
-from data import image_folder
-from data.image_folder import find_pictures, load, subsample
+from data import shards
+from data.folder import find_files
+from data.image_folder import load
+from data.source import spread
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 
@@ -56,13 +58,13 @@ def test_hidden_and_other_files_are_left_out(classes):
         Image.new("RGB", (9, 9)).save(classes / folder / "a.png")
     (classes / "red" / "notes.txt").write_text("no picture")
     (classes / "red" / "folder.png").mkdir()
-    assert len(find_pictures(classes)) == 12
+    assert len(find_files(classes)) == 12
 
 
 def test_suffixes_in_capitals_count(classes):
     for old, new in (("0.png", "0.PNG"), ("1.png", "1.Jpeg"), ("2.png", "2.TIF")):
         (classes / "red" / old).rename(classes / "red" / new)
-    assert len(find_pictures(classes)) == 12
+    assert len(find_files(classes)) == 12
 
 
 def test_links_are_followed_but_not_in_circles(classes, tmp_path):
@@ -71,14 +73,14 @@ def test_links_are_followed_but_not_in_circles(classes, tmp_path):
     os.symlink(tmp_path / "more", classes / "linked")
     os.symlink(classes, classes / "red" / "up")
     os.symlink(tmp_path / "nowhere.png", classes / "red" / "broken.png")
-    paths = [picture.path for picture in find_pictures(classes)]
+    paths = [picture.path for picture in find_files(classes)]
     assert len(paths) == 13 and "linked/a.png" in paths
 
 
 def test_the_order_is_that_of_the_names(classes):
     (classes / "red-ish").mkdir()
     Image.new("RGB", (9, 9)).save(classes / "red-ish" / "a.png")
-    paths = [picture.path for picture in find_pictures(classes)]
+    paths = [picture.path for picture in find_files(classes)]
     assert paths[8:] == ["red/0.png", "red/1.png", "red/2.png", "red/3.png", "red-ish/a.png"]
 
 
@@ -179,16 +181,16 @@ def test_limit_takes_some_of_every_class(classes, tmp_path):
     assert len(load(str(classes), 8, str(tmp_path / "cache"), limit=1000)) == 12
 
 
-def test_subsample():
-    assert subsample(10, 5).tolist() == [0, 2, 4, 6, 8]
-    assert subsample(10, 3).tolist() == [0, 3, 6]
-    assert subsample(3, None).tolist() == subsample(3, 7).tolist() == [0, 1, 2]
+def test_spread():
+    assert spread(10, 5).tolist() == [0, 2, 4, 6, 8]
+    assert spread(10, 3).tolist() == [0, 3, 6]
+    assert spread(3, None).tolist() == spread(3, 7).tolist() == [0, 1, 2]
 
 
 def test_decoded_once_and_again_when_anything_changes(classes, tmp_path, monkeypatch):
     calls = []
-    decode_folder = image_folder.decode_folder
-    monkeypatch.setattr(image_folder, "decode_folder", lambda *a: (calls.append(1), decode_folder(*a)))
+    decode_all = shards.decode_all
+    monkeypatch.setattr(shards, "decode_all", lambda *a: (calls.append(1), decode_all(*a)))
 
     def decoded(size: int = 8, **arguments) -> int:
         load(str(classes), size, str(tmp_path / "cache"), **arguments)

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from core.errors import GessoError
-from data import paired
+from data import shards
 from data.decode import CROPS, decode
-from data.image_folder import PictureFile
+from data.folder import PictureFile
 from data.pair_files import load_pair, match, side_by_side
 from data.paired import Paired, load
 
@@ -157,8 +157,8 @@ def test_real_facades(test_data, private_cache):
 
 def test_both_directions_share_a_cache(one_folder, tmp_path, monkeypatch):
     calls = []
-    decode_all = paired.decode_all
-    monkeypatch.setattr(paired, "decode_all", lambda *a: (calls.append(1), decode_all(*a)))
+    decode_all = shards.decode_all
+    monkeypatch.setattr(shards, "decode_all", lambda *a: (calls.append(1), decode_all(*a)))
 
     def decoded(size: int = 8, **options) -> int:
         load(str(one_folder), size, str(tmp_path / "cache"), **options)

@@ -1,16 +1,17 @@
 """Pictures of strangers: small files that are large pictures, and many of them at once."""
 
-import functools
 import os
 import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tqdm import tqdm
 
 from core.config import CONF
 from data import decode_folder, strips
@@ -24,7 +25,13 @@ PEAK = """
 import os, resource, sys
 os.sched_getaffinity = lambda _: set(range({cores}))
 from pathlib import Path
+from functools import partial
+from tqdm import tqdm
 from data import decode, decode_folder, pair_files, picture
+def decode_all(folder, names, size, crop):
+    jobs = (partial(decode.decode, os.path.join(folder, name), size, 3, crop) for name in names)
+    most = decode.most_bytes(size, crop, 3)
+    decode_folder.decode_all(names, jobs, most, Path(folder, "out"), tqdm(total=len(names), disable=True))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 {code}
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
@@ -67,9 +74,9 @@ def test_many_cores_do_not_take_many_times_the_memory(large, tmp_path):
     for name in names:
         os.link(large / "plain.png", tmp_path / name)
     (tmp_path / "out").mkdir()
-    call = f"decode_folder.decode_folder(Path({str(tmp_path)!r}), {names}, 64, 'center', Path('{tmp_path}/out'))"
+    call = f"decode_all({str(tmp_path)!r}, {names}, 64, 'center')"
     assert peak(f"decode.MEMORY.total = 150 * 2**20; {call}", cores=16) < 300
-    assert len(Store(tmp_path / "out", 64, 3)) == 16
+    assert len(Store([tmp_path / "out"], 64, 3)) == 16
 
 
 def test_native_pictures_take_little_memory_and_disk(tmp_path):
@@ -79,7 +86,7 @@ def test_native_pictures_take_little_memory_and_disk(tmp_path):
     for name in names:
         os.link(tmp_path / "a.png", tmp_path / name)
     (tmp_path / "out").mkdir()
-    call = f"decode_folder.decode_folder(Path({str(tmp_path)!r}), {names}, 96, 'native', Path('{tmp_path}/out'))"
+    call = f"decode_all({str(tmp_path)!r}, {names}, 96, 'native')"
     assert peak(call, cores=8) < 250
     assert (tmp_path / "out" / "images.bytes").stat().st_size == 30 * (4 * 96) ** 2 * 3
 
@@ -131,13 +138,14 @@ def test_pairs_are_reserved_at_once(tmp_path, monkeypatch):
     names = [str(i) for i in range(64)]
     monkeypatch.setattr("data.decode.MEMORY", Budget(64 * 64 * 20))
     (tmp_path / "out").mkdir()
-    one = functools.partial(load_pair, tmp_path / "a.png", tmp_path / "b.png", 16, "center")
-    arguments = (names, lambda i: one(), 16, "center", 6, tmp_path / "out")
+    one = partial(load_pair, tmp_path / "a.png", tmp_path / "b.png", 16, "center")
+    bar = tqdm(total=64, disable=True)
+    arguments = (names, iter([one] * 64), most_bytes(16, "center", 6), tmp_path / "out", bar)
     done = threading.Thread(target=decode_folder.decode_all, args=arguments, daemon=True)
     done.start()
     done.join(timeout=30)
     assert not done.is_alive()
-    assert len(Store(tmp_path / "out", 16, 6)) == 64
+    assert len(Store([tmp_path / "out"], 16, 6)) == 64
 
 
 MODES = {
@@ -199,9 +207,15 @@ def test_a_disk_that_will_be_full_is_seen_after_the_first_few(tmp_path, monkeypa
     monkeypatch.setattr(decode_folder.shutil, "disk_usage", lambda path: usage(path)._replace(free=20 * 10**6))
     written = []
     monkeypatch.setattr(decode_folder.store, "write", lambda folder, pictures, skipped: written.extend(pictures))
+    job = partial(decode, tmp_path / "a.png", 100, crop="native")
+
+    def decode_all(count: int) -> None:
+        bar = tqdm(total=count, disable=True)
+        decode_folder.decode_all(["a.png"] * count, iter([job] * count), 3 * 400**2, tmp_path / "out", bar)
+
     with pytest.raises(OSError, match=r"0\.0 GB needed"):
-        decode_folder.decode_folder(tmp_path, ["a.png"] * 60, 100, "native", tmp_path / "out")
+        decode_all(60)
     assert len(written) == 4
     written.clear()
-    decode_folder.decode_folder(tmp_path, ["a.png"] * 40, 100, "native", tmp_path / "out")
+    decode_all(40)
     assert len(written) == 40

@@ -20,13 +20,13 @@ HOSTILE = [
     # through what our modules import
     "data.store.np.load", "data.decode.shutil.copyfile", "data.decode.os.remove",
     "data.paintings.subprocess.Popen", "data.cache.shutil.rmtree", "data.store.json.loads",
-    "data.image_folder.decode_folder", "data.tasks.image_folder.load",
+    "data.image_folder.decode_opened", "data.tasks.image_folder.load",
     "models.gan.keras.config.enable_unsafe_deserialization", "models.trained.importlib.import_module",
     "models.trained.pkgutil.extend_path", "metrics.fid.np.load", "training.loop.build",
     "losses.penalties.tf.py_function",
     # ours, but not to be built
     "data.store.write", "data.cache.cached", "data.picture.write", "data.film_writer.write",
-    "data.decode_folder.decode_folder", "data.paintings._paint_part", "data.paintings.paint",
+    "data.decode_folder.decode_all", "data.paintings._paint_part", "data.paintings.paint",
     "models.trained.load_network", "models.trained.load", "training.checkpoint.save",
     "training.checkpoint.restore", "stylization.methods.optimization",
     # through classes and what hangs on them

@@ -1,0 +1,138 @@
+"""Pictures in .zip and .tar archives, which are never unpacked: each is read where it lies.
+
+Archives may be hostile. What they say of sizes is not believed, nothing is followed out of them (no links), what is
+in them is no archive, and no file is ever written; so names may be any.
+"""
+
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import GessoError
+from data.budget import Budget
+from data.folder import is_picture
+from data.listing import Listing
+
+MOST = 2**29  # bytes of one picture's file
+READING = Budget(MOST)  # bytes of files that are in memory while they are decoded
+STORED, DEFLATED = 0, 8  # how a file may lie in a .zip
+ENCRYPTED = 0x1
+COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
+
+
+def list_zip(path: Path) -> Listing:
+    """The pictures in a .zip, by its directory at the end; numbers: size, checksum, place, packed size, method.
+
+    Raises `GessoError` for one that is cut off, damaged or encrypted.
+    """
+    names, numbers, notes = [], [], []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
+        raise GessoError(f"{path} is no .zip archive, or it is damaged or cut off ({error}).") from error
+    for member in members:
+        if not _is_picture(member.filename):
+            continue
+        reason = _unreadable(member.file_size)
+        if member.flag_bits & ENCRYPTED:
+            raise GessoError(
+                f"{path} is encrypted ({member.filename}). Unpack it with its password, and give the folder."
+            )
+        if stat.S_ISLNK(member.external_attr >> 16):
+            reason = "is a link, and no link is followed out of an archive"
+        elif member.compress_type not in (STORED, DEFLATED):
+            reason = f"is packed by a method that Gesso does not read ({member.compress_type})"
+        if reason:
+            notes.append(f"{member.filename}: {reason}")
+            continue
+        names.append(member.filename)
+        numbers.append(
+            (member.file_size, member.CRC, member.header_offset, member.compress_size, member.compress_type)
+        )
+    return Listing(names, np.array(numbers, np.int64).reshape(-1, 5), notes=notes)
+
+
+def list_tar(path: Path) -> Listing:
+    """The pictures in a .tar; numbers: size, the archive's time of change, place.
+
+    Raises `GessoError` for one that is cut off, damaged or compressed.
+    """
+    with open(path, "rb") as file:
+        start = file.read(6)
+    for magic, command in COMPRESSED.items():
+        if start.startswith(magic):
+            raise GessoError(
+                f"{path} is compressed, so that no picture in it can be found without unpacking all before it. "
+                f"Pictures are compressed already: {command} {path.name}, and give what that makes."
+            )
+    names, numbers, notes, changed = [], [], [], path.stat().st_mtime_ns
+    try:
+        with tarfile.open(path, "r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # it would keep all of them
+                if member.isdir() or not _is_picture(member.name):
+                    continue
+                reason = _unreadable(member.size)
+                if member.issym() or member.islnk():
+                    reason = "is a link, and no link is followed in an archive"
+                elif not member.isreg() or member.issparse():
+                    reason = "is no ordinary file"
+                if reason:
+                    notes.append(f"{member.name}: {reason}")
+                    continue
+                names.append(member.name)
+                numbers.append((member.size, changed, member.offset_data))
+    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError, RecursionError) as error:
+        raise GessoError(f"{path} is no .tar archive, or it is damaged or cut off ({error}).") from error
+    return Listing(names, np.array(numbers, np.int64).reshape(-1, 3), notes=notes)
+
+
+@contextmanager
+def open_zipped(path: Path, size: int, checksum: int, place: int, packed: int, method: int) -> Iterator[bytes]:
+    """The bytes of a file in a .zip. Raises `ValueError` if they are not what the directory says."""
+    with READING.reserve(size), open(path, "rb") as file:
+        file.seek(place)
+        header = file.read(30)
+        if len(header) < 30 or header[:4] != b"PK\3\4":
+            raise ValueError("is not where the archive says")
+        file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), os.SEEK_CUR)
+        if packed > size + size // 100 + 1024:  # to pack makes nothing larger
+            raise ValueError("is damaged in the archive")
+        content = file.read(packed)
+        if method == DEFLATED:
+            try:
+                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
+            except zlib.error as error:
+                raise ValueError(f"is damaged in the archive ({error})") from None
+        if len(content) != size or zlib.crc32(content) != checksum:
+            raise ValueError("is damaged in the archive")
+        yield content
+
+
+@contextmanager
+def open_part(path: Path, size: int, changed: int, place: int) -> Iterator[bytes]:
+    """`size` bytes of a file, from `place`. Raises `ValueError` if there are fewer."""
+    with READING.reserve(size), open(path, "rb") as file:
+        file.seek(place)
+        content = file.read(size)
+        if len(content) != size:
+            raise ValueError("is cut off: the archive ends before it does")
+        yield content
+
+
+def _unreadable(size: int) -> str | None:
+    return f"claims to be {size / 1e9:.1f} GB large" if size > MOST else None
+
+
+def _is_picture(name: str) -> bool:
+    parts = name.split("/")
+    hidden = any((part.startswith(".") and part.strip(".")) or part == "__MACOSX" for part in parts)
+    return not hidden and is_picture(parts[-1])

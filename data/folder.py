@@ -1,0 +1,94 @@
+"""Folders of picture files, searched with all their subfolders."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from core.errors import GessoError
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
+LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
+
+
+class PictureFile(NamedTuple):
+    """A file: path relative to the root, with slashes; size in bytes; time of change in nanoseconds.
+
+    In an archive, the last may be any number that is another one if the file is.
+    """
+
+    path: str
+    size: int
+    changed: int
+
+
+def subfolders(pictures: Sequence[PictureFile]) -> list[str] | None:
+    """The first-level subfolder of each picture; None if some lie in no subfolder."""
+    classes = [picture.path.partition("/")[0] if "/" in picture.path else None for picture in pictures]
+    return None if None in classes else classes
+
+
+def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) -> tuple[Path, list[PictureFile]]:
+    """The folder that the configuration's `key` names and all pictures under it (`find_files`).
+
+    Raises `GessoError`, saying what is `expected`, if there is no such folder or no picture in it.
+    """
+    folder = named(root, key, expected)
+    if not folder.is_dir():
+        raise GessoError(
+            f"{folder.absolute()} is a file, not a folder. Give the pictures' folder: {key}=<folder>. {expected}"
+        )
+    pictures = find_files(folder)
+    if not pictures:
+        raise GessoError(f"No pictures in {folder.absolute()} or below ({key}). {expected}")
+    return folder, pictures
+
+
+def named(root: str | None, key: str, expected: str) -> Path:
+    """The folder or file that the configuration's `key` names. Raises `GessoError` if there is none."""
+    if root is None:
+        raise GessoError(f"This data set needs to know a folder: {key}=<folder>. {expected}")
+    path = Path(str(root)).expanduser()  # 2024 comes as a number
+    if not path.exists():
+        raise GessoError(f"{path.absolute()} does not exist. Give the pictures' folder: {key}=<folder>. {expected}")
+    return path
+
+
+def is_picture(name: str) -> bool:
+    """Says whether a file of this name should be a picture."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list[PictureFile]:
+    """All files under `root` whose names are `wanted`, in an order that is the same on every file system.
+
+    Hidden files and folders are left out, and what macOS packs beside (`__MACOSX`). Links are followed.
+    """
+    found, seen, folders = [], set(), [""]
+    while folders:
+        prefix = folders.pop()
+        try:
+            status = os.stat(root / prefix)
+            entries = list(os.scandir(root / prefix))
+        except OSError as error:
+            raise GessoError(f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}.") from error
+        if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            path = prefix + entry.name
+            if wanted(entry.name) and entry.is_file():
+                info = entry.stat()
+                found.append(PictureFile(path, info.st_size, info.st_mtime_ns))
+            elif entry.is_dir():
+                folders.append(path + "/")
+    return sorted(found, key=lambda picture: picture.path.split("/"))
+
+
+def several(lines: Sequence[str]) -> str:
+    """The first ten, each on a line of its own, and how many more there are."""
+    rest = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
+    return "".join(f"\n  {line}" for line in lines[:10]) + rest

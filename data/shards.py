@@ -1,0 +1,77 @@
+"""Pictures decoded into the cache in shards, each of which stands for itself.
+
+What stops the work loses one of them; and a file that is new, gone or another has only its own decoded again, as
+where one ends and the next begins depends on the names that are there and hardly on how many there are before.
+"""
+
+import logging
+import os
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data import mapping
+from data.cache import cached, place, touch
+from data.dataset import digest
+from data.decode_folder import Job, check_room, decode_all
+from data.store import Store
+
+log = logging.getLogger(__name__)
+
+LEAST, MEAN = 5_000, 10_000  # pictures of a shard
+
+
+def decoded(
+    kind: str,
+    key: Mapping[str, object],
+    names: Sequence[str],
+    files: Sequence[tuple],
+    jobs: Callable[[Sequence[int]], Iterator[Job]],
+    size: int,
+    channels: int,
+    most: int,
+    cache_dir: str | Path,
+) -> Store:
+    """What `jobs`, of numbers of `names`, make, decoded once (`decode_all`) and then found in the cache.
+
+    They have sides of `size` or more. `files` says of each what must not change for it to be the same, `key` all
+    else that the pixels depend on; `most` is the bytes that one may take until it is written.
+    Raises `GessoError` as `cached` does.
+    """
+    parts = split(names)
+    keys = [dict(key) | {"files": digest(files[part.start : part.stop])} for part in parts]
+    folders = [place(kind, key, cache_dir) for key in keys]
+    parted = list(zip(parts, folders, strict=True))
+
+    def missing() -> int:
+        return sum(len(part) for part, folder in parted if not folder.is_dir())
+
+    def build(part: range, folder: Path) -> None:
+        check_room(missing() * size * size * channels, folder)
+        decode_all(names[part.start : part.stop], jobs(part), most, folder, bar)
+
+    started, count = time.perf_counter(), missing()
+    if count:
+        log.info("Decoding %d of %d pictures to %d px, once; then they are cached", count, len(names), size)
+    with tqdm(total=count, unit="img", disable=None if count else True) as bar:
+        for part, key in zip(parts, keys, strict=True):
+            cached(kind, key, partial(build, part), cache_dir)
+    if count:
+        log.info("Decoded in %.1f s", time.perf_counter() - started)
+    touch(folders)
+    return Store(folders, size, channels, [part.start for part in parts])
+
+
+def split(names: Sequence[str]) -> list[range]:
+    """The shards of these names, as ranges of their numbers."""
+    if mapping.ONE_FILE:
+        return [range(len(names))]
+    begins = [0]
+    for i, name in enumerate(names):
+        if i - begins[-1] >= LEAST and not zlib.crc32(os.fsencode(name)) % (MEAN - LEAST):
+            begins.append(i)
+    return [range(begin, end) for begin, end in zip(begins, [*begins[1:], len(names)], strict=True)]
