@@ -30,37 +30,41 @@ def _floats(network: keras.Model) -> list[keras.Variable]:
 
 
 def _fitted(variable: keras.Variable, known: dict[str, np.ndarray], there: int, here: int) -> np.ndarray:
-    shape, array = tuple(variable.shape), known.get(variable.path)
-    if array is not None and array.shape == shape:
+    """Returns what a variable takes over. Raises `GessoError` where that is not known."""
+    array = known.get(variable.path)
+    if array is not None and array.shape == tuple(variable.shape):
         return array
-    if there != here:
-        layer, _, name = variable.path.rpartition("/")
-        by_class = known.get(layer + LABELS.get(name, ""))
-        if array is None and by_class is not None and by_class.shape[1:] == shape:  # labels there, none here
-            return by_class.mean(0)
-        plain = next((known.get(variable.path.replace(end, f"/{name}")) for name, end in LABELS.items()
-                      if variable.path.endswith(end)), None)  # fmt: skip
-        if array is None and plain is not None and shape == (here, *plain.shape):  # none there, labels here
-            return np.broadcast_to(plain, shape)
-        if array is not None and variable.path.endswith("embeddings") and array.shape[1:] == shape[1:]:
-            return np.broadcast_to(array.mean(0), shape)
-        if array is not None and _with_inputs(array.shape, here - there) == shape:
-            inputs = array.shape[-2] - there  # labels come last
-            mine = ops.convert_to_numpy(variable).copy()
-            mine[..., :inputs, :] = array[..., :inputs, :]
-            return mine
-        if array is None or here in shape:  # a part that is of labels alone
-            return ops.convert_to_numpy(variable)
-    what = "there is none there" if array is None else f"{array.shape} there, {shape} here"
-    raise GessoError(
-        f"model.start is of networks that differ from these: {variable.path}, {what}. What they are made of "
-        "(image_size, model.width, ...) is taken from there: leave it out."
-    )
+    found = _of_other_labels(variable, known, there, here) if there != here else None
+    if found is None:
+        what = "there is none there" if array is None else f"{array.shape} there, {tuple(variable.shape)} here"
+        raise GessoError(
+            f"model.start is of networks that differ from these: {variable.path}, {what}. What they are made of "
+            "(image_size, model.width, ...) is taken from there: leave it out."
+        )
+    return found
 
 
-def _with_inputs(shape: tuple[int, ...], more: int) -> tuple[int, ...] | None:
-    """Returns the shape of a kernel with so many more inputs; None of what is no kernel."""
-    return (*shape[:-2], shape[-2] + more, shape[-1]) if len(shape) >= 2 else None
+def _of_other_labels(
+    variable: keras.Variable, known: dict[str, np.ndarray], there: int, here: int
+) -> np.ndarray | None:
+    """Returns what a variable takes over from a network with other labels, or none; None where nothing fits."""
+    shape, own, array = tuple(variable.shape), ops.convert_to_numpy(variable), known.get(variable.path)
+    layer, _, name = variable.path.rpartition("/")
+    by_class = known.get(layer + LABELS[name]) if name in LABELS else None
+    if by_class is not None and by_class.shape[1:] == shape:  # labels there, none here
+        return by_class.mean(0)
+    for plain, ending in LABELS.items():
+        common = known.get(f"{variable.path.removesuffix(ending)}/{plain}")
+        if variable.path.endswith(ending) and common is not None and shape == (here, *common.shape):
+            return np.broadcast_to(common, shape)  # none there, labels here
+    if array is None:
+        return own  # a layer for labels alone
+    if name == "embeddings" and array.shape[1:] == shape[1:]:
+        return np.broadcast_to(array.mean(0), shape)
+    if array.ndim >= 2 and (*array.shape[:-2], array.shape[-2] + here - there, array.shape[-1]) == shape:
+        inputs = array.shape[-2] - there  # those for labels come last
+        return np.concatenate([array[..., :inputs, :], own[..., inputs:, :]], axis=-2)
+    return own if here in shape else None  # a layer with an output for each label
 
 
 def freeze(discriminator: keras.Model, blocks: int) -> None:
