@@ -10,6 +10,7 @@ from losses.clipping import clipped
 from models.average import averaged, follow
 from models.base import Trainable, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
+from models.preview import ROWS, shown
 from models.trained import take_over
 
 Tensor = tf.Tensor
@@ -119,7 +120,7 @@ class FastStyle(Trainable, keras.Model):
         return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
-        """Paints a row of `columns` contents in each style; returns the contents, then these rows."""
+        """Paints a row of `columns` contents in each style; returns the contents, then these rows, 16 at most."""
         images = tf.constant(examples["image"][:columns])
-        rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in range(len(self.styles))]
+        rows = [self.paint(images, tf.fill([len(images)], i)).numpy() for i in shown(len(self.styles), ROWS - 1)]
         return np.concatenate([images, *rows])

@@ -1,6 +1,6 @@
 """Generative adversarial networks (Goodfellow et al. 2014, arXiv:1406.2661) as one trainable Keras model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from models import growth, latent
 from models.augmentation import Augmentation
 from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
+from models.preview import shown
 from models.transfer import freeze as freeze_lower
 
 Tensor = tf.Tensor
@@ -119,27 +120,29 @@ class GAN(Adversarial, keras.Model):
     def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
         """Draws the averaged generator's pictures, row by row of `columns`, of the same latents at every call.
 
-        Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, all of the same latents;
-        else `columns` rows. `examples` of the data set are for systems that start from pictures.
+        Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, 16 at most, all of the same
+        latents; else `columns` rows. `examples` of the data set are for systems that start from pictures.
         """
         if not self.num_classes:
-            return self.draw(columns**2)
-        latents = tf.constant(latent.sample(self.seed, columns, self.latent_dim))
-        labels = tf.repeat(tf.range(self.num_classes), columns)
-        return self._generate(tf.tile(latents, [self.num_classes, 1]), labels).numpy()
+            return np.concatenate([*self.draw(columns**2)])
+        labels = np.repeat(shown(self.num_classes), columns)
+        latents = np.resize(latent.sample(self.seed, columns, self.latent_dim), (len(labels), self.latent_dim))
+        parts = (slice(i, i + 64) for i in range(0, len(labels), 64))
+        return np.concatenate([self._pictures(latents[part], labels[part]) for part in parts])
 
-    def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> np.ndarray:
-        """Draws the averaged generator's pictures of the first `num` latents, as `preview`.
+    def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> Iterator[np.ndarray]:
+        """Draws the averaged generator's pictures of the first `num` latents, as `preview`, a batch at a time.
 
         `labels` `[num]` are of a model that takes some, by default its classes in turn.
         """
-        latents = tf.constant(latent.sample(self.seed, num, self.latent_dim))
         if labels is None:
             labels = np.arange(num) % max(self.num_classes, 1)
-        labels = tf.constant(labels, tf.int32)
-        starts = range(0, num, batch_size)
-        batches = [self._generate(latents[i : i + batch_size], labels[i : i + batch_size]) for i in starts]
-        return np.concatenate(batches)
+        for i in range(0, num, batch_size):
+            part = labels[i : i + batch_size]
+            yield self._pictures(latent.sample(self.seed, len(part), self.latent_dim, start=i), part)
+
+    def _pictures(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return self._generate(tf.constant(latents), tf.constant(labels, tf.int32)).numpy()
 
     def _generated(self, latents: Tensor, labels: Tensor) -> Tensor:
         return self.ema([latents, labels] if self.num_classes else latents, training=False)

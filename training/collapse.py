@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import tensorflow as tf
 
+from models.preview import shown
 from training.callbacks import Samples, ScalarLogger, StepCallback
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class CollapseMonitor(StepCallback):
 
     def _watch_samples(self, step: int) -> None:
         images = self.samples.images
-        rows = self.model.num_classes or 1  # with classes, each for itself: one may collapse alone
+        rows = len(shown(self.model.num_classes)) or 1  # with classes, each for itself: one may collapse alone
         now = mean_distance(images.reshape(rows, -1, *images.shape[1:])) / self.scale
         self.best = max(self.best, min(now, 1.0))  # the noise of the first steps may differ more than any pictures
         with self.writer.as_default():

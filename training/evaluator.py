@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
 from core import rows
 from core.errors import GessoError
 from core.files import atomic
-from core.images import to_float
 from core.instantiate import build
 from core.run import Run
 from data import ImageDataset
@@ -27,11 +25,14 @@ from training.checks import draws
 
 log = logging.getLogger(__name__)
 
+BATCH = 64  # pictures at a time
 EVALUATED = "evaluated"  # in a system's `memory`: what the numbers of the last evaluation depend on
 
 
 class Evaluator:
     """Called with a model that draws pictures (`draw(num, labels)`): numbers by name, beside the data set's.
+
+    Pictures pass by in batches: only metrics of pictures themselves, without a feature space, keep them.
 
     The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
     """
@@ -43,17 +44,15 @@ class Evaluator:
         self.modes = {name: metric["mode"] for metric in self.metrics.values() for name in metric["names"]}
         self.objective = next(iter(self.modes))
         self.sign = {"min": 1, "max": -1}[self.modes[self.objective]]
-        # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
-        pictures, self.labels = dataset.pictures(dataset.drawn(config.evaluate_num))
-        self.reals = to_float(pictures)
-        self.batch_size, self.scale, self.reference = 64, 1.0, None
+        self.dataset, self.chosen = dataset, dataset.drawn(config.evaluate_num)
+        self.scale, self.reference = 1.0, None
         self.settings_of = {
             name: self._settings(config, dataset, metric)
             for metric in config.metrics.values()
             for name in metric["names"]
         }
-        if len(self.reals) < config.evaluate_num:
-            log.info("Evaluated with %d pictures: there are no more.", len(self.reals))
+        if len(self.chosen) < config.evaluate_num:
+            log.info("Evaluated with %d pictures: there are no more.", len(self.chosen))
 
     @classmethod
     def checked(cls, config: DictConfig, dataset: ImageDataset) -> "Evaluator | None":
@@ -73,8 +72,8 @@ class Evaluator:
         try:
             sets.measure(self.reference, self.reference, self.metrics)
         except GessoError as error:
-            raise GessoError(f"evaluate_num={len(self.reals)}: {error}") from error
-        if "moments" in self.kinds and (said := fid.warning(len(self.reals), self.space.dimensions)):
+            raise GessoError(f"evaluate_num={len(self.chosen)}: {error}") from error
+        if "moments" in self.kinds and (said := fid.warning(len(self.chosen), self.space.dimensions)):
             log.warning("%s", said)
 
     @property
@@ -88,30 +87,32 @@ class Evaluator:
         weights = None if config.weights is None else Path(config.weights).expanduser().stat()
         return {
             "metric": OmegaConf.to_container(metric, resolve=True), "features": through,
-            "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.reals),
-            "image_shape": list(self.reals.shape[1:]), "data": dataset.fingerprint,
+            "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.chosen),
+            "image_shape": list(dataset.spec.image_shape), "data": dataset.fingerprint,
             "features_resizer": None if through is None else self.space.resizer,
             "reals": f"{dataset.resizer}, uint8", "generated": sets.GENERATED,
         }  # fmt: skip
 
     def __call__(self, model: keras.Model) -> dict[str, float]:
         self._prepare()
-        pictures = model.draw(len(self.reals), self.labels)
-        return sets.measure(self._gather(pictures, self.kinds), self.reference, self.metrics)
+        # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
+        labels = None if self.dataset.labels is None else self.dataset.labels[self.chosen]
+        batches = ((pictures, None) for pictures in model.draw(len(self.chosen), labels, BATCH))
+        found = sets.gather_statistics(batches, self.kinds, self.space, self.scale)
+        return sets.measure(found, self.reference, self.metrics)
 
     def _prepare(self) -> None:
         if self.reference is not None:
             return
-        self.reference = self._gather(self.reals, {"images"} & self.kinds)
+        self.reference = self._gather_reals({"images"} & self.kinds)
         if self.space is not None:
-            raw = self._gather(self.reals, {"features"}).features
+            raw = self._gather_reals({"features"}).features
             self.scale = sets.choose_scale(self.space, raw)
             found = sets.summarize_features(raw, None, self.kinds, self.scale)
             self.reference.features, self.reference.moments = found.features, found.moments
 
-    def _gather(self, images: np.ndarray, kinds: set[str]) -> sets.SetStatistics:
-        starts = range(0, len(images), self.batch_size)
-        batches = ((images[i : i + self.batch_size], None) for i in starts)
+    def _gather_reals(self, kinds: set[str]) -> sets.SetStatistics:
+        batches = ((images, None) for images, _ in sets.dataset_batches(self.dataset, self.chosen, BATCH))
         return sets.gather_statistics(batches, kinds, self.space, self.scale)
 
 

@@ -242,10 +242,18 @@ def test_labels_condition_what_is_drawn():
     expected = model.ema([latents, np.full(4, 2, np.int32)], training=False)
     np.testing.assert_allclose(images[8:], expected, atol=1e-6)
     assert not np.allclose(images[:4], images[8:], atol=1e-4)
-    assert model.draw(7).shape == (7, 16, 16, 1)
-    given = model.draw(3, np.array([2, 2, 0], np.int32))
+    assert [len(batch) for batch in model.draw(7, batch_size=3)] == [3, 3, 1]
+    given = np.concatenate([*model.draw(3, np.array([2, 2, 0], np.int32), batch_size=2)])
     expected = model.ema([latent.sample(0, 3, 5), np.array([2, 2, 0], np.int32)], training=False)
     np.testing.assert_allclose(given, expected, atol=1e-6)
+
+
+def test_of_many_classes_sixteen_are_shown():
+    model = make(condition="concat", num_classes=27)
+    images = model.preview(columns=5)
+    assert images.shape == (80, 16, 16, 1)
+    latents, labels = latent.sample(0, 5, 5), np.full(5, 25, np.int32)
+    np.testing.assert_allclose(images[-5:], model.ema([latents, labels], training=False), atol=1e-6)
 
 
 def test_without_an_average_the_samples_are_the_generators():
