@@ -7,9 +7,7 @@ import numpy as np
 
 from core.errors import GessoError
 
-TOLERANCE = (
-    0.5  # px squared, and a hundredth of how far it moved: there and back again, what is seen twice comes home
-)
+TOLERANCE = 0.5  # px squared, beside a hundredth of how far it moved: how near home the way there and back leads
 
 
 @dataclass(frozen=True)
