@@ -114,9 +114,9 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
             config = compose(config_name, groups)
         except Exception:  # two things are wrong, and this one is not the one to be explained
             config = compose(config_name)
-        penalty = re.match(r"loss\.penalties\.(\w+)", key)
-        if penalty and penalty[1] not in OmegaConf.select(config, "loss.penalties", default={}):
-            return f"{key}: there is no such key unless penalty={penalty[1]} adds it."
+        penalty = re.match(r"(loss\.\w*penalties)\.(\w+)", key)
+        if penalty and penalty[2] not in OmegaConf.select(config, penalty[1], default={}):
+            return f"{key}: there is no such key unless penalty={penalty[2]} adds it."
         if RENAMED.get(key) in config:
             return f"{key}: there is no such key. Did you mean {RENAMED[key]}=?"
         names = [*config, *(name for name, _ in leaves(config))]

@@ -191,7 +191,7 @@ def announce(run: Run) -> None:
 
 def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:
     """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
-    penalties = [sorted(OmegaConf.select(config, "loss.penalties") or ()) for config in (before, goes_on)]
+    penalties = [_penalties(config) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
     changes += _differences(before, goes_on)
     for key, there, here in changes:
@@ -205,6 +205,11 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
     by_steps = [key for key, value in leaves(goes_on) if key.startswith("model.") and "${steps}" in str(value)]
     if by_steps and before.steps != goes_on.steps:
         log.warning("As if steps= had been %d from the start: %s", goes_on.steps, ", ".join(by_steps))
+
+
+def _penalties(config: DictConfig) -> list[str]:
+    groups = ("loss.penalties", "loss.generator_penalties")
+    return sorted(name for group in groups for name in OmegaConf.select(config, group) or ())
 
 
 def _differences(there: DictConfig, here: DictConfig) -> list[tuple[str, Any, Any]]:

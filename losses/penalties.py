@@ -11,6 +11,7 @@ critic with batch normalisation mixes its pictures; what is penalised is then th
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -74,10 +75,12 @@ class Penalty:
     """A penalty with its weight, computed at every `every`-th step, and then weighted that much more.
 
     Lazy regularisation (StyleGAN2, Karras et al. 2020, arXiv:1912.04958, section 3.1): on average the same, at a
-    fraction of the cost. Raises `ValueError` unless `every` is at least 1.
+    fraction of the cost. One update takes it together with the loss, so that there are no more updates than steps;
+    where penalties have updates of their own, as in the authors' code, Adam's rate and betas want a correction
+    for them. Raises `ValueError` unless `every` is at least 1.
 
     Args:
-        function: a penalty, `function(critic, reals, fakes, seed)`.
+        function: a penalty, `function(critic, reals, fakes, seed)`; or of generators, with arguments of its own.
         weight: its factor; the lambda or gamma of the papers.
         every: steps between computations; 1 is always.
     """
@@ -90,11 +93,15 @@ class Penalty:
         if self.every < 1:
             raise ValueError(f"every={self.every}: it must be at least 1.")
 
-    def __call__(self, critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor, step: Tensor) -> Tensor:
-        """Computes the weighted penalty, scalar float32; 0 where `step`, an integer, is no multiple of `every`."""
+    def __call__(self, *arguments_and_step: Any) -> Tensor:
+        """Computes the weighted penalty, scalar float32; 0 where the step, an integer, is no multiple of `every`.
+
+        It takes what `function` takes, and then the step.
+        """
+        *arguments, step = arguments_and_step
 
         def penalty() -> Tensor:
-            return self.weight * self.every * tf.cast(self.function(critic, reals, fakes, seed), tf.float32)
+            return self.weight * self.every * tf.cast(self.function(*arguments), tf.float32)
 
         if self.every == 1:
             return penalty()

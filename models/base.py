@@ -61,12 +61,12 @@ class Trainable:
 class Adversarial(Trainable):
     """A generator and a discriminator, each with its optimizer, and the objective that they disagree on.
 
-    A subclass says what it measures (`measures`), what of an objective it does not have (`unsupported`:
-    penalties, weight_clipping or relativistic), and, if its networks are not called `generator` and
+    A subclass says what it measures (`measures`), what of an objective it does not have (`unsupported`: penalties,
+    generator_penalties, weight_clipping or relativistic), and, if its networks are not called `generator` and
     `discriminator`, what is to be trained (`trained_variables`).
     """
 
-    unsupported: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ("generator_penalties",)
     measures: tuple[str, ...] = ()
 
     def mean_names(self) -> list[str]:
@@ -84,6 +84,7 @@ class Adversarial(Trainable):
         generator_loss: Loss,
         discriminator_loss: Loss,
         penalties: Mapping[str, Loss] | None = None,
+        generator_penalties: Mapping[str, Loss] | None = None,
         weight_clipping: float | None = None,
         threshold: float | None = 0.0,
         score: Callable[[Tensor, Tensor], dict[str, Tensor]] = scores.critic_values,
@@ -96,6 +97,7 @@ class Adversarial(Trainable):
             discriminator_loss: of `real_logits` and `fake_logits`, and a `seed` where its signature has one; a mean
                 over a batch.
             penalties: added to the discriminator's loss, by name; `losses.penalties.Penalty`.
+            generator_penalties: added to the generator's, likewise; functions with state are `keras.Layer`s.
             weight_clipping: bound of the discriminator's weights, kept after every update; none if not given.
             threshold: the logit between real and generated, if the objective has one.
             score: what is logged of the logits, on the objective's own scale, `losses.scores`.
@@ -109,16 +111,22 @@ class Adversarial(Trainable):
         self.score = score
         self.relativistic = "real_logits" in inspect.signature(generator_loss).parameters
         self.penalties = dict(penalties or {})
+        self.generator_penalties = dict(generator_penalties or {})
         self.weight_clipping = weight_clipping
         self.threshold = threshold
-        asked = {"penalties": self.penalties, "weight_clipping": weight_clipping, "relativistic": self.relativistic}
+        asked = {
+            "penalties": self.penalties, "generator_penalties": self.generator_penalties,
+            "weight_clipping": weight_clipping, "relativistic": self.relativistic,
+        }  # fmt: skip
         wrong = [name for name in self.unsupported if asked[name]]
         if wrong:
             raise ValueError(f"{self.name} does not take this objective: {', '.join(wrong)}.")
         generator, discriminator = self.trained_variables()
         self.generator_optimizer = prepared(generator_optimizer, generator)
         self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator)
-        self.track([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties)])
+        functions = [penalty.function for penalty in self.generator_penalties.values()]
+        self.kept = [function for function in functions if isinstance(function, keras.Layer)]  # for checkpoints
+        self.track([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties | self.generator_penalties)])
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:

@@ -35,7 +35,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         seed: of penalties that draw points.
     """
 
-    unsupported = ("weight_clipping", "relativistic")
+    unsupported = ("generator_penalties", "weight_clipping", "relativistic")
     method = "adain"
     monitor = "style_loss"
     measures = (

@@ -32,7 +32,7 @@ class CycleGAN(Adversarial, keras.Model):
         seed: of what is drawn from the history.
     """
 
-    unsupported = ("penalties", "weight_clipping", "relativistic")
+    unsupported = ("penalties", "generator_penalties", "weight_clipping", "relativistic")
     method = "translate"
     monitor = "cycle_loss"
     measures = (

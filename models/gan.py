@@ -1,18 +1,17 @@
 """Generative adversarial networks (Goodfellow et al. 2014, arXiv:1406.2661) as one trainable Keras model."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from losses.penalties import clip_weights
-from models import growth, latent
+from models import growth
 from models.augmentation import Augmentation
-from models.average import averaged, follow
+from models.average import averaged, decay_by_images, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
-from models.preview import shown
+from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
 
 Tensor = tf.Tensor
@@ -20,9 +19,10 @@ Loss = Callable[..., Tensor]
 
 # What a random number of a step is for: each has its own stream.
 LATENT, REALS, FAKES, JUDGED, PENALTY = range(5)
+PATH, PATH_NOISE = 6, 7  # 5 is MARGINS
 
 
-class GAN(Adversarial, keras.Model):
+class GAN(Draws, Adversarial, keras.Model):
     """A generator, its discriminator, and a running average of the generator (`ema`), which makes the samples.
 
     Built from network builders, so that one set of arguments serves all architectures:
@@ -42,12 +42,15 @@ class GAN(Adversarial, keras.Model):
         prior: of the latent: normal or uniform.
         latent_dim: length of the latent.
         ema_decay: the average's decay a step; ramped up from 0, so that it follows the first steps closely.
+        ema_kimg: the average's half-life in thousands of pictures, in place of `ema_decay`.
         discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
             batches at once.
         augmentation: of all that the discriminator sees.
         freeze: how many lower blocks of the discriminator stay as they are, `models.transfer.freeze`.
         seed: of the noise drawn in training.
     """
+
+    unsupported = ()
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class GAN(Adversarial, keras.Model):
         prior: str = "normal",
         latent_dim: int = 100,
         ema_decay: float = 0.999,
+        ema_kimg: float | None = None,
         discriminator_steps: int = 1,
         augmentation: Augmentation | None = None,
         freeze: int = 0,
@@ -70,6 +74,7 @@ class GAN(Adversarial, keras.Model):
         self.num_classes = num_classes if condition != "none" and num_classes > 1 else 0
         self.latent_dim = latent_dim
         self.ema_decay = float(ema_decay)
+        self.ema_kimg = ema_kimg
         self.discriminator_steps = discriminator_steps
         self.augmentation = augmentation or Augmentation()
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
@@ -78,7 +83,6 @@ class GAN(Adversarial, keras.Model):
         self.discriminator = functional(discriminator(image_shape=image_shape, **labels), "discriminator")
         freeze_lower(self.discriminator, freeze)
         self.ema = averaged(self.generator)
-        self._generate = tf.function(self._generated, reduce_retracing=True)
         self.init_state(seed)
 
     def compile(self, *args, **options) -> None:
@@ -117,36 +121,6 @@ class GAN(Adversarial, keras.Model):
         """Returns the networks that may go on from another training's, by what they are."""
         return {"generator": [self.generator, self.ema], "discriminator": [self.discriminator]}
 
-    def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
-        """Draws the averaged generator's pictures, row by row of `columns`, of the same latents at every call.
-
-        Float32 `[num, height, width, channels]` in [-1, 1]. With classes a row each, 16 at most, all of the same
-        latents; else `columns` rows. `examples` of the data set are for systems that start from pictures.
-        """
-        if not self.num_classes:
-            return np.concatenate([*self.draw(columns**2)])
-        labels = np.repeat(shown(self.num_classes), columns)
-        latents = np.resize(latent.sample(self.seed, columns, self.latent_dim), (len(labels), self.latent_dim))
-        parts = (slice(i, i + 64) for i in range(0, len(labels), 64))
-        return np.concatenate([self._pictures(latents[part], labels[part]) for part in parts])
-
-    def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> Iterator[np.ndarray]:
-        """Draws the averaged generator's pictures of the first `num` latents, as `preview`, a batch at a time.
-
-        `labels` `[num]` are of a model that takes some, by default its classes in turn.
-        """
-        if labels is None:
-            labels = np.arange(num) % max(self.num_classes, 1)
-        for i in range(0, num, batch_size):
-            part = labels[i : i + batch_size]
-            yield self._pictures(latent.sample(self.seed, len(part), self.latent_dim, start=i), part)
-
-    def _pictures(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return self._generate(tf.constant(latents), tf.constant(labels, tf.int32)).numpy()
-
-    def _generated(self, latents: Tensor, labels: Tensor) -> Tensor:
-        return self.ema([latents, labels] if self.num_classes else latents, training=False)
-
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the discriminator `discriminator_steps` times, then the generator once, on `data["image"]`.
 
@@ -176,11 +150,12 @@ class GAN(Adversarial, keras.Model):
                 class_loss = _cross_entropy(labels, judged["class_logits"])
                 means["generator_class_loss"] = class_loss
                 total += class_loss
-            objective = scale_loss_for(total, self.generator_optimizer)
+            terms = self._generator_penalty_terms(tf.shape(reals)[0], labels)
+            objective = scale_loss_for(total + sum(terms.values()), self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
-        follow(self.ema, self.generator, self.step, self.ema_decay)
+        follow(self.ema, self.generator, self.step, self._decay(tf.shape(reals)[0]))
         growth.grow(self.ema, self.step)
-        return self.update_metrics({"generator_loss": loss, "generator_gradient_norm": norm, **means})
+        return self.update_metrics({"generator_loss": loss, "generator_gradient_norm": norm, **terms, **means})
 
     def _train_discriminator(
         self, reals: Tensor, fakes: Tensor, labels: Tensor | None, i: int
@@ -234,9 +209,23 @@ class GAN(Adversarial, keras.Model):
         outputs = self.discriminator([images, labels] if takes_labels else images, training=True)
         return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
-    def _latents(self, batch: Tensor, i: int = 0) -> Tensor:
-        """Draws standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i)."""
-        return tf.random.stateless_normal([batch, self.latent_dim], self._key(LATENT, i))
+    def _generator_penalty_terms(self, batch: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """Computes penalties on the generator, at latents of their own, by the names of their means."""
+        if not self.generator_penalties:
+            return {}
+        arguments = self.generator, self._latents(batch, 0, PATH), labels, self._key(PATH_NOISE, 0)
+        step = tf.convert_to_tensor(self.step)
+        return {f"{name}_penalty": penalty(*arguments, step) for name, penalty in self.generator_penalties.items()}
+
+    def _decay(self, batch: Tensor) -> float | Tensor:
+        if self.ema_kimg is None:
+            return self.ema_decay
+        images = batch * self.distribute_strategy.num_replicas_in_sync
+        return decay_by_images(1000 * self.ema_kimg, images, self.step)
+
+    def _latents(self, batch: Tensor, i: int = 0, purpose: int = LATENT) -> Tensor:
+        """Draws standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i, purpose)."""
+        return tf.random.stateless_normal([batch, self.latent_dim], self._key(purpose, i))
 
     def _key(self, purpose: int, i: int) -> Tensor:
         """Returns a seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""

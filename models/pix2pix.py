@@ -30,7 +30,7 @@ class Pix2Pix(Adversarial, keras.Model):
         seed: of the dropout, and of penalties that draw points.
     """
 
-    unsupported = ("weight_clipping",)
+    unsupported = ("generator_penalties", "weight_clipping")
     method = "translate"
     monitor = "l1_loss"
     measures = (

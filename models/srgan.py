@@ -37,7 +37,7 @@ class SRGAN(Adversarial, keras.Model):
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
     """
 
-    unsupported = ("penalties", "weight_clipping", "relativistic")
+    unsupported = ("penalties", "generator_penalties", "weight_clipping", "relativistic")
     method = "translate"
     monitor = "l2_loss"
     measures = (  # 0 of what a phase does not have

@@ -58,6 +58,11 @@ def _check_objective(config: DictConfig) -> None:
             "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
             "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
         )
+    if config.loss.get("generator_penalties") and not config.model.get("intermediate_latent"):
+        raise GessoError(
+            f"penalty={', '.join(config.loss.generator_penalties)} is for generators with an intermediate latent, "
+            "as model=stylegan2 has one; the YAML of this model= does not say intermediate_latent: true."
+        )
     penalties = config.loss.get("penalties", {}).items()
     slopes = [penalty for name, penalty in penalties if name != "drift"]
     if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in slopes):

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from models.average import averaged, follow
+from models.average import averaged, decay_by_images, follow
 from models.layers.convolution import Conv2D
 
 
@@ -33,3 +33,13 @@ def test_average_of_the_steps_by_hand():
 def test_average_is_of_layers_that_need_no_gesso_to_load():
     average = averaged(network())
     assert type(average.layers[1]) is layers.Conv2D
+
+
+def test_decay_by_pictures_is_that_of_a_half_life():
+    followed, average, step = 0.0, 1.0, 10_000
+    for _ in range(50):  # of 20 pictures each: 1000
+        average += (1 - float(decay_by_images(1000, 20, tf.constant(step)))) * (followed - average)
+    assert average == pytest.approx(0.5, rel=1e-4)
+    # At the beginning a half over a twentieth of what has been seen: 8 of 160 pictures.
+    assert float(decay_by_images(1000, 16, tf.constant(10))) == pytest.approx(0.25)
+    assert float(decay_by_images(1000, 16, tf.constant(0))) == 0.0

@@ -77,15 +77,6 @@ def test_average_follows_the_ramp():
     assert int(model.step.numpy()) == 1
 
 
-def test_average_decay_is_bounded():
-    model = make(ema_decay=0.25)
-    model.step.assign(1000)
-    before = [v.numpy() for v in model.ema.variables]
-    model._average_generator()
-    for average, old, variable in zip(model.ema.variables, before, model.generator.variables, strict=True):
-        np.testing.assert_allclose(average, 0.25 * old + 0.75 * variable.numpy(), rtol=1e-4, atol=1e-6)
-
-
 def test_latents_are_a_function_of_seed_and_step():
     model, same, other = make(), make(), make(seed=1)
     first = model._latents(8)
