@@ -30,13 +30,14 @@ def generate(config: DictConfig) -> None:
     hardware.load_tensorflow()
     generator, _ = trained.load(path, "generator")
     latent_dim = trained.latent_dim(generator)
+    truncation = trained.truncate(generator, config.truncation)
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 `[num, height, width, channels]`."""
         return to_uint8(trained.draw(generator, latents, labels if names else None, config.batch_size))
 
     if config.interpolate:
-        corners = latent.sample(config.seed, config.num or 8, latent_dim, config.truncation)
+        corners = latent.sample(config.seed, config.num or 8, latent_dim, truncation)
         legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
         walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
         frames = draw(walk, np.repeat(in_turn(classes, len(corners)), config.frames))
@@ -45,7 +46,7 @@ def generate(config: DictConfig) -> None:
     else:
         num = config.num or 64
         labels = in_turn(classes, num)
-        images = draw(latent.sample(config.seed, num, latent_dim, config.truncation), labels)
+        images = draw(latent.sample(config.seed, num, latent_dim, truncation), labels)
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({"Label": names[labels[i]]} if names else {})
             save_png(output / f"{i:04d}.png", image, chunks | own)

@@ -14,7 +14,7 @@ import numpy as np
 from core.errors import GessoError
 from data.archives import list_tar, list_zip, open_part, open_zipped
 from data.folder import LAYOUT, PictureFile, find_files, named, subfolders
-from data.listing import Listing, kept, list_folder
+from data.listing import Listing, kept
 from data.tfrecord import list_records, open_record
 
 Opened = AbstractContextManager[str | bytes]  # a file by its path, or what is in it
@@ -68,10 +68,9 @@ class Source:
         )
 
 
-def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED, trust_cache: bool = False) -> Source:
+def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED) -> Source:
     """The folder of pictures or of archives, or the archive, that the configuration's `key` names.
 
-    With `trust_cache`, a folder is listed once and then taken to be as it was (`data.listing.list_folder`).
     Raises `GessoError`, saying what is `expected`, if there is nothing of these.
     """
     path = named(root, key, expected)
@@ -81,7 +80,7 @@ def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED, t
         if not is_archive(path.name):
             raise GessoError(f"{path.absolute()} is a file, not a folder or an archive ({key}). {expected}")
         return from_archives(path, [path.name], cache_dir)
-    pictures = list_folder(path, find_files, cache_dir, trust_cache)
+    pictures = find_files(path)
     if pictures:
         return from_folder(path, pictures)
     archives = [file.path for file in find_files(path, is_archive)]

@@ -39,10 +39,10 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
     if config.image_size not in (None, size):
         raise GessoError(f"image_size={config.image_size}, but {path} makes pictures of {size} px.")
 
+    truncation = trained.truncate(network, config.truncation)
+
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        return sets.generator_batches(
-            network, num, config.seed, labels, config.batch_size, "generated", config.truncation
-        )
+        return sets.generator_batches(network, num, config.seed, labels, config.batch_size, "generated", truncation)
 
     return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED)
 

@@ -15,7 +15,7 @@ def sefa(generator: keras.Model, num: int) -> np.ndarray:
     The directions that the first layer, `A z + b`, stretches most: eigenvectors of `A^T A`. Raises `ValueError`
     where there are fewer than `num`.
     """
-    latent_dim = _checked(generator, num)
+    latent_dim, generator = _checked(generator, num)
     kernel = keras.ops.convert_to_numpy(_first(generator).kernel)[:latent_dim].astype(np.float64)
     _, vectors = np.linalg.eigh(kernel @ kernel.T)
     return vectors[:, ::-1][:, :num].T.astype(np.float32)
@@ -28,7 +28,7 @@ def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAM
     coordinates. As the first layer is linear, its activations are looked at after normalisation and ReLU. Raises
     `ValueError` where there are fewer than `num`.
     """
-    latent_dim = _checked(generator, num)
+    latent_dim, generator = _checked(generator, num)
     rng = np.random.default_rng(seed)
     latents = rng.standard_normal((samples, latent_dim)).astype(np.float32)
     early, inputs = keras.Model(generator.inputs, _first_block(generator)), [latents]
@@ -63,8 +63,10 @@ def _first_block(generator: keras.Model):
     return next((layer.output for layer in after if isinstance(layer, kinds)), after[0].output)
 
 
-def _checked(generator: keras.Model, num: int) -> int:
+def _checked(generator: keras.Model, num: int) -> tuple[int, keras.Model]:
+    """Returns the length of the latent and what makes of it: of a generator with styles, the mapping network."""
     latent_dim = generator.inputs[0].shape[-1]
     if not 1 <= num <= latent_dim:
         raise ValueError(f"A latent of {latent_dim} numbers has at most so many directions, not {num}.")
-    return latent_dim
+    mapping = (layer for layer in generator.layers if layer.name == "mapping")
+    return latent_dim, next(mapping, generator)

@@ -106,6 +106,19 @@ def is_conditional(generator) -> bool:
     return len(generator.inputs) > 1
 
 
+def truncate(generator, truncation: float | None) -> float | None:
+    """Has a generator with styles move them towards their average, to a share of `truncation` of the distance.
+
+    Returns what is left for `latent.sample` to do: `truncation` itself for a generator without, None otherwise.
+    """
+    if truncation is None:
+        return None
+    layers = [layer for layer in generator._flatten_layers() if hasattr(layer, "truncation")]
+    for layer in layers:
+        layer.truncation = truncation
+    return None if layers else truncation
+
+
 def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
     """Compiles a generator: latents `[n, latent_dim]`, labels int `[n]` or None -> float32 `[n, h, w, c]`."""
     import tensorflow as tf

@@ -44,19 +44,32 @@ class EqualizedConv2D(layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class EqualizedDense(layers.Dense):
-    """A fully connected layer with equalised learning rate."""
+    """A fully connected layer with equalised learning rate.
 
-    def __init__(self, units: int, gain: float = 1.0, kernel_initializer: str | dict = NORMAL, **options):
-        super().__init__(units, kernel_initializer=kernel_initializer, **options)
+    With a `slowness` of n it learns at an n-th of the rate: its weights begin n times as large, and they and the
+    bias are divided by n wherever they are used (StyleGAN, Karras et al. 2019, appendix C).
+    """
+
+    def __init__(
+        self,
+        units: int,
+        gain: float = 1.0,
+        kernel_initializer: str | dict | None = None,
+        slowness: float = 1.0,
+        **options,
+    ):
+        normal = {**NORMAL, "config": {**NORMAL["config"], "stddev": float(slowness)}}
+        super().__init__(units, kernel_initializer=kernel_initializer or normal, **options)
         self.gain = gain
+        self.slowness = slowness
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.kernel)
-        outputs = tf.matmul(inputs, kernel * he_constant(kernel, self.gain))
-        return self.activation(outputs + self.bias if self.use_bias else outputs)
+        outputs = tf.matmul(inputs, kernel * (he_constant(kernel, self.gain) / self.slowness))
+        return self.activation(outputs + self.bias / self.slowness if self.use_bias else outputs)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "gain": self.gain}
+        return {**super().get_config(), "gain": self.gain, "slowness": self.slowness}
 
 
 @keras.saving.register_keras_serializable(package="gesso")
@@ -68,6 +81,20 @@ class EqualizedEmbedding(layers.Embedding):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return super().call(inputs) / math.sqrt(self.output_dim)
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class ScaledLeakyReLU(layers.LeakyReLU):
+    """A leaky ReLU of slope 0.2 whose results are multiplied by sqrt(2), which keeps the variance about the same.
+
+    StyleGAN2 scales here, biases and all, in place of the weights before it (their gain is 1 then).
+    """
+
+    def __init__(self, negative_slope: float = 0.2, **options):
+        super().__init__(negative_slope, **options)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return super().call(inputs) * math.sqrt(2)
 
 
 def pixel_norm(x: tf.Tensor) -> tf.Tensor:

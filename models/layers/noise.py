@@ -32,14 +32,16 @@ class NoiseInjection(layers.Layer):
         return x + tf.cast(self.strength, x.dtype) * tf.cast(noise, x.dtype)
 
     def _drawn(self, x: tf.Tensor) -> tf.Tensor:
-        replica = tf.distribute.get_replica_context()
-        seed = tf.cast(self.seeds.next(), tf.int32)
-        if replica is not None:
-            seed = tf.random.fold_in(seed, replica.replica_id_in_sync_group)
-        return tf.random.stateless_normal([tf.shape(x)[0], *x.shape[1:3], 1], seed)
+        return tf.random.stateless_normal([tf.shape(x)[0], *x.shape[1:3], 1], replica_seed(self.seeds))
 
     def compute_output_shape(self, shape: tuple, **options) -> tuple:
         return shape
 
     def get_config(self) -> dict:
         return super().get_config() | {"seed": self.seed}
+
+
+def replica_seed(seeds: keras.random.SeedGenerator) -> tf.Tensor:
+    """Returns the next seed, int32 `[2]`, another one on each replica."""
+    seed, replica = tf.cast(seeds.next(), tf.int32), tf.distribute.get_replica_context()
+    return seed if replica is None else tf.random.fold_in(seed, replica.replica_id_in_sync_group)

@@ -12,6 +12,7 @@ from core.cli import ROOT
 from core.config import compose
 from core.instantiate import build
 from losses import penalties, scores
+from models.path_length import PathLength
 from models.perceptual import Perceptual
 
 THRESHOLDS = {
@@ -39,6 +40,7 @@ PENALTIES = {
     "r2": (penalties.r2, 0.1, 16),
     "drift": (penalties.drift, 0.001, 1),
 }
+OF_GENERATORS = ["path_length"]
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def names(group):
 
 def test_there_is_a_case_here_for_every_file():
     assert names("loss") == sorted(THRESHOLDS)
-    assert names("penalty") == sorted(PENALTIES)
+    assert names("penalty") == sorted([*PENALTIES, *OF_GENERATORS])
 
 
 @pytest.mark.parametrize("name", names("loss"))
@@ -94,7 +96,7 @@ def test_random_margins_from_the_command_line(loss):
     assert float(build(loss("loss=hinge").discriminator_loss)(tf.zeros([9]), tf.zeros([9]))) == 2
 
 
-@pytest.mark.parametrize("name", names("penalty"))
+@pytest.mark.parametrize("name", PENALTIES)
 def test_penalty(loss, name):
     config = loss("loss=hinge", f"penalty=[{name}]").penalties
     assert list(config) == [name]
@@ -106,6 +108,14 @@ def test_penalty(loss, name):
     value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]) + 30, images, images + 1, tf.constant([0, 0]), 0)
     expected = {"r1": 3.2, "r2": 3.2, "drift": 0.9}
     assert float(value) == pytest.approx(expected.get(name, 10.0), rel=1e-5)
+
+
+def test_path_length_is_a_penalty_of_the_generator(loss):
+    config = loss("penalty=[r1,path_length]")
+    assert list(config.penalties) == ["r1"] and list(config.generator_penalties) == OF_GENERATORS
+    penalty = build(config).get("generator_penalties")["path_length"]
+    told = (penalty.weight, penalty.every, penalty.function.decay, penalty.function.shrink)
+    assert told == (2.0, 4, 0.01, 2) and isinstance(penalty.function, PathLength)  # the authors'
 
 
 def test_several_penalties_at_once_and_beside_that_of_the_loss(loss):

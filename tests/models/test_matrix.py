@@ -20,8 +20,11 @@ TINY = {
     "resnet": ["model.width=2"],
     "progressive": ["model.width=4", "model.phase_steps=1"],
     "fastgan": ["model.width=2"],
+    "stylegan2": ["model.width=4", "model.latent_dim=6"],
 }
-SIZE = {"mlp": 8, "dcgan": 16, "resnet": 32, "progressive": 8, "fastgan": 32}  # the smallest they make
+SIZE = {  # the smallest they make
+    "mlp": 8, "dcgan": 16, "resnet": 32, "progressive": 8, "fastgan": 32, "stylegan2": 8,
+}  # fmt: skip
 
 
 def _names(folder: str, text: str) -> list[str]:
@@ -29,7 +32,7 @@ def _names(folder: str, text: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "conf" / folder).glob("*.yaml") if text in path.read_text())
 
 
-OBJECTIVES, PENALTIES = _names("loss", "discriminator_loss:"), _names("penalty", "_target_")
+OBJECTIVES, PENALTIES = _names("loss", "discriminator_loss:"), _names("penalty", "@package loss.penalties")
 CONDITIONS = ("none", "concat", "projection", "auxiliary")
 
 
@@ -101,7 +104,8 @@ def test_compiled_in_bfloat16(architecture):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         model = make(architecture, *switches)
-        compiled(model, composed("loss=wgan_gp"))
+        styles = "mapping" in [layer.name for layer in model.generator.layers]
+        compiled(model, composed("loss=wgan_gp", *(["penalty=path_length"] if styles else [])))
         data = batch(architecture)
         stream = tf.data.Dataset.from_tensors(data).repeat()
         model.fit(stream, steps_per_epoch=2, epochs=1, verbose=0, shuffle=False)

@@ -26,6 +26,7 @@ def composed():
         (["model=adain", "loss=hinge"], "what does: adain."),
         (["model=pix2pix", "restarts=2", "restart_steps=1"], "generators of pictures from noise"),
         (["metrics=[]"], "must name one at least"),
+        (["penalty=[r1,path_length]"], "penalty=path_length is for generators with an intermediate latent"),
     ],
 )
 def test_values_that_cannot_be_trained(composed, override, words):

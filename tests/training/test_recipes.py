@@ -59,3 +59,22 @@ def test_wgans_optimizers_are_rmsprop_but_for_its_start(recipe):
 def test_fastgans_margin_is_its_authors(recipe):
     loss = build(recipe("fastgan_wikiart").loss)["discriminator_loss"]
     assert loss.func is adversarial.hinge_discriminator_loss and loss.keywords["least_margin"] == 0.8
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_stylegan2_is_its_authors_auto(recipe, size):
+    """`train.py` of github.com/NVlabs/stylegan2-ada-pytorch, `cfg=auto` on one GPU."""
+    config = recipe(f"stylegan2_{size}")
+    batch = min(4096 // size, 32)
+    assert (config.image_size, config.batch_size, config.steps) == (size, batch, 25_000_000 // batch)
+    model, loss = config.model, config.loss
+    assert (model.width, model.latent_dim, model.fmaps, model.mapping_layers) == (512, 512, None, 2)
+    assert model.ema_kimg == pytest.approx(batch * 10 / 32) and model.style_mixing == 0.9
+    assert loss.penalties.r1.weight == pytest.approx(0.0002 * size**2 / batch) and loss.penalties.r1.every == 16
+    assert (loss.generator_penalties.path_length.weight, loss.generator_penalties.path_length.every) == (2.0, 4)
+    assert loss.discriminator_loss._target_.endswith(".non_saturating_discriminator_loss")
+    for key in ("generator_optimizer", "discriminator_optimizer"):
+        built = build(model[key])
+        optimizer = built.get_config()
+        assert type(built) is keras.optimizers.Adam and optimizer["learning_rate"] == pytest.approx(0.0025)
+        assert (optimizer["beta_1"], optimizer["beta_2"], optimizer["epsilon"]) == (0.0, 0.99, 1e-8)
