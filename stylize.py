@@ -28,7 +28,7 @@ def stylize(config: DictConfig) -> None:
     from stylization import painting
 
     paint = methods.METHODS[method].build(config, network)
-    painting.paint_all(jobs, paint, chunks, config.size, config.temporal_consistency)
+    painting.paint_all(jobs, paint, chunks, config.size, config.temporal_consistency, config.motion)
 
 
 if __name__ == "__main__":

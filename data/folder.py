@@ -65,27 +65,28 @@ def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list
 
     Hidden files and folders are left out, and what macOS packs beside (`__MACOSX`). Links are followed.
     """
-    found, seen, folders = [], set(), [""]
-    while folders:
-        prefix = folders.pop()
+    found, seen = [], set()
+
+    def walk(prefix: str) -> None:
         try:
             status = os.stat(root / prefix)
-            entries = list(os.scandir(root / prefix))
+            entries = sorted(os.scandir(root / prefix), key=lambda entry: entry.name)
         except OSError as error:
             raise GessoError(f"Cannot read the folder {(root / prefix).absolute()}: {error.strerror}.") from error
         if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
-            continue
+            return
         seen.add((status.st_dev, status.st_ino))
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
-            path = prefix + entry.name
             if wanted(entry.name) and entry.is_file():
                 info = entry.stat()
-                found.append(PictureFile(path, info.st_size, info.st_mtime_ns))
+                found.append(PictureFile(prefix + entry.name, info.st_size, info.st_mtime_ns))
             elif entry.is_dir():
-                folders.append(path + "/")
-    return sorted(found, key=lambda picture: picture.path.split("/"))
+                walk(f"{prefix}{entry.name}/")
+
+    walk("")
+    return found
 
 
 def several(lines: Sequence[str]) -> str:

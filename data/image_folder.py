@@ -35,15 +35,17 @@ def load(
     limit: int | None = None,
     balance: bool = False,
     text: bool = False,
+    trust_cache: bool = False,
 ) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
     `root` may be an archive, or a folder of archives (`data.source`). No labels where pictures lie directly in it.
     `crop` is one of `CROPS` (see `data.decode`); `limit` takes that many pictures, evenly spread; `flip` and
     `balance` as in `ImageDataset`. With `text` the batches have the words beside them (`data.captions`), and those
-    without words are left out. Raises `GessoError` if there is nothing to read.
+    without words are left out. With `trust_cache` a folder is listed once, and not looked at again. Raises
+    `GessoError` if there is nothing to read.
     """
-    source = find(root, "dataset.root", cache_dir)
+    source = find(root, "dataset.root", cache_dir, trust_cache=trust_cache)
     if text:
         source = captions.with_words(source, captions.beside(source))
     return from_source(source, image_size, cache_dir, crop, flip, limit, balance)

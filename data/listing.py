@@ -1,6 +1,7 @@
 """What lies in an archive or a folder, looked up once and kept in the cache."""
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,8 @@ import numpy as np
 
 from core.errors import GessoError
 from core.files import write_array
-from data.cache import cached
+from data.cache import cached, place
+from data.folder import PictureFile
 
 VERSION = 1
 
@@ -46,6 +48,30 @@ def kept(kind: str, key: Mapping[str, object], look: Callable[[], Listing], cach
     except (OSError, ValueError, LookupError) as error:
         raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
     return Listing(names, numbers, labels, notes)
+
+
+def list_folder(
+    root: Path, look: Callable[[Path], list[PictureFile]], cache_dir: str, trust: bool
+) -> list[PictureFile]:
+    """The pictures that `look` finds under `root`; with `trust`, those that it found when it was first trusted.
+
+    Without, it looks now, and what was kept is forgotten.
+    """
+    key = {"folder": str(root.resolve())}
+    here = place("listing", {"version": VERSION, **key}, cache_dir)
+    if not trust:
+        shutil.rmtree(here, ignore_errors=True)
+        return look(root)
+
+    def listing() -> Listing:
+        pictures = look(root)
+        numbers = np.array([picture[1:] for picture in pictures], np.int64).reshape(-1, 2)
+        return Listing([picture.path for picture in pictures], numbers)
+
+    found = kept("listing", key, listing, cache_dir)
+    if not found.names:  # nothing to rely on
+        shutil.rmtree(here, ignore_errors=True)
+    return list(map(PictureFile, found.names, *found.numbers.T.tolist()))
 
 
 def _write(folder: Path, found: Listing) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from core.errors import GessoError
 from data.archives import list_tar, list_zip, open_part, open_zipped
 from data.folder import LAYOUT, PictureFile, find_files, named, subfolders
-from data.listing import Listing, kept
+from data.listing import Listing, kept, list_folder
 from data.tfrecord import list_records, open_record
 
 Opened = AbstractContextManager[str | bytes]  # a file by its path, or what is in it
@@ -68,9 +68,10 @@ class Source:
         )
 
 
-def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED) -> Source:
+def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED, trust_cache: bool = False) -> Source:
     """The folder of pictures or of archives, or the archive, that the configuration's `key` names.
 
+    With `trust_cache`, a folder is listed once and then taken to be as it was (`data.listing.list_folder`).
     Raises `GessoError`, saying what is `expected`, if there is nothing of these.
     """
     path = named(root, key, expected)
@@ -80,7 +81,7 @@ def find(root: str | None, key: str, cache_dir: str, expected: str = EXPECTED) -
         if not is_archive(path.name):
             raise GessoError(f"{path.absolute()} is a file, not a folder or an archive ({key}). {expected}")
         return from_archives(path, [path.name], cache_dir)
-    pictures = find_files(path)
+    pictures = list_folder(path, find_files, cache_dir, trust_cache)
     if pictures:
         return from_folder(path, pictures)
     archives = [file.path for file in find_files(path, is_archive)]

@@ -17,6 +17,7 @@ from data import parquet
 from data.folder import PictureFile, find_files
 from data.image_dataset import ImageDataset
 from data.image_folder import from_source
+from data.listing import list_folder
 from data.source import Source, find, is_parquet
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def load(
     limit: int | None = None,
     balance: bool = False,
     text: bool = False,
+    trust_cache: bool = False,
 ) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
@@ -48,22 +50,23 @@ def load(
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out. `root`
     may be an archive of the release, or a folder of parquet files, the copy on Hugging Face, which has its labels.
     `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the batches have
-    sentences of title, artist, year, style and genre.
+    sentences of title, artist, year, style and genre. `trust_cache` as in `image_folder`.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
-    source = replace(_find(Path(root).expanduser(), label, csv, cache_dir, text), name="wikiart")
+    source = replace(_find(Path(root).expanduser(), label, csv, cache_dir, text, trust_cache), name="wikiart")
     return from_source(source, image_size, cache_dir, crop, flip, limit, balance)
 
 
-def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool) -> Source:
+def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, trust_cache: bool) -> Source:
     """The release, as a folder or an archive, or Hugging Face's copy of it, in parquet files; with this label."""
     if not root.exists():
         raise GessoError(f"No WikiArt in {root.absolute()} (dataset.root): no such folder. {LAYOUT} {SOURCE}")
-    if root.is_dir() and find_files(root, is_parquet) and not find_files(root):
+    may_be = root.is_dir() and (trust_cache or find_files(root, is_parquet))  # to list all takes its time
+    if may_be and not list_folder(root, find_files, cache_dir, trust_cache) and find_files(root, is_parquet):
         return parquet.find(str(root), label, text=text)
-    source = find(str(root), "dataset.root", cache_dir, f"{LAYOUT} {SOURCE}")
+    source = find(str(root), "dataset.root", cache_dir, f"{LAYOUT} {SOURCE}", trust_cache)
     within = [i for i, picture in enumerate(source.pictures) if "/" in picture.path]
     if not within:
         raise GessoError(

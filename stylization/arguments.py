@@ -12,18 +12,20 @@ from core.config import leaves
 from core.errors import GessoError, did_you_mean
 from core.files import relative
 from core.images import config_hash, provenance_text
-from data import film, film_writer, picture
+from data import film, film_writer, motion, picture
 from stylization.methods import METHODS
 
 log = logging.getLogger(__name__)
 
-EVERYWHERE = ("size", "tile", "temporal_consistency", "precision")  # keys that every method uses
+EVERYWHERE = ("size", "tile", "temporal_consistency", "motion", "precision")  # keys that every method uses
 
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for values that make no picture, whatever the method."""
     if config.method not in (None, *METHODS):
         raise GessoError(f"method={config.method}: {did_you_mean(str(config.method), METHODS)}")
+    if config.motion == "flow":
+        motion.check()
     weights = [1] if config.style_weights is None else config.style_weights
     if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")

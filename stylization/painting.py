@@ -11,6 +11,7 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import to_float, to_uint8
 from data import film, film_writer, picture
+from data.motion import between
 from stylization.method import Interrupted, Paint
 from stylization.resizing import resize_frame
 from stylization.temporal import stabilize
@@ -24,8 +25,11 @@ def paint_all(
     chunks: Mapping[str, str],
     size: int | None = None,
     temporal_consistency: float = 0.0,
+    motion: str = "still",
 ) -> None:
     """Paints files, each content to its output, with `chunks` as provenance.
+
+    Of films, what is kept from frame to frame is what stands still, or with `motion` flow also what moves.
 
     Whatever is wrong with one of several files does not stop the others: a `GessoError` at the end names it.
     """
@@ -33,7 +37,7 @@ def paint_all(
     for content, output in tqdm(jobs, unit="file", disable=True if len(jobs) == 1 else None):
         try:
             if film.is_film(content):
-                paint_film(content, output, paint, chunks, size, temporal_consistency)
+                paint_film(content, output, paint, chunks, size, temporal_consistency, motion)
             else:
                 paint_picture(content, output, paint, chunks, size)
             log.info("%s", output)
@@ -72,6 +76,7 @@ def paint_film(
     chunks: Mapping[str, str],
     size: int | None = None,
     temporal_consistency: float = 0.0,
+    motion: str = "still",
 ) -> None:
     """Paints a film frame by frame; its sound and its frames' times stay as they are."""
     source = film.open(content)
@@ -79,7 +84,7 @@ def paint_film(
     def frames(decoded: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         bar = tqdm(decoded, total=source.frames, unit="frame", desc=content.name, disable=None)
         sized = (resize_frame(frame, size) for frame in bar)
-        for frame in stabilize(sized, paint, temporal_consistency):
+        for frame in stabilize(sized, paint, temporal_consistency, between if motion == "flow" else None):
             yield to_uint8(checked(frame, content))
 
     film_writer.write(content, output, frames, chunks)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from data import image_folder, leftovers, shards
 
 
@@ -88,6 +89,26 @@ def test_what_stops_the_work_costs_its_shard(folder, few, decoded, monkeypatch):
     decoded.clear()
     assert len(load(folder)) == 40
     assert sum(decoded) <= 40 - begun + 20
+
+
+def test_a_trusted_folder_is_not_looked_at(folder, decoded, save_noise, monkeypatch):
+    first = load(folder, trust_cache=True)
+    (folder / "03.png").unlink()
+    save_noise(folder / "99.png", 100)
+    monkeypatch.setattr("os.scandir", None)
+    again = load(folder, trust_cache=True)
+    assert len(again) == 40 and decoded == [40] and again.fingerprint == first.fingerprint
+    monkeypatch.undo()
+    assert load(folder).skipped == () and len(load(folder)) == 40
+    (folder / "00.png").unlink()
+    assert len(load(folder, trust_cache=True)) == 39  # looked at anew, as what was kept is forgotten
+    empty = folder.parent / "empty"
+    empty.mkdir()
+    for _ in range(2):
+        with pytest.raises(GessoError, match="No pictures"):
+            image_folder.load(str(empty), 8, str(folder.parent / "cache"), trust_cache=True)
+    save_noise(empty / "0.png", 0)
+    assert len(image_folder.load(str(empty), 8, str(folder.parent / "cache"), trust_cache=True)) == 1
 
 
 def test_a_shard_of_which_nothing_can_be_read(folder, few, decoded):

@@ -1,6 +1,8 @@
 import itertools
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from stylization.temporal import stabilize, stillness
 
@@ -36,3 +38,21 @@ def test_stillness_is_where_nothing_moves():
     after[:, 16:] = 255 - after[:, 16:]
     still = stillness(before, after)
     assert still[:, :8].min() > 0.99 and still[:, 24:].max() < 0.01
+
+
+def test_strokes_go_along_with_what_moves():
+    """A pan, in which nothing stands still: strokes that jump at random are steadied on what moves."""
+    between = pytest.importorskip("data.motion").between
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    coarse = Image.fromarray(random.integers(0, 255, (16, 32, 3), np.uint8))
+    scene = np.asarray(coarse.resize((128, 64), Image.Resampling.BICUBIC))
+    film = [scene[:, 2 * i : 2 * i + 64] for i in range(12)]
+    noise = random.normal(0, 0.2, (12, 64, 64, 3)).astype(np.float32)
+
+    def changes(**options) -> float:
+        drawn = iter(noise)
+        frames = list(stabilize(film, lambda frame, before: frame + next(drawn), keep=0.8, **options))
+        moved = [(b[:, 2:-4], a[:, 4:-2]) for a, b in itertools.pairwise(frames[4:])]
+        return float(np.mean([abs(b - a) for b, a in moved]))
+
+    assert changes(between=between) < 0.5 * changes()
