@@ -3,7 +3,6 @@
 Its early layers respond to edges and colours, its late ones to objects; perceptual losses compare pictures there.
 """
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from core.errors import GessoError
+from models.networks.pretrained import pretrained
 
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions
@@ -51,7 +51,7 @@ def encoder(
     for name in names:
         if name not in known:
             raise GessoError(f"{network} has no layer {name}. There are: {', '.join(known)}.")
-    source = _pretrained(network, weights)
+    source = pretrained(network, weights)
     last = max(known.index(name) for name in names)
     image = keras.Input((None, None, 3), name="image")
     x, outputs, i = Preprocess(name="preprocess")(image), {}, 0
@@ -78,24 +78,3 @@ class Preprocess(layers.Layer):
     def call(self, images: tf.Tensor) -> tf.Tensor:
         images = (ops.cast(images, "float32") + 1.0) * 127.5
         return ops.cast(images[..., ::-1] - ops.convert_to_tensor(MEAN_BGR), self.compute_dtype)
-
-
-def _pretrained(network: str, weights: str | Path | None) -> keras.Model:
-    build = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[network]
-    weights = None if weights is None else Path(weights).expanduser()
-    if weights is not None and not weights.is_file():
-        raise GessoError(f"weights={weights}: there is no such file.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Keras's, before it fails: the error says it all
-            return build(include_top=False, weights="imagenet" if weights is None else str(weights))
-    except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
-        if weights is not None:
-            reason = str(error).split("\n")[0][:200]
-            raise GessoError(f"weights={weights} are not those of {network} without its top: {reason}") from error
-        file = f"{network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-        raise GessoError(
-            f"The ImageNet weights of {network} could not be downloaded. Get {file} from "
-            f"https://storage.googleapis.com/tensorflow/keras-applications/{network}/ elsewhere, and give "
-            "weights=<file>."
-        ) from error
