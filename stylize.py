@@ -2,11 +2,10 @@
 
 from omegaconf import DictConfig
 
-from core import images, network_file
 from core.cli import main
 from stylization import arguments, methods
 
-FILES = ("content", "style", "network", "output", "weights", "mask", "init")  # keys
+FILES = ("content", "style", "network", "output", "weights", "mask", "region", "init")  # keys
 
 
 @main("stylize", files=FILES)
@@ -14,11 +13,7 @@ def stylize(config: DictConfig) -> None:
     arguments.check(config)
     method, network = methods.choose(config)
     jobs = arguments.outputs(arguments.find_contents(config), config)
-    if network is None:
-        chunks = images.provenance(method, config, config.seed)
-    else:  # of a trained network, those of its run
-        chunks = network_file.provenance(network, config.seed)
-
+    chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys)
     jobs = arguments.undone(jobs, chunks)
 
@@ -27,7 +22,7 @@ def stylize(config: DictConfig) -> None:
     hardware.set_up(config)
     from stylization import painting
 
-    paint = methods.METHODS[method].build(config, network)
+    paint = methods.build(config, method, network)
     painting.paint_all(jobs, paint, chunks, config.size, config.temporal_consistency, config.motion)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from core import zoo
+from core import images, network_file, zoo
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys
 from stylization import adain, fast, gatys, nnst, options, translate
+from stylization.method import Paint
 
 METHODS = {
     "gatys": gatys.METHOD, "nnst": nnst.METHOD, "fast": fast.METHOD, "adain": adain.METHOD,
@@ -76,6 +77,23 @@ def in_the_box(config: DictConfig) -> Path | None:
         "downloads them (59 MB) once, or weights=<file of them>.", ANY_STYLE, DEFAULT,
     )  # fmt: skip
     return network
+
+
+def build(config: DictConfig, method: str, network: Path | None) -> Paint:
+    """Makes what paints as `choose` chose, where `region=` is white."""
+    paint = METHODS[method].build(config, network)
+    if config.region is None:
+        return paint
+    from stylization import painting  # TensorFlow
+
+    return painting.within(options.read_masks([config.region])[0], paint)
+
+
+def provenance(config: DictConfig, method: str, network: Path | None) -> dict[str, str]:
+    """Returns what a painted picture says of itself; of a trained network, that of its run."""
+    if network is None:
+        return images.provenance(method, config, config.seed)
+    return network_file.provenance(network, config.seed)
 
 
 def refuse_unused(method: str) -> None:

@@ -11,9 +11,10 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import to_float, to_uint8
 from data import film, film_writer, picture
+from data.decode import same_shape
 from data.motion import between
 from stylization.method import Interrupted, Paint
-from stylization.resizing import resize_frame
+from stylization.resizing import resize_frame, resize_lanczos, resize_map
 from stylization.temporal import stabilize
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,24 @@ def paint_film(
             yield to_uint8(checked(frame, content))
 
     film_writer.write(content, output, frames, chunks)
+
+
+def within(region: np.ndarray, paint: Paint) -> Paint:
+    """Paints where `region`, float32 `[height, width]` in 0..1, is 1, and less as it is less.
+
+    Raises `GessoError` for pictures of another shape.
+    """
+    (rows, columns) = region.shape
+
+    def part(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        if not same_shape((rows, columns), image.shape[:2]):
+            height, width = image.shape[:2]
+            raise GessoError(f"region= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
+        painted = paint(image, before)
+        image = resize_lanczos(image, painted.shape[:2])  # of super-resolution, larger
+        return image + resize_map(region, painted.shape[:2])[..., None] * (painted - image)
+
+    return part
 
 
 def checked(painted: np.ndarray, content: Path) -> np.ndarray:

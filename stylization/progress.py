@@ -2,7 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,21 @@ from stylization.method import Interrupted
 from stylization.resizing import resize_lanczos
 
 Report = Callable[[dict[str, float], np.ndarray], None]
+
+# Shown the picture as it forms, float32 `[height, width, 3]`, and of how many evaluations this is one; it may raise
+# `KeyboardInterrupt`, as Ctrl-C does.
+Watcher = Callable[[np.ndarray, int], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Has `watcher` shown all that is optimised meanwhile, in this thread."""
+    before = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(before)
 
 
 class Curves:
@@ -45,7 +62,7 @@ def watched(
     Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image`;
     where terms of other names are reported, by these alone.
     """
-    best, part = (math.inf, image), None
+    best, part, watcher = (math.inf, image), None, _watcher.get()
     with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
 
         def report(terms: dict[str, float], picture: np.ndarray) -> None:
@@ -57,6 +74,8 @@ def watched(
             bar.update()
             if curves is not None:
                 curves(terms, picture)
+            if watcher is not None:
+                watcher(picture, total)
 
         try:
             return finished(optimize(report))

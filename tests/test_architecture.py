@@ -21,6 +21,7 @@ MAY_USE = {
     "training": {
         "training", "models", "models.layers", "models.networks", "core", "data", "metrics", "evaluation",
     },
+    "page": {"page", "stylization", "models", "models.layers", "models.networks", "core", "data"},
 }  # fmt: skip
 WITHOUT_HYDRA = ("losses", "metrics", "models", "data")
 

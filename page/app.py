@@ -1,0 +1,106 @@
+"""The page as a whole: its tabs, its look, and who may see it."""
+
+import hmac
+import logging
+import threading
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from core.errors import GessoError
+from page import files, guard
+
+log = logging.getLogger(__name__)
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+STYLE = """
+.gradio-container { max-width: 1200px !important; margin: auto; }
+#gesso-head h1 { margin-bottom: 0; }
+progress { accent-color: var(--color-accent); width: 60%; vertical-align: middle; }
+button:focus-visible, input:focus-visible, [role=tab]:focus-visible { outline: 3px solid var(--color-accent); }
+"""
+
+
+def check(config: DictConfig) -> None:
+    """Raises `GessoError` where the page would be open to all, or Gradio is not installed."""
+    if config.host not in LOCAL and not config.password:
+        raise GessoError(
+            f"host={config.host} lets other machines in: password=<words> says who may. Without host= it is this "
+            "machine alone."
+        )
+    try:
+        guard.keep_quiet()
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise GessoError(
+            f"The page needs Gradio ({error}). To install it: .venv/bin/pip install --constraint constraints.txt "
+            "--editable '.[page]', or make page."
+        ) from None
+
+
+def build(config: DictConfig):
+    """Builds the page, a `gradio.Blocks` that is not served yet."""
+    files.set_up()
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks itself whether it is there
+    import gradio as gr
+
+    from page import paint_tab, widgets
+
+    weights = None if config.weights is None else Path(config.weights).expanduser().resolve()
+    with gr.Blocks(title="Gesso", analytics_enabled=False, delete_cache=(600, 7200)) as page:
+        gr.Markdown("# Gesso\nMaking art with neural networks.", elem_id="gesso-head")
+        with gr.Tab("Paint", id="paint"):
+            paint_tab.build(weights)
+        page.unload(widgets.stop)
+    return page.queue(default_concurrency_limit=4, max_size=64)
+
+
+def serve(config: DictConfig) -> None:
+    """Serves the page until Ctrl-C."""
+    page = launch(build(config), config)
+    log.info("The page is at %s   (Ctrl-C ends it)", page.local_url)
+    threading.Thread(target=_warm, daemon=True).start()
+    page.block_thread()
+
+
+def launch(page, config: DictConfig):
+    """Begins to serve a page that was built, in threads of its own; returns it. Raises `GessoError`."""
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    password = None if config.password is None else str(config.password)
+
+    def known(name: str, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), password.encode())
+
+    try:
+        page.launch(
+            server_name=config.host, server_port=config.port, inbrowser=config.browser, prevent_thread_lock=True,
+            auth=None if password is None else known, auth_message="Any name, and the password.",
+            share=False, quiet=True, show_error=True, ssr_mode=False, mcp_server=False, pwa=False,
+            run_history=False, enable_monitoring=False, max_file_size=files.BYTES, allowed_paths=[],
+            footer_links=["settings"], state_session_capacity=200, max_threads=16, css=STYLE,
+            theme=gr.themes.Soft(**_look()),
+            app_kwargs={"middleware": [Middleware(guard.Policy)]},
+        )  # fmt: skip
+    except OSError as error:
+        raise GessoError(f"host={config.host} port={config.port}: cannot listen there ({error}).") from error
+    return page
+
+
+def _look() -> dict:
+    from gradio.themes.utils.fonts import LocalFont
+
+    return {
+        "primary_hue": "amber", "secondary_hue": "stone", "neutral_hue": "stone",
+        "font": [LocalFont("Source Sans Pro"), "ui-sans-serif", "sans-serif"],
+        "font_mono": [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"],
+    }  # fmt: skip
+
+
+def _warm() -> None:
+    """Imports TensorFlow while the visitor is still looking round."""
+    from core import hardware
+
+    hardware.load_tensorflow()
+    import models.trained  # noqa: F401

@@ -1,0 +1,69 @@
+"""Files on the page: where visitors' lie, how they are looked at, and what is said of them."""
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from data import picture
+
+BYTES = 50 * 2**20  # of an upload
+PIXELS = 100 * 10**6  # of a picture
+PREVIEW = 1024  # px, longer side of what is shown of a picture
+
+_root: Path | None = None
+
+
+def root() -> Path:
+    """Returns the temporary folder that holds all that visitors bring and make; it goes with the process."""
+    global _root
+    if _root is None:
+        _root = Path(tempfile.mkdtemp(prefix="gesso-page-"))
+        atexit.register(shutil.rmtree, _root, ignore_errors=True)
+    return _root
+
+
+def set_up() -> None:
+    """Sets the limits for this process: what Gradio keeps lies in `root`, and no picture has more than `PIXELS`."""
+    os.environ["GRADIO_TEMP_DIR"] = str(root() / "gradio")
+    Image.MAX_IMAGE_PIXELS = PIXELS // 2  # Pillow refuses at twice that
+
+
+def folder() -> Path:
+    """Makes a folder that nobody can guess, for the files of one job."""
+    return Path(tempfile.mkdtemp(dir=root()))
+
+
+def preview(path: str | Path, size: int = PREVIEW) -> np.ndarray:
+    """Reads a picture to be shown, uint8 `[height, width, 3]`, no longer than `size` px. Raises `GessoError`."""
+    pixels = picture.read(path).pixels
+    return fit(pixels, size)
+
+
+def fit(pixels: np.ndarray, size: int = PREVIEW) -> np.ndarray:
+    """Shrinks uint8 `[height, width, 3]` to a longer side of at most `size` px."""
+    if max(pixels.shape[:2]) <= size:
+        return pixels
+    height, width = picture.scale_sides(pixels.shape[:2], size)
+    return resize(pixels, (height, width))
+
+
+def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes uint8 `[height, width, 3]` to (height, width)."""
+    return np.asarray(Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BICUBIC))
+
+
+def write_mask(path: Path, mask: np.ndarray) -> Path:
+    """Writes what was drawn, uint8 `[height, width]`, 255 where it was, as a picture; returns its file."""
+    picture.write(path, np.repeat(mask[..., None], 3, -1), {})
+    return path
+
+
+def in_words(error: Exception) -> str:
+    """Returns an error's message with files by their names alone: where they lie is nobody's business."""
+    return re.sub(rf"{re.escape(str(root()))}/(?:[^\s:,]*/)*", "", str(error))

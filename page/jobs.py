@@ -1,0 +1,100 @@
+"""Heavy work, one piece at a time, in a thread of its own: watched, and stopped, from the page."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+POLL = 0.3  # seconds between two looks at a job
+
+_turn = threading.Lock()  # whose holder works
+_running: dict[str, "Job"] = {}  # by visitor
+_table = threading.Lock()  # of the above
+
+
+class Job:
+    """A piece of work as those who wait for it see it.
+
+    Attributes:
+        picture: as far as it came, float32 `[height, width, 3]` in [-1, 1]; None where there is none yet.
+        done, total: of what the work counts, steps or frames; `total` is None where that is not known.
+        result: what the work returned, when it is finished.
+    """
+
+    def __init__(self, work: Callable[["Job"], Any]):
+        self.work = work
+        self.stopped = threading.Event()
+        self.picture: np.ndarray | None = None
+        self.done, self.total = 0, None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def tick(self, picture: np.ndarray | None = None, total: int | None = None) -> None:
+        """Tells how far the work is. Raises `KeyboardInterrupt`, as Ctrl-C would, once it is to stop."""
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
+        self.done += 1
+        self.total = total
+        if picture is not None:
+            self.picture = picture
+
+    def run(self) -> None:
+        """Does the work, and keeps what it returned or raised."""
+        try:
+            self.result = self.work(self)
+        except BaseException as error:
+            self.error = error
+
+
+def watch(visitor: str, work: Callable[[Job], Any]) -> Iterator[Job]:
+    """Does some work when it is its turn, and yields its job every now and then; last, when it is finished.
+
+    Who stops looking stops the work. What the work raised is raised here, but for its being stopped.
+    """
+    job = Job(work)
+    with _table:
+        if visitor in _running:  # a second window of theirs, or a double click
+            _running[visitor].stopped.set()
+        _running[visitor] = job
+    try:
+        while not _turn.acquire(timeout=POLL):
+            if job.stopped.is_set():
+                return
+            yield job
+        try:
+            thread = threading.Thread(target=job.run, name="job", daemon=True)
+            thread.start()
+            try:
+                while thread.is_alive():
+                    yield job
+                    thread.join(POLL)
+            finally:
+                job.stopped.set()
+                thread.join()
+        finally:
+            _turn.release()
+        if job.error is not None and not isinstance(job.error, KeyboardInterrupt):
+            raise job.error
+        yield job
+    finally:
+        with _table:
+            if _running.get(visitor) is job:
+                del _running[visitor]
+
+
+def stop(visitor: str | None) -> None:
+    """Has a visitor's work end as soon as it looks up, if there is any."""
+    with _table:
+        job = _running.get(visitor or "")
+    if job is not None:
+        job.stopped.set()
+
+
+def wait_until_idle(seconds: float) -> bool:
+    """Says whether nothing is being worked on, within so many seconds."""
+    until = time.monotonic() + seconds
+    while _turn.locked() and time.monotonic() < until:
+        time.sleep(0.05)
+    return not _turn.locked()

@@ -1,0 +1,94 @@
+"""Painting with the functions of `stylize.py`, watched: pictures, films, and what mends pictures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from core.errors import GessoError
+from data import film
+from page import commands
+from page.commands import Options
+from page.jobs import Job
+from stylization import arguments, methods
+from stylization.method import Paint
+
+# Keys that a network need not be loaded again for.
+PER_PICTURE = ("content", "output", "size", "region", "mask", "temporal_consistency")
+VGG = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+KEPT = 3  # networks in memory
+
+_kept: dict[tuple, Paint] = {}
+
+
+def paint(options: Options, job: Job) -> Path:
+    """Paints what `python stylize.py` would with these options, and returns the file, `options["output"]`.
+
+    A picture that was stopped on the way is there as far as it came, under another name. Raises `GessoError`.
+    """
+    content, output = options["content"], options["output"]
+    with commands.composed("stylize", options) as config:
+        arguments.check(config)
+        method, network = methods.choose(config)
+        if network is None and options.get("weights") is None and not weights_are_there():
+            raise GessoError(
+                "To paint by optimisation, Gesso looks at pictures through VGG16, whose weights (59 MB) are not on "
+                "this machine. The page itself downloads nothing: run `python stylize.py` once, which does, or "
+                "start the page with `python page.py weights=<file>`. Networks paint without."
+            )
+        chunks = methods.provenance(config, method, network)
+
+        from core import hardware
+
+        hardware.set_up(config)
+        from stylization import painting, progress
+
+        built = _built(config, options, method, network)
+        if film.is_film(content):
+            total = film.open(content).frames
+
+            def frame(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+                painted = built(image, before)
+                job.tick(painted, total)
+                return painted
+
+            painting.paint_film(content, output, frame, chunks, config.size, config.temporal_consistency)
+        else:
+            try:
+                with progress.watching(job.tick):
+                    painting.paint_picture(content, output, built, chunks, config.size)
+            except KeyboardInterrupt:
+                partial = next(output.parent.glob(f"{output.stem}.partial*"), None)
+                if partial is None:
+                    raise
+                return partial
+    return output
+
+
+def weights_are_there() -> bool:
+    """Says whether Keras has downloaded VGG16's weights before."""
+    return (Path.home() / ".keras" / "models" / VGG).is_file()
+
+
+def name_of(content: Path, how: str) -> str:
+    """Names what is painted: `photo-starry_night`, without what a file name cannot hold."""
+    plain = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in f"{content.stem}-{Path(how).name}")
+    return plain[:80]
+
+
+def as_given(options: dict[str, Any], defaults: Options) -> dict[str, Any]:
+    """Leaves out what is as it is by default."""
+    return {key: value for key, value in options.items() if value is not None and defaults.get(key) != value}
+
+
+def _built(config: DictConfig, options: Options, method: str, network: Path | None) -> Paint:
+    """Makes what paints; of networks, those used last are kept."""
+    if network is None or config.region is not None or config.mask is not None:
+        return methods.build(config, method, network)
+    key = (network.stat().st_mtime_ns, *sorted(f"{k}={v}" for k, v in options.items() if k not in PER_PICTURE))
+    if key not in _kept:
+        _kept[key] = methods.build(config, method, network)
+        while len(_kept) > KEPT:
+            del _kept[next(iter(_kept))]
+    return _kept[key]

@@ -1,0 +1,115 @@
+"""Pieces that several tabs are made of: pictures as they are brought, progress, errors in words."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from core.errors import GessoError
+from core.images import to_uint8
+from page import files, jobs
+from page.jobs import Job
+
+log = logging.getLogger(__name__)
+
+HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "api_visibility": "private"}
+LIGHT = {"api_visibility": "private", "show_progress": "hidden"}
+SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"]
+
+
+def photo(label: str, elem_id: str) -> gr.Image:
+    """A place to drop a picture on; handlers get its file as it was brought, which no one has looked into."""
+    image = gr.Image(
+        label=label, elem_id=elem_id, type="filepath", sources=["upload", "clipboard"], height=260, buttons=[]
+    )
+    image.preprocess = lambda payload: payload and payload.path
+    return image
+
+
+def brush(elem_id: str) -> gr.ImageEditor:
+    """A picture to draw on; handlers get what was drawn through `drawn`."""
+    return gr.ImageEditor(
+        show_label=False, elem_id=elem_id, type="numpy", sources=(), transforms=(), buttons=[], layers=False,
+        brush=gr.Brush(default_size=40, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"),
+        eraser=gr.Eraser(default_size=40), height=320, interactive=True,
+    )  # fmt: skip
+
+
+def drawn(value: dict | None) -> np.ndarray | None:
+    """Returns what was drawn in a `brush`, uint8 `[height, width]`, 255 where it was; None where nothing was."""
+    layers = [layer for layer in (value or {}).get("layers", ()) if layer is not None and layer.shape[-1] == 4]
+    if not layers:
+        return None
+    mask = np.maximum.reduce([layer[..., 3] for layer in layers])
+    return mask if mask.any() else None
+
+
+def canvas(path: str | None) -> Any:
+    """Lays a picture under a `brush`, smaller; one that cannot be read is told of when it is painted."""
+    try:
+        return gr.update(value=None if path is None else files.preview(path, 768))
+    except GessoError:
+        return gr.update(value=None)
+
+
+def command_line() -> gr.Code:
+    """The place for the command line that does the same."""
+    return gr.Code(
+        label="The same, typed", language="shell", interactive=False, lines=1, wrap_lines=True,
+        show_line_numbers=False, buttons=["copy"],
+    )  # fmt: skip
+
+
+def bar(job: Job | None, unit: str = "step") -> str:
+    """Says in HTML how far a job is."""
+    if job is None:
+        return ""
+    if not job.done:
+        return '<div role="status">One moment …</div>'
+    of = f' max="{job.total}" value="{min(job.done, job.total)}"' if job.total else ""
+    count = f"{unit} {job.done}" + (f" of about {job.total}" if job.total else "")
+    return f'<div role="status"><progress{of}></progress> {count}</div>'
+
+
+def forming(job: Job, before: np.ndarray) -> np.ndarray | None:
+    """Returns a job's picture so far as it is shown, at the size of what it is painted from."""
+    if job.picture is None:
+        return None
+    return files.resize(to_uint8(job.picture), before.shape[:2])
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Shows what visitors can mend in words, and of all else no more than that it happened."""
+    try:
+        yield
+    except GessoError as error:
+        raise refuse(files.in_words(error)) from None
+    except gr.Error:
+        raise
+    except Exception as error:
+        log.exception("Something went wrong")
+        kind = type(error).__name__
+        said = "There is not enough memory. Choose a smaller size." if "Exhausted" in kind else None
+        raise refuse(said or f"Something went wrong ({kind}); the terminal says more.") from None
+
+
+def stop(request: gr.Request) -> None:
+    """Stops a visitor's work: they asked for it, or left."""
+    jobs.stop(request.session_hash)
+
+
+def refuse(words: str) -> gr.Error:
+    """Makes an error for what a visitor can mend."""
+    return gr.Error(words, duration=None, print_exception=False)
+
+
+def path_of(value: str | None, what: str) -> Path:
+    """Returns the file of an upload. Raises `gr.Error` where there is none."""
+    if not value:
+        raise refuse(f"Bring {what} first.")
+    return Path(value)
