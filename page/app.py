@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 STYLE = """
-.gradio-container { max-width: 1200px !important; margin: auto; }
+.gradio-container { max-width: 1200px !important; width: 100%; margin: auto; }
 #gesso-head h1 { margin-bottom: 0; }
+.whole .grid-wrap { max-height: none; overflow: visible; }
 progress { accent-color: var(--color-accent); width: 60%; vertical-align: middle; }
 button:focus-visible, input:focus-visible, [role=tab]:focus-visible { outline: 3px solid var(--color-accent); }
 """
@@ -44,13 +45,19 @@ def build(config: DictConfig):
     logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks itself whether it is there
     import gradio as gr
 
-    from page import paint_tab, widgets
+    from page import compare_tab, imagine_tab, mend_tab, paint_tab, widgets
 
     weights = None if config.weights is None else Path(config.weights).expanduser().resolve()
     with gr.Blocks(title="Gesso", analytics_enabled=False, delete_cache=(600, 7200)) as page:
         gr.Markdown("# Gesso\nMaking art with neural networks.", elem_id="gesso-head")
         with gr.Tab("Paint", id="paint"):
             paint_tab.build(weights)
+        with gr.Tab("Imagine", id="imagine"):
+            imagine_tab.build()
+        with gr.Tab("Mend", id="mend"):
+            mend_tab.build()
+        with gr.Tab("Compare", id="compare"):
+            compare_tab.build()
         page.unload(widgets.stop)
     return page.queue(default_concurrency_limit=4, max_size=64)
 
@@ -80,7 +87,7 @@ def launch(page, config: DictConfig):
             share=False, quiet=True, show_error=True, ssr_mode=False, mcp_server=False, pwa=False,
             run_history=False, enable_monitoring=False, max_file_size=files.BYTES, allowed_paths=[],
             footer_links=["settings"], state_session_capacity=200, max_threads=16, css=STYLE,
-            theme=gr.themes.Soft(**_look()),
+            theme=gr.themes.Default(**_look()),
             app_kwargs={"middleware": [Middleware(guard.Policy)]},
         )  # fmt: skip
     except OSError as error:
@@ -93,7 +100,8 @@ def _look() -> dict:
 
     return {
         "primary_hue": "amber", "secondary_hue": "stone", "neutral_hue": "stone",
-        "font": [LocalFont("Source Sans Pro"), "ui-sans-serif", "sans-serif"],
+        "font": [  # of weight 600, Gradio brings a few letters only
+            LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "sans-serif"],
         "font_mono": [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"],
     }  # fmt: skip
 

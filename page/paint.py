@@ -1,7 +1,6 @@
 """Painting with the functions of `stylize.py`, watched: pictures, films, and what mends pictures."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -75,11 +74,6 @@ def name_of(content: Path, how: str) -> str:
     """Names what is painted: `photo-starry_night`, without what a file name cannot hold."""
     plain = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in f"{content.stem}-{Path(how).name}")
     return plain[:80]
-
-
-def as_given(options: dict[str, Any], defaults: Options) -> dict[str, Any]:
-    """Leaves out what is as it is by default."""
-    return {key: value for key, value in options.items() if value is not None and defaults.get(key) != value}
 
 
 def _built(config: DictConfig, options: Options, method: str, network: Path | None) -> Paint:

@@ -1,7 +1,7 @@
 """Pieces that several tabs are made of: pictures as they are brought, progress, errors in words."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,26 @@ def command_line() -> gr.Code:
     """The place for the command line that does the same."""
     return gr.Code(
         label="The same, typed", language="shell", interactive=False, lines=1, wrap_lines=True,
-        show_line_numbers=False, buttons=["copy"],
+        show_line_numbers=False, buttons=["copy"], visible=False,
     )  # fmt: skip
+
+
+def typed(command: str) -> Any:
+    """Shows a command line in its place."""
+    return gr.update(value=command, visible=True)
+
+
+def heavy(shown_on: Any) -> dict[str, Any]:
+    """Returns what makes an event's work wait for its turn, and where one's place is shown meanwhile."""
+    return {**HEAVY, "show_progress": "minimal", "show_progress_on": shown_on}
+
+
+def done(request: gr.Request, work: Callable[[], Any]) -> Any:
+    """Returns what some work returns, when its turn has come and it is finished."""
+    *_, job = (None, *jobs.watch(request.session_hash, lambda _: work()))
+    if job is None or isinstance(job.error, KeyboardInterrupt):
+        raise refuse("Stopped.")
+    return job.result
 
 
 def bar(job: Job | None, unit: str = "step") -> str:
@@ -75,11 +93,9 @@ def bar(job: Job | None, unit: str = "step") -> str:
     return f'<div role="status"><progress{of}></progress> {count}</div>'
 
 
-def forming(job: Job, before: np.ndarray) -> np.ndarray | None:
-    """Returns a job's picture so far as it is shown, at the size of what it is painted from."""
-    if job.picture is None:
-        return None
-    return files.resize(to_uint8(job.picture), before.shape[:2])
+def fitted(picture: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Returns a float picture as it is shown beside that which it was painted from, at its size."""
+    return files.resize(to_uint8(picture), before.shape[:2])
 
 
 @contextmanager

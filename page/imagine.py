@@ -1,0 +1,175 @@
+"""Pictures of a generator, and walks among them: what the tab *Imagine* does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import GessoError
+from core.images import grid, save_gif, save_png, to_uint8
+from core.network_file import provenance
+from models import latent
+from page.networks import Network
+from page.taste import Taste
+
+SHOWN = 12  # pictures at a time
+DIRECTIONS = 4
+NEARBY = 0.35  # radians that a little varied pictures are away
+FRAMES = 12  # of a walk, from one picture to the next
+KEPT = 2  # generators in memory
+
+_kept: dict[tuple, "Studio"] = {}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A generator that is ready: `draw` makes float pictures of latents and labels.
+
+    `directions`: along which its pictures change most, `[n, latent_dim]`; none where they cannot be found.
+    """
+
+    network: Network
+    draw: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+    latent_dim: int
+    directions: np.ndarray
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes, in their order."""
+        return self.network.metadata.classes
+
+    def pictures(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Draws uint8 `[n, height, width, 3]` of latents `[n, latent_dim]` and labels `[n]`."""
+        images = to_uint8(self.draw(latents, labels if self.classes else None))
+        return np.repeat(images, 3, -1) if images.shape[-1] == 1 else images
+
+
+@dataclass
+class Sitting:
+    """What a visitor has before them: the sheet, what they liked of it, and what they liked before.
+
+    `taste` is what was learned of these; `kept` are latents and labels.
+    """
+
+    studio_of: str
+    taste: Taste
+    latents: np.ndarray
+    labels: np.ndarray
+    pictures: np.ndarray | None = None
+    liked: list[int] = field(default_factory=list)
+    kept: list[tuple[np.ndarray, int, np.ndarray]] = field(default_factory=list)
+    rounds: int = 0
+
+    def like(self, number: int) -> None:
+        """Likes a picture of the sheet, or no longer."""
+        latents, label = self.latents[number], int(self.labels[number])
+        if number in self.liked:
+            self.liked.remove(number)
+            self.kept = [entry for entry in self.kept if not np.array_equal(entry[0], latents)]
+        else:
+            self.liked.append(number)
+            self.kept.append((latents, label, self.pictures[number]))
+
+    def show(self, latents: np.ndarray, labels: np.ndarray, studio: Studio) -> None:
+        """Puts other pictures on the sheet."""
+        self.latents, self.labels, self.liked = latents, labels, []
+        self.pictures = studio.pictures(latents, labels)
+        self.rounds += 1
+
+
+def studio(network: Network) -> Studio:
+    """Loads a generator, if it is not there yet; those used last are kept. Raises `GessoError`."""
+    key = (network.path, network.path.stat().st_mtime_ns)
+    if key not in _kept:
+        from core import hardware
+
+        hardware.load_tensorflow()
+        from models import directions, trained
+
+        generator, _ = trained.load(network.path, "generator")
+        latent_dim = trained.latent_dim(generator)
+        try:
+            found = directions.sefa(generator, min(DIRECTIONS, latent_dim))
+        except (ValueError, StopIteration):  # its first layer is no such one
+            found = np.zeros((0, latent_dim), np.float32)
+        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found)
+        while len(_kept) > KEPT:
+            del _kept[next(iter(_kept))]
+    return _kept[key]
+
+
+def begin(studio: Studio, seed: int, label: int | None, truncation: float | None) -> Sitting:
+    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is chosen."""
+    latents = latent.sample(seed, SHOWN, studio.latent_dim, truncation)
+    labels = np.resize(np.arange(max(1, len(studio.classes)), dtype=np.int32), SHOWN)
+    if label is not None:
+        labels[:] = label
+    sitting = Sitting(studio.network.name, Taste(studio.latent_dim, len(studio.classes)), latents, labels)
+    sitting.show(latents, labels, studio)
+    return sitting
+
+
+def more(sitting: Sitting, studio: Studio, label: int | None) -> None:
+    """Learns from what was liked of the sheet, and proposes others. Raises `GessoError` where nothing was."""
+    if not sitting.liked:
+        raise GessoError("Click on what you like first, one picture or several.")
+    sitting.taste.learn(sitting.latents, sitting.labels, sitting.liked)
+    near = sitting.kept[-SHOWN:]
+    rng = np.random.default_rng([sitting.rounds, len(sitting.kept)])
+    latents, labels = sitting.taste.propose(
+        SHOWN, np.stack([entry[0] for entry in near]), np.array([entry[1] for entry in near]), rng, label
+    )
+    sitting.show(latents, labels, studio)
+
+
+def mix(sitting: Sitting, studio: Studio) -> None:
+    """Shows the way from one picture to another, the two liked last. Raises `GessoError` where there are fewer."""
+    if len(sitting.kept) < 2:
+        raise GessoError("Mixing takes two: click on two pictures that you like.")
+    (start, label, _), (end, other, _) = sitting.kept[-2:]
+    labels = np.array([label] * (SHOWN // 2) + [other] * (SHOWN - SHOWN // 2), np.int32)
+    sitting.show(latent.slerp(start, end, SHOWN), labels, studio)
+
+
+def vary(sitting: Sitting, studio: Studio) -> None:
+    """Shows what lies near the picture that was liked last. Raises `GessoError` where there is none."""
+    start, label, _ = last(sitting)
+    rng = np.random.default_rng([sitting.rounds, len(sitting.kept), 1])
+    away = rng.standard_normal((SHOWN, studio.latent_dim)).astype(np.float32)
+    latents = np.cos(NEARBY) * start + np.sin(NEARBY) * away
+    latents[0] = start
+    sitting.show(latents.astype(np.float32), np.full(SHOWN, label, np.int32), studio)
+
+
+def turned(sitting: Sitting, studio: Studio, amounts: Sequence[float]) -> tuple[np.ndarray, int, np.ndarray]:
+    """Returns the picture that was liked last, moved by these amounts along the main directions."""
+    start, label, _ = last(sitting)
+    moved = (start + np.asarray(amounts[: len(studio.directions)], np.float32) @ studio.directions).astype(
+        np.float32
+    )
+    return moved, label, studio.pictures(moved[None], np.array([label]))[0]
+
+
+def last(sitting: Sitting) -> tuple[np.ndarray, int, np.ndarray]:
+    """Returns what was liked last: latent, label, picture. Raises `GessoError` where nothing was."""
+    if not sitting.kept:
+        raise GessoError("Click on a picture that you like first.")
+    return sitting.kept[-1]
+
+
+def take_home(sitting: Sitting, studio: Studio, seed: int, folder: Path) -> list[Path]:
+    """Writes a grid of what was liked, a walk from each to the next, and the taste; returns the files."""
+    last(sitting)
+    chunks = provenance(studio.network.path, seed)
+    latents, labels = np.stack([k[0] for k in sitting.kept]), np.array([k[1] for k in sitting.kept], np.int32)
+    files = [folder / "liked.png", folder / "walk.gif", folder / "taste.json"]
+    save_png(files[0], grid(np.stack([k[2] for k in sitting.kept])), chunks)
+    if len(latents) > 1:
+        legs = zip(latents, np.roll(latents, -1, axis=0), strict=True)
+        walk = np.concatenate([latent.slerp(a, b, FRAMES + 1)[:-1] for a, b in legs])
+        frames = [studio.pictures(walk[i : i + 64], np.repeat(labels, FRAMES)[i : i + 64])
+                  for i in range(0, len(walk), 64)]  # fmt: skip
+        save_gif(files[1], np.concatenate(frames), chunks, milliseconds=80)
+    files[2].write_text(sitting.taste.to_json(studio.network.name), encoding="utf-8")
+    return [file for file in files if file.is_file()]

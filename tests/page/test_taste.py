@@ -1,0 +1,85 @@
+"""A taste that is known is found again from clicks, in simulation."""
+
+import numpy as np
+import pytest
+
+from core.errors import GessoError
+from page.taste import Taste
+
+DIM, CLASSES, SHOWN, ROUNDS = 64, 4, 12, 8
+
+
+HEAD = f'{{"gesso_taste": 1, "latent_dim": {DIM}, "classes": {CLASSES}, "rounds": '
+
+
+def clicks(seed: int, learns: bool) -> tuple[float, Taste]:
+    """Simulates a person who likes one direction and one class, and errs now and then.
+
+    Returns the utility of what they are shown at last, in deviations of what anybody is shown.
+    """
+    rng = np.random.default_rng(seed)
+    direction = rng.standard_normal(DIM) / np.sqrt(DIM)
+    taste = Taste(DIM, CLASSES)
+    latents, labels = rng.standard_normal((SHOWN, DIM)).astype(np.float32), np.arange(SHOWN) % CLASSES
+
+    def utility(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return (latents @ direction + (labels == 1)) / np.sqrt(1 + 3 / 16)
+
+    for _ in range(ROUNDS):
+        noisy = utility(latents, labels) + rng.gumbel(scale=0.3, size=SHOWN)
+        liked = np.argsort(noisy)[-3:]
+        if learns:  # else they walk around what was liked, and learn nothing
+            taste.learn(latents, labels, liked)
+        latents, labels = taste.propose(SHOWN, latents[liked], labels[liked], rng)
+    return float(utility(latents, labels).mean()), taste
+
+
+def test_a_known_taste_is_recovered():
+    learned, blind = zip(*((clicks(seed, True)[0], clicks(seed, False)[0]) for seed in range(5)), strict=True)
+    assert min(learned) > 1.5
+    assert np.mean(learned) > np.mean(blind) + 1
+
+
+def test_what_is_likeliest_is_where_the_gradient_vanishes():
+    _, taste = clicks(0, True)
+    weights, factor = taste.weights()
+
+    def objective(w: np.ndarray) -> float:
+        loss = w @ w / 18
+        for shown in taste.rounds:
+            u = taste.features(shown.latents, shown.labels) @ w
+            others = [i for i in range(SHOWN) if i not in shown.liked]
+            loss += sum(np.log1p(np.exp(u[j] - u[i])) for i in shown.liked for j in others)
+        return loss
+
+    here, step = objective(weights), np.random.default_rng(1).standard_normal(DIM + CLASSES) * 1e-3
+    there, back = objective(weights + step), objective(weights - step)
+    assert min(there, back) > here
+    np.testing.assert_allclose(there + back - 2 * here, np.sum((factor.T @ step) ** 2), rtol=0.01)
+
+
+def test_a_class_that_is_asked_for_is_given():
+    taste, rng = Taste(3, 5), np.random.default_rng(0)
+    latents, labels = taste.propose(4, np.ones((1, 3)), np.array([2]), rng, label=4)
+    assert latents.shape == (4, 3) and labels.tolist() == [4] * 4
+
+
+def test_a_file_brings_it_back_and_no_other():
+    _, taste = clicks(0, True)
+    text = taste.to_json("mine")
+    np.testing.assert_allclose(Taste.from_json(text, DIM, CLASSES).weights()[0], taste.weights()[0], atol=1e-2)
+    with pytest.raises(GessoError, match="another network, mine"):
+        Taste.from_json(text, DIM, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "null", '{"gesso_taste": 2, "rounds": []}', "[" * 10**5, b"\xff", HEAD + "[3]}",
+        HEAD + '[{"latents": [[1]], "labels": [0], "liked": []}]}',
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_other_files_are_refused_in_words(text):
+    with pytest.raises(GessoError, match="This file is"):
+        Taste.from_json(text, DIM, CLASSES)
