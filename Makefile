@@ -6,11 +6,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train test soak fuzz lint format dashboard clean
+.PHONY: help install train page test test-page soak fuzz lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  \1\t/' | expand -t 14
 
 # The stamp lies inside the environment: a half-made environment is finished at the next call.
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -22,13 +22,26 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(VENV)/installed-page: $(VENV)/installed
+	@echo "Installing Gradio for the page (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,page]'
+	@touch $@
+
 install: $(VENV)/installed  ## create .venv and install
 
 train: $(VENV)/installed  ## train the default experiment on built-in data; ARGS="..." are overrides
 	@$(BIN)/python train.py $(ARGS)
 
+page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, mend, compare
+	@$(BIN)/python page.py $(ARGS)
+
 test: $(VENV)/installed  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+
+test-page: $(VENV)/installed-page  ## run the tests of the page, in a browser
+	@command -v chromedriver chromium >/dev/null || \
+		{ echo "These tests drive Chromium. On Debian and Ubuntu: apt install chromium chromium-driver"; exit 1; }
+	@$(BIN)/python -m pytest tests/page $(ARGS)
 
 fuzz: $(VENV)/installed  ## damaged files and odd command lines, for SECONDS=600; FIRST=... for other ones
 	@GESSO_FUZZ_SECONDS=$(or $(SECONDS),600) GESSO_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/fuzz

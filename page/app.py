@@ -18,13 +18,16 @@ STYLE = """
 #gesso-head h1 { margin-bottom: 0; }
 .whole .grid-wrap { max-height: none; overflow: visible; }
 progress { accent-color: var(--color-accent); width: 60%; vertical-align: middle; }
+@media (max-width: 640px) {
+  .whole .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+}
 button:focus-visible, input:focus-visible, [role=tab]:focus-visible { outline: 3px solid var(--color-accent); }
 """
 
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` where the page would be open to all, or Gradio is not installed."""
-    if config.host not in LOCAL and not config.password:
+    if config.host not in LOCAL and not config.password and not guard.on_a_space():
         raise GessoError(
             f"host={config.host} lets other machines in: password=<words> says who may. Without host= it is this "
             "machine alone."
@@ -87,7 +90,7 @@ def launch(page, config: DictConfig):
             share=False, quiet=True, show_error=True, ssr_mode=False, mcp_server=False, pwa=False,
             run_history=False, enable_monitoring=False, max_file_size=files.BYTES, allowed_paths=[],
             footer_links=["settings"], state_session_capacity=200, max_threads=16, css=STYLE,
-            theme=gr.themes.Default(**_look()),
+            theme=_look(gr.themes.Default),
             app_kwargs={"middleware": [Middleware(guard.Policy)]},
         )  # fmt: skip
     except OSError as error:
@@ -95,15 +98,19 @@ def launch(page, config: DictConfig):
     return page
 
 
-def _look() -> dict:
+def _look(theme):
+    """Dresses the page: fonts that Gradio brings, and colours that words can be read on."""
     from gradio.themes.utils.fonts import LocalFont
 
-    return {
-        "primary_hue": "amber", "secondary_hue": "stone", "neutral_hue": "stone",
-        "font": [  # of weight 600, Gradio brings a few letters only
-            LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "sans-serif"],
-        "font_mono": [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"],
-    }  # fmt: skip
+    fonts = [LocalFont("Source Sans Pro", weights=(400, 700)), "ui-sans-serif", "sans-serif"]  # 600 has few letters
+    mono = [LocalFont("IBM Plex Mono"), "ui-monospace", "monospace"]
+    own = theme(primary_hue="amber", secondary_hue="stone", neutral_hue="stone", font=fonts, font_mono=mono)
+    return own.set(
+        color_accent="*primary_700", color_accent_soft="*primary_100", slider_color="*primary_600",
+        button_primary_background_fill="*primary_700", button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+    )  # fmt: skip
 
 
 def _warm() -> None:

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core.checks import check_inputs, check_values, without_blocks
 from core.config import CONF, check_types
+from core.network_file import check_networks
 from core.overrides import quoted
 
 Options = Mapping[str, Any]  # keys of a script; values that are files are `Path`s
@@ -26,18 +27,18 @@ def composed(script: str, options: Options) -> Iterator[DictConfig]:
     Hydra's own configuration is that of the script meanwhile, one for the whole process: only one at a time. Raises
     `GessoError`.
     """
-    before = HydraConfig.instance().cfg
-    if not GlobalHydra.instance().is_initialized():  # not below a script
-        hydra.initialize_config_dir(str(CONF), version_base="1.3")
+    below_a_script, before = GlobalHydra.instance().is_initialized(), HydraConfig.instance().cfg
     overrides = [f"{key}={quoted(_plain(value))}" for key, value in options.items()]
-    config = hydra.compose(script, overrides, return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
     try:
-        chosen = dict(config.hydra.runtime.choices)
-        own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-        check_types(own, script, chosen)
+        with nullcontext() if below_a_script else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra.compose(script, overrides, return_hydra_config=True)
+            HydraConfig.instance().set_config(config)
+            chosen = dict(config.hydra.runtime.choices)
+            own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+            check_types(own, script, chosen)
         check_values(own)
         check_inputs(own)
+        check_networks(own)
         yield without_blocks(own)
     finally:
         HydraConfig.instance().cfg = before

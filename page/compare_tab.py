@@ -106,7 +106,12 @@ def frame(points: list[tuple[str, int, float]]) -> Any:
 
 
 def tabled(numbers: compare.Table) -> dict:
-    """Returns rows of numbers as Gradio's tables take them, those of all runs first."""
-    columns = list(dict.fromkeys(name for row in numbers.values() for name in row))
-    data = [[name, *(f"{row[c]:.4g}" if c in row else "" for c in columns)] for name, row in numbers.items()]
-    return {"headers": ["", *columns], "data": data}
+    """Returns numbers as Gradio's tables take them, a column for each run."""
+    names = dict.fromkeys(name for column in numbers.values() for name in column)
+    data = [[name, *(report(column.get(name)) for column in numbers.values())] for name in names]
+    return {"headers": ["", *numbers], "data": data}
+
+
+def report(value: float | None) -> str:
+    """Writes a number with the digits that count; nothing of none."""
+    return "" if value is None else f"{value:.4g}"

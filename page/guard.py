@@ -12,6 +12,11 @@ POLICY = (
 SPACES = "'self' https://huggingface.co"  # which shows pages in a frame
 
 
+def on_a_space() -> bool:
+    """Says whether this is a Hugging Face Space, which itself asks who may come in."""
+    return "SPACE_ID" in os.environ
+
+
 def keep_quiet() -> None:
     """Has Gradio fetch and report nothing; to be called before it is imported.
 
@@ -31,7 +36,7 @@ class Policy:
     """A layer around the page's application: the browser, too, is told to load nothing from elsewhere."""
 
     def __init__(self, app: Any):
-        ancestors = SPACES if "SPACE_ID" in os.environ else "'self'"
+        ancestors = SPACES if on_a_space() else "'self'"
         self.app = app
         self.headers = [
             (b"content-security-policy", POLICY.format(ancestors=ancestors).encode()),

@@ -4,13 +4,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.cli import ROOT
+from core import zoo
 from core.errors import GessoError, did_you_mean
 from core.network_file import read_metadata
 from core.network_metadata import KINDS, Metadata
 from core.run import Run
 
-ZOO = ROOT / "zoo"
 OUTPUTS = Path("outputs")  # of where the page was started
 SUFFIX = "*.keras"
 
@@ -26,14 +25,13 @@ class Network:
     @property
     def in_words(self) -> str:
         """What an artist chooses by."""
-        name = self.path.stem if self.path.parent == ZOO else self.name
-        return f"{name.removeprefix('outputs/').replace('_', ' ')}: {_words(self.metadata)}"
+        name = self.name.removeprefix(f"{OUTPUTS}/")
+        return f"{name.replace('_', ' ')}: {_words(self.metadata)}"
 
 
 def networks(kinds: Collection[str] = KINDS) -> dict[str, Network]:
     """Finds the trained networks of some kinds by their names, those of the zoo first."""
-    found = [(path.stem, path) for path in sorted(ZOO.glob(SUFFIX))]
-    found += [(_name(path), path) for path in sorted(OUTPUTS.rglob(SUFFIX))]
+    found = [*zoo.networks().items(), *((_name(path), path) for path in sorted(OUTPUTS.rglob(SUFFIX)))]
     known = {}
     for name, path in found:
         if path.name.startswith("."):  # not whole yet

@@ -12,10 +12,10 @@ from page.commands import Options
 from page.jobs import Job
 from stylization import arguments, methods
 from stylization.method import Paint
+from stylization.options import has_vgg
 
 # Keys that a network need not be loaded again for.
 PER_PICTURE = ("content", "output", "size", "region", "mask", "temporal_consistency")
-VGG = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 KEPT = 3  # networks in memory
 
 _kept: dict[tuple, Paint] = {}
@@ -30,7 +30,7 @@ def paint(options: Options, job: Job) -> Path:
     with commands.composed("stylize", options) as config:
         arguments.check(config)
         method, network = methods.choose(config)
-        if network is None and options.get("weights") is None and not weights_are_there():
+        if network is None and not has_vgg(config):
             raise GessoError(
                 "To paint by optimisation, Gesso looks at pictures through VGG16, whose weights (59 MB) are not on "
                 "this machine. The page itself downloads nothing: run `python stylize.py` once, which does, or "
@@ -63,11 +63,6 @@ def paint(options: Options, job: Job) -> Path:
                     raise
                 return partial
     return output
-
-
-def weights_are_there() -> bool:
-    """Says whether Keras has downloaded VGG16's weights before."""
-    return (Path.home() / ".keras" / "models" / VGG).is_file()
 
 
 def name_of(content: Path, how: str) -> str:

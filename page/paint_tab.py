@@ -8,7 +8,7 @@ import gradio as gr
 from core.network_metadata import Metadata
 from data import film
 from page import networks as known
-from page import widgets
+from page import thumbnails, widgets
 from page.easel import Easel
 
 DEFAULTS = {
@@ -31,6 +31,10 @@ def build(weights: Path | None) -> None:
             styles = gr.CheckboxGroup(
                 label="In the manner of", info="several: a blend", visible=False, elem_id="paint-styles"
             )
+            manners = gr.Gallery(
+                show_label=False, columns=4, allow_preview=False, height="auto", buttons=[], interactive=False,
+                visible=False, elem_id="paint-manners", elem_classes="whole",
+            )  # fmt: skip
             painting = widgets.photo("Painting to paint like", "paint-style")
             with gr.Accordion("Only a part of it", open=False):
                 gr.Markdown("Draw over what is to be painted; the rest stays as it is.")
@@ -67,7 +71,9 @@ def build(weights: Path | None) -> None:
 
     inputs = [content, moving, how, styles, painting, region, size, strength, brush, steps, color]
     easel.listen(choose, inputs, command)
-    how.change(fitting, how, [styles, painting, brush, steps, strength, color], **widgets.LIGHT)
+    chosen = how.change(fitting, how, [styles, painting, brush, steps, strength, color], **widgets.LIGHT)
+    chosen.then(thumbnails_of, how, manners, **widgets.LIGHT)
+    manners.select(toggle, [styles, how], styles, **widgets.LIGHT)
     content.change(widgets.canvas, content, region, **widgets.LIGHT)
     gr.on(None, offered, [], how, **widgets.LIGHT)
 
@@ -76,6 +82,23 @@ def offered() -> Any:
     """Lists the painters that there are."""
     choices = known.choices(known.networks(KINDS), paints) + [(words, name) for name, words in SLOW.items()]
     return gr.update(choices=choices, value=choices[0][1])
+
+
+def thumbnails_of(request: gr.Request, name: str) -> Any:
+    """Shows a landscape in each of a network's styles."""
+    if name in SLOW:
+        return gr.update(visible=False, value=[])
+    with widgets.in_words():
+        network = known.find(name, KINDS)
+        pictures = widgets.done(request, lambda: thumbnails.of(network), "thumbnails")
+        return gr.update(visible=bool(pictures), value=pictures)
+
+
+def toggle(styles: list[str], name: str, event: gr.SelectData) -> list[str]:
+    """Chooses the style whose thumbnail was clicked on, or no longer."""
+    _, metadata = method_of(name)
+    clicked = metadata.styles[event.index]
+    return [style for style in styles if style != clicked] if clicked in styles else [*styles, clicked]
 
 
 def paints(metadata: Metadata) -> bool:
@@ -109,7 +132,7 @@ def options_of(
     if method == "fast" and len(metadata.styles) > 1:
         if not styles:
             raise widgets.refuse("Choose at least one manner.")
-        options["style_weights"] = [int(style in styles) for style in metadata.styles]
+        options["style"] = styles[0] if len(styles) == 1 else [name for name in metadata.styles if name in styles]
     if method in ("gatys", "fast", "adain"):
         options["strength"] = strength
     if method != "translate":

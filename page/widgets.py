@@ -74,9 +74,12 @@ def heavy(shown_on: Any) -> dict[str, Any]:
     return {**HEAVY, "show_progress": "minimal", "show_progress_on": shown_on}
 
 
-def done(request: gr.Request, work: Callable[[], Any]) -> Any:
-    """Returns what some work returns, when its turn has come and it is finished."""
-    *_, job = (None, *jobs.watch(request.session_hash, lambda _: work()))
+def done(request: gr.Request, work: Callable[[], Any], name: str = "") -> Any:
+    """Returns what some work returns, when its turn has come and it is finished.
+
+    A visitor has one piece of work of a name at a time.
+    """
+    *_, job = (None, *jobs.watch(request.session_hash + name, lambda _: work()))
     if job is None or isinstance(job.error, KeyboardInterrupt):
         raise refuse("Stopped.")
     return job.result

@@ -1,0 +1,202 @@
+"""What is done on the page, without a browser: the same as the scripts do, and nothing that is not listed."""
+
+import json
+import shlex
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+from PIL import Image
+
+from core.errors import GessoError
+from page import app, commands, compare, files, imagine, jobs, networks, paint
+from page.jobs import Job
+from page.taste import Taste
+
+
+def test_what_is_composed_is_what_is_shown(here, tmp_path):
+    (tmp_path / "a photo, (1).png").write_bytes((here / "photo.png").read_bytes())
+    options = {
+        "content": tmp_path / "a photo, (1).png", "network": "outputs/two", "style": ["red", "blue"], "size": 64,
+        "strength": 0.5,
+    }  # fmt: skip
+    typed = shlex.split(commands.shown("stylize", options))
+    assert typed == [
+        "python", "stylize.py", "content=a photo, (1).png", "network=outputs/two", 'style=["red","blue"]',
+        "size=64", "strength=0.5",
+    ]  # fmt: skip
+    with commands.composed("stylize", options) as config:
+        assert config.content == str(options["content"]) and list(config.style) == ["red", "blue"]
+        assert HydraConfig.get().overrides.task
+    assert HydraConfig.instance().cfg is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strength": -1.0}, "strength"),
+        ({"size": "large"}, "size=large"),
+        ({"mask": Path("none.png")}, "no such file"),
+    ],
+)
+def test_what_a_script_would_refuse_is_refused(here, options, words):
+    with (
+        pytest.raises(GessoError, match=words),
+        commands.composed("stylize", {"content": here / "photo.png", **options}),
+    ):
+        pass
+
+
+def test_only_what_is_listed_can_be_named(here, tmp_path):
+    known = networks.networks()
+    assert {"outputs/two", "outputs/enlarge", "outputs/fill", "outputs/run1", "outputs/run2"} <= set(known)
+    assert set(networks.networks(("generator",))) >= {"outputs/run1"} and "outputs/two" in dict(
+        (name, words) for words, name in networks.choices(known)
+    )
+    (tmp_path / "g.keras").write_bytes((here / "outputs" / "run1" / "generator.keras").read_bytes())
+    for name in (str(tmp_path / "g.keras"), "outputs/../outputs/run1", str(here / "outputs" / "run1"), "", None):
+        with pytest.raises(GessoError, match="network"):
+            networks.find(name)
+    with pytest.raises(GessoError, match="no run"):
+        networks.find_runs(["outputs/run1", "."])
+
+
+def test_painted_as_by_the_script(here, tmp_path):
+    options = {
+        "content": here / "photo.png",
+        "network": "outputs/two",
+        "style": "blue",
+        "output": tmp_path / "a.png",
+    }
+    job = Job(lambda job: paint.paint(options, job))
+    job.run()
+    assert job.error is None and job.result == tmp_path / "a.png"
+    with Image.open(job.result) as image:
+        assert image.text["Source"] == "Made by a neural network"
+        painted = np.asarray(image)
+    mask = np.zeros((48, 64), np.uint8)
+    mask[:, 32:] = 255
+    again = {**options, "output": tmp_path / "b.png", "region": files.write_mask(tmp_path / "mask.png", mask)}
+    part = np.asarray(Image.open(paint.paint(again, Job(print))))
+    photo = np.asarray(Image.open(here / "photo.png"))
+    np.testing.assert_array_equal(part[:, :60], photo[:, :60])
+    np.testing.assert_array_equal(part[:, 68:], painted[:, 68:])
+
+
+def test_optimisation_is_seen_as_it_forms_and_keeps_what_is_there(here, tmp_path, vgg_weights):
+    options = {
+        "content": here / "photo.png", "style": here / "painting.png", "method": "gatys", "weights": vgg_weights,
+        "steps": 50, "size": 64, "output": tmp_path / "a.png",
+    }  # fmt: skip
+    job = Job(lambda job: paint.paint(options, job))
+    tick = job.tick
+
+    def stop_at_three(picture, total):
+        tick(picture, total)
+        if job.done == 3:
+            job.stopped.set()
+
+    job.tick = stop_at_three
+    job.run()
+    assert job.error is None and job.done == 3 and job.total == 50
+    assert job.picture.shape == (48, 64, 3) and job.result.name == "a.partial.png"
+    assert Image.open(job.result).size == (64, 48)
+
+
+def test_without_weights_it_is_said_what_to_do(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    options = {"content": here / "photo.png", "style": here / "painting.png", "method": "gatys"}
+    with pytest.raises(GessoError, match="Networks paint without"):
+        paint.paint({**options, "output": tmp_path / "a.png"}, Job(print))
+
+
+def test_one_job_at_a_time_and_who_leaves_makes_room():
+    order, go = [], threading.Event()
+
+    def long(job: Job) -> str:
+        while not go.is_set():
+            job.tick()
+            time.sleep(0.01)
+        return "done"
+
+    first = jobs.watch("a", long)
+    assert next(first).result is None
+    second = jobs.watch("b", lambda job: order.append("b"))
+    assert next(second).done == 0 and order == []
+    jobs.stop("a")
+    assert [job.result for job in first][-1] is None
+    assert list(second)[-1].error is None and order == ["b"]
+    third = jobs.watch("a", long)
+    next(third)
+    third.close()
+    assert jobs.wait_until_idle(1)
+    with pytest.raises(ZeroDivisionError):
+        list(jobs.watch("a", lambda job: 1 / 0))
+    assert jobs.wait_until_idle(0.1) and not jobs._running
+
+
+def test_messages_say_no_paths():
+    file = files.folder() / "gradio" / "ab12" / "my photo.jpg"
+    assert files.in_words(GessoError(f"{file} is no picture.")) == "my photo.jpg is no picture."
+
+
+def test_imagined_and_liked(here, tmp_path):
+    studio = imagine.studio(networks.find("outputs/run1"))
+    assert imagine.studio(networks.find("outputs/run1")) is studio and studio.directions.shape == (4, 6)
+    sitting = imagine.begin(studio, 3, None, None)
+    assert sitting.labels.tolist() == [0, 1, 2] * 4 and sitting.pictures.shape == (12, 32, 32, 3)
+    with pytest.raises(GessoError, match="Click"):
+        imagine.more(sitting, studio, None)
+    for number in (2, 5, 2):
+        sitting.like(number)
+    assert sitting.liked == [5] and len(sitting.kept) == 1
+    liked = sitting.latents[5]
+    imagine.more(sitting, studio, 1)
+    assert sitting.labels.tolist() == [1] * 12 and len(sitting.taste.rounds) == 1 and sitting.liked == []
+    imagine.vary(sitting, studio)
+    np.testing.assert_array_equal(sitting.latents[0], liked)
+    moved, label, picture = imagine.turned(sitting, studio, (0, 0, 0, 0))
+    np.testing.assert_array_equal(moved, liked)
+    assert label == 2 and np.abs(picture.astype(int) - sitting.pictures[0]).max() <= 1
+    sitting.like(4)
+    imagine.mix(sitting, studio)
+    np.testing.assert_allclose(sitting.latents[0], liked, rtol=1e-5)
+    written = imagine.take_home(sitting, studio, 3, tmp_path)
+    assert [file.name for file in written] == ["liked.png", "walk.gif", "taste.json"]
+    assert Image.open(written[0]).text["Seed"] == "3" and Image.open(written[1]).n_frames == 24
+    assert len(Taste.from_json(written[2].read_bytes(), 6, 3).rounds) == 1
+
+
+def test_runs_compared(here):
+    runs = networks.find_runs(["outputs/run1", "outputs/run2"])
+    assert compare.steps(runs) == [2, 4]
+    assert [words for _, words in compare.samples(runs, 3)] == ["outputs/run1, step 2", "outputs/run2, step 2"]
+    assert compare.curves(runs)["loss"][:2] == [("outputs/run1", 1, 1.0), ("outputs/run1", 2, 0.5)]
+    folder = here / "outputs" / "evaluated" / "now"
+    folder.mkdir(parents=True)
+    (folder / "evaluation.json").write_text(json.dumps({"fid": 3.0, "baselines": {"others": {"fid": 1.0}}}))
+    (folder / "evaluate.log").write_text("[now][x][INFO] python evaluate.py network=outputs/run2 num=5\n")
+    table = compare.numbers(runs)
+    assert table["outputs/run1"] == {"step": 4, "loss": 0.25}
+    assert table["outputs/run2, evaluated"] == {"fid": 3.0} and table["outputs/run2, beside it others"] == {
+        "fid": 1.0
+    }
+    assert [words for _, words in compare.same_latents(runs, 1)] == ["outputs/run1", "outputs/run2"]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.org"])
+def test_other_machines_need_a_password(host):
+    with pytest.raises(GessoError, match="password="):
+        app.check(OmegaConf.create({"host": host, "password": None}))
+
+
+def test_without_gradio_one_message_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.setitem(sys.modules, "safehttpx", None)
+    with pytest.raises(GessoError, match=r"pip install .*'\.\[page\]', or make page"):
+        app.check(OmegaConf.create({"host": "127.0.0.1", "password": None}))
