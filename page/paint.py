@@ -37,6 +37,7 @@ def paint(options: Options, job: Job) -> Path:
                 "start the page with `python page.py weights=<file>`. Networks paint without."
             )
         chunks = methods.provenance(config, method, network)
+        chunks |= arguments.settings(config, methods.METHODS[method].keys)
 
         from core import hardware
 
@@ -52,7 +53,9 @@ def paint(options: Options, job: Job) -> Path:
                 job.tick(painted, total)
                 return painted
 
-            painting.paint_film(content, output, frame, chunks, config.size, config.temporal_consistency)
+            painting.paint_film(
+                content, output, frame, chunks, config.size, config.temporal_consistency, config.motion
+            )
         else:
             try:
                 with progress.watching(job.tick):

@@ -17,7 +17,8 @@ from stylization.methods import METHODS
 
 log = logging.getLogger(__name__)
 
-EVERYWHERE = ("size", "tile", "temporal_consistency", "motion", "precision")  # keys that every method uses
+# Keys that every method uses.
+EVERYWHERE = ("size", "region", "tile", "temporal_consistency", "motion", "precision")
 
 
 def check(config: DictConfig) -> None:
