@@ -41,7 +41,7 @@ test: $(VENV)/installed  ## run the tests
 test-page: $(VENV)/installed-page  ## run the tests of the page, in a browser
 	@command -v chromedriver chromium >/dev/null || \
 		{ echo "These tests drive Chromium. On Debian and Ubuntu: apt install chromium chromium-driver"; exit 1; }
-	@$(BIN)/python -m pytest tests/page $(ARGS)
+	@GESSO_PAGE_JOBS=$(or $(JOBS),200) $(BIN)/python -m pytest tests/page $(ARGS)
 
 fuzz: $(VENV)/installed  ## damaged files and odd command lines, for SECONDS=600; FIRST=... for other ones
 	@GESSO_FUZZ_SECONDS=$(or $(SECONDS),600) GESSO_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/fuzz
