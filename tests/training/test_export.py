@@ -78,6 +78,6 @@ def test_what_a_user_could_not_use_is_known_before_the_first_step(tmp_path):
         overrides = ["model=cyclegan", "image_size=32", "model.width=4", "model.blocks=1"]
         config = without_blocks(compose("train", overrides))
     model = loop.make(config, data, seed=0)
-    model.b_to_a = keras.models.clone_model(model.b_to_a)  # as a network that says nothing of its geometry
+    model.ema_b_to_a = keras.models.clone_model(model.ema_b_to_a)  # as a network that says nothing of its geometry
     with pytest.raises(GessoError, match=r"exports as translator_back.*needs .* a geometry.*network\.geometry"):
         Exporter(config, "cyclegan", model, data.spec)
