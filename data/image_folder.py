@@ -16,6 +16,7 @@ from data.checks import check_options
 from data.dataset import digest
 from data.decode import RESIZER, most_bytes
 from data.decode_folder import Job, decode_opened
+from data.encoded import EncodedStore, encode_opened
 from data.folder import several
 from data.image_dataset import ImageDataset
 from data.source import Source, find, spread
@@ -36,19 +37,20 @@ def load(
     balance: bool = False,
     text: bool = False,
     trust_cache: bool = False,
+    store: str = "decoded",
 ) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
     `root` may be an archive, or a folder of archives (`data.source`). No labels where pictures lie directly in it.
     `crop` is one of `CROPS` (see `data.decode`); `limit` takes that many pictures, evenly spread; `flip` and
     `balance` as in `ImageDataset`. With `text` the batches have the words beside them (`data.captions`), and those
-    without words are left out. With `trust_cache` a folder is listed once, and not looked at again. Raises
-    `GessoError` if there is nothing to read.
+    without words are left out. With `trust_cache` a folder is listed once, and not looked at again. `store`
+    "encoded" keeps files as they are (`data.encoded`). Raises `GessoError` if there is nothing to read.
     """
     source = find(root, "dataset.root", cache_dir, trust_cache=trust_cache)
     if text:
         source = captions.with_words(source, captions.beside(source))
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store)
 
 
 def from_source(
@@ -59,21 +61,27 @@ def from_source(
     flip: bool,
     limit: int | None = None,
     balance: bool = False,
+    store: str = "decoded",
 ) -> ImageDataset:
-    """The data set of these pictures, decoded once into the cache.
+    """The data set of these pictures, decoded once into the cache; with `store` "encoded", whenever it is streamed.
 
     Class numbers follow the alphabet and have no gaps: a class of which nothing could be read is left out.
     """
     check_options(image_size, limit, crop)
     source = source.only(spread(len(source.pictures), limit).tolist())
 
+    encoded = store == "encoded"
+    make, options = (encode_opened, (image_size, crop)) if encoded else (decode_opened, (image_size, 3, crop))
+
     def jobs(numbers: Sequence[int]) -> Iterator[Job]:
-        return (partial(decode_opened, file, image_size, 3, crop) for file in source.files(numbers))
+        return (partial(make, file, *options) for file in source.files(numbers))
 
     key = {"version": VERSION, "size": image_size, "crop": crop, "root": source.where, "limit": limit}
+    key |= {"store": store} if encoded else {}
     names = [picture.path for picture in source.pictures]
-    most = most_bytes(image_size, crop, 3) + source.held
-    images = shards.decoded("pictures", key, names, source.pictures, jobs, image_size, 3, most, cache_dir)
+    least, most = 0 if encoded else 3 * image_size**2, most_bytes(image_size, crop, 3) + source.held
+    folders, begins = shards.decoded("pictures", key, names, source.pictures, jobs, least, most, cache_dir)
+    images = EncodedStore(folders, image_size, crop, begins) if encoded else Store(folders, image_size, 3, begins)
     skipped = (*source.notes, *images.skipped)
     if skipped:
         report(skipped, len(names) + len(source.notes), images)

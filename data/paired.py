@@ -22,6 +22,7 @@ from data.image_dataset import ImageDataset
 from data.image_folder import origin, report
 from data.pair_files import load_pair, match, side_by_side
 from data.source import from_folder, spread
+from data.store import Store
 
 if TYPE_CHECKING:
     from data.stream import Batch, Stream
@@ -124,7 +125,9 @@ def load(
     where = [str(folder.resolve()) for folder in folders]
     key = {"version": VERSION, "size": image_size, "crop": crop, "folders": where, "limit": limit}
     most = most_bytes(image_size, crop, 6)
-    images = shards.decoded("pairs", key, names, files, jobs, image_size, 6, most, cache_dir)
+    least = 6 * image_size**2
+    shard_folders, begins = shards.decoded("pairs", key, names, files, jobs, least, most, cache_dir)
+    images = Store(shard_folders, image_size, 6, begins)
     if images.skipped:
         report(images.skipped, len(files), images)
     if len(images) == 0:

@@ -18,7 +18,6 @@ from data import mapping
 from data.cache import cached, place, touch
 from data.dataset import digest
 from data.decode_folder import Job, check_room, decode_all
-from data.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +30,15 @@ def decoded(
     names: Sequence[str],
     files: Sequence[tuple],
     jobs: Callable[[Sequence[int]], Iterator[Job]],
-    size: int,
-    channels: int,
+    least: int,
     most: int,
     cache_dir: str | Path,
-) -> Store:
+) -> tuple[list[Path], list[int]]:
     """What `jobs`, of numbers of `names`, make, decoded once (`decode_all`) and then found in the cache.
 
-    They have sides of `size` or more. `files` says of each what must not change for it to be the same, `key` all
-    else that the pixels depend on; `most` is the bytes that one may take until it is written.
+    Returns the shards' folders, and the number of the first of each. `files` says of each what must not change for
+    it to be the same, `key` all else that the pixels depend on. Each takes `least` bytes or more on the disk, and
+    may take `most` until it is written.
     Raises `GessoError` as `cached` does.
     """
     parts = split(names)
@@ -51,19 +50,20 @@ def decoded(
         return sum(len(part) for part, folder in parted if not folder.is_dir())
 
     def build(part: range, folder: Path) -> None:
-        check_room(missing() * size * size * channels, folder)
+        check_room(missing() * least, folder)
         decode_all(names[part.start : part.stop], jobs(part), most, folder, bar)
 
     started, count = time.perf_counter(), missing()
     if count:
-        log.info("Decoding %d of %d pictures to %d px, once; then they are cached", count, len(names), size)
+        where = key.get("root") or key.get("folders")
+        log.info("Decoding %d of %d pictures from %s, once; then they are cached", count, len(names), where)
     with tqdm(total=count, unit="img", disable=None if count else True) as bar:
         for part, key in zip(parts, keys, strict=True):
             cached(kind, key, partial(build, part), cache_dir)
     if count:
         log.info("Decoded in %.1f s", time.perf_counter() - started)
     touch(folders)
-    return Store(folders, size, channels, [part.start for part in parts])
+    return folders, [part.start for part in parts]
 
 
 def split(names: Sequence[str]) -> list[range]:

@@ -5,8 +5,8 @@ in use stays in the system's page cache.
 """
 
 import json
-from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,21 +17,34 @@ from core.files import write_array
 from data import mapping
 
 
-def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray]], skipped: Iterable[str] = ()) -> int:
+@dataclass(frozen=True)
+class File:
+    """A picture kept as a file: what is in it; the height and width of what it is to become, and more."""
+
+    content: bytes
+    facts: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.content)
+
+
+def write(folder: Path, pictures: Iterable[tuple[int, np.ndarray | File]], skipped: Iterable[str] = ()) -> int:
     """Writes `pictures`, pairs of (number of the source, uint8 [height, width, channels]), one at a time.
 
-    Makes `images.bytes`, `index.npy` (int64 [n, 4]: source, offset, height, width) and `skipped.json` (read
-    after the last picture) in `folder`, and returns how many pictures came.
+    Makes `images.bytes`, `index.npy` (int64 [n, 4]: source, offset, height, width; of files more), `skipped.json`
+    (read after the last picture) in `folder`, and returns how many pictures came.
     """
-    index, offset = array("q"), 0
+    index, offset = [], 0
     with open(folder / "images.bytes", "wb") as file:
         for source, picture in pictures:
-            index.extend((source, offset, *picture.shape[:2]))
-            file.write(np.ascontiguousarray(picture).data)
+            kept = isinstance(picture, File)
+            index.append((source, offset, *(picture.facts if kept else picture.shape[:2])))
+            file.write(picture.content if kept else np.ascontiguousarray(picture).data)
             offset += picture.nbytes
-    write_array(folder / "index.npy", np.array(index, np.int64).reshape(-1, 4))
+    write_array(folder / "index.npy", np.array(index or np.empty((0, 4)), np.int64))
     (folder / "skipped.json").write_text(json.dumps(list(skipped), indent=0))
-    return len(index) // 4
+    return len(index)
 
 
 class Store:
@@ -43,6 +56,7 @@ class Store:
     """
 
     def __init__(self, folders: Sequence[Path], size: int, channels: int, begins: Sequence[int] = (0,)):
+        self.shape = (0, size, size, channels)
         self._paths = [(folder / "images.bytes").resolve() for folder in folders]
         indices, skipped, self._sizes = [], [], []
         self.noted: list[Path] = []
@@ -53,17 +67,19 @@ class Store:
                 if notes := json.loads((folder / "skipped.json").read_text()):
                     skipped += notes
                     self.noted.append(folder)
-                whole = path.stat().st_size == int((index[:, 2] * index[:, 3]).sum()) * channels
+                whole = path.stat().st_size == self._bytes(index)
             except (OSError, ValueError, IndexError) as error:
                 raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
             if not whole:
                 raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
             indices.append(index)
             self._sizes.append(path.stat().st_size)
+        self.unit = channels
         self._places = mapping.starts(self._sizes, channels)
         for index, place in zip(indices, self._places, strict=True):
             index[:, 1] += place
-        self.sources, self.offsets, self.heights, self.widths = np.ascontiguousarray(np.concatenate(indices).T)
+        self.index = np.concatenate([index for index in indices if len(index)] or indices[:1])
+        self.sources, self.offsets, self.heights, self.widths = np.ascontiguousarray(self.index[:, :4].T)
         self.skipped: tuple[str, ...] = tuple(skipped)
         self.shape = (len(self.sources), size, size, channels)
 
@@ -77,20 +93,27 @@ class Store:
 
     def __getitem__(self, indices: np.ndarray) -> np.ndarray:
         """uint8 [len(indices), size, size, channels], the square centres of these pictures."""
-        _, size, _, channels = self.shape
         batch = np.empty((len(indices), *self.shape[1:]), np.uint8)
         for square, i in zip(batch, indices, strict=True):
-            start, height, width = int(self.offsets[i]), int(self.heights[i]), int(self.widths[i])
-            picture = self.pixels[start : start + height * width * channels].reshape(height, width, channels)
-            top, left = (height - size) // 2, (width - size) // 2
+            picture, size = self.picture(i), len(square)
+            top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
             square[:] = picture[top : top + size, left : left + size]
         return batch
 
+    def picture(self, number: int) -> np.ndarray:
+        """uint8 [height, width, channels], the whole of a picture."""
+        start, height, width = int(self.offsets[number]), int(self.heights[number]), int(self.widths[number])
+        return self.pixels[start : start + height * width * self.shape[3]].reshape(height, width, -1)
+
+    def _bytes(self, index: np.ndarray) -> int:
+        """What all pictures of a folder take."""
+        return int((index[:, 2] * index[:, 3]).sum()) * self.shape[3]
+
 
 def layout(images: np.ndarray | Store) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number of the first pixel, height and width of each picture: int64 `[n]` each."""
+    """Number of the first pixel (of files, byte), height and width of each picture: int64 `[n]` each."""
     if isinstance(images, Store):
-        return images.offsets // images.shape[3], images.heights, images.widths
+        return images.offsets // images.unit, images.heights, images.widths
     n, height, width = images.shape[:3]
     return np.arange(n) * (height * width), np.full(n, height), np.full(n, width)
 

@@ -1,6 +1,7 @@
 """The training stream: any step of it can be had directly, so a resumed run sees what it would have seen.
 
-This file and `data.transforms` hold all that needs TensorFlow in `data`, so that the rest is imported at once.
+This file, `data.decode_stream` and `data.transforms` hold all that needs TensorFlow in `data`, so that the rest is
+imported at once.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from data.store import layout, mapped_pixels
+from data.decode_stream import squares
+from data.encoded import EncodedStore
+from data.store import Store, layout, mapped_pixels
 
 if TYPE_CHECKING:
     from data.image_dataset import ImageDataset
@@ -39,6 +42,7 @@ def batches(
     """
     share = batch_size // workers
     first, heights, widths = (tf.constant(column, tf.int64) for column in layout(dataset.images))
+    files = tf.constant(dataset.images.files) if isinstance(dataset.images, EncodedStore) else None
     labels = None if dataset.labels is None else tf.constant(dataset.labels, tf.int32)
     if dataset.captions is not None:
         sentences = tf.constant([wording for of_one in dataset.captions for wording in of_one])
@@ -62,15 +66,20 @@ def batches(
         epoch = turn // count * len(groups) + group  # a number for each epoch of each group
         place = _shuffle(turn % count, count, seed, epoch, ORDER)
         index = tf.gather(members, tf.gather(begins, group) + place)
-        width = tf.gather(widths, index)
-        top = _somewhere(tf.gather(heights, index) - len(side), seed, position, DOWN)
+        height, width = tf.gather(heights, index), tf.gather(widths, index)
+        top = _somewhere(height - len(side), seed, position, DOWN)
         left = _somewhere(width - len(side), seed, position, RIGHT)
-        columns = left[:, None] + side
-        if dataset.flip:
-            mirrored = uniform(seed, position, FLIP) < 0.5
-            columns = tf.where(mirrored[:, None], columns[:, ::-1], columns)
-        rows = tf.gather(first, index)[:, None] + (top[:, None] + side) * width[:, None]
-        image = tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
+        mirrored = (uniform(seed, position, FLIP) < 0.5)[:, None] if dataset.flip else False
+        if files is None:
+            columns = left[:, None] + side
+            columns = tf.where(mirrored, columns[:, ::-1], columns)
+            rows = tf.gather(first, index)[:, None] + (top[:, None] + side) * width[:, None]
+            image = tf.gather(pixels, rows[:, :, None] + columns[:, None, :])
+        else:
+            sides, corners = tf.stack([height, width], axis=1), tf.stack([top, left], axis=1)
+            places = tf.gather(first, index), tf.gather(files, index)
+            image = squares(tf.reshape(pixels, [-1]), *places, sides, corners, len(side))
+            image = tf.where(mirrored[:, None, None] if dataset.flip else False, image[:, :, ::-1], image)
         element = {"image": tf.cast(image, tf.float32) / 127.5 - 1.0}
         if labels is not None:
             element["label"] = tf.gather(labels, index)
@@ -113,7 +122,8 @@ def _pixels(images) -> tf.Tensor:
     it takes back when it needs it. Not read by a `tf.numpy_function`: when Python exits while an iterator
     is alive, TensorFlow's threads wait for Python's lock, and the process hangs for ever.
     """
-    channels, mapped = images.shape[3], mapped_pixels(images)
+    mapped = mapped_pixels(images)
+    channels = images.unit if isinstance(images, Store) else images.shape[3]
     with tf.device("CPU:0"):
         if mapped is None:
             return tf.constant(np.reshape(images, (-1, channels)))

@@ -43,6 +43,7 @@ def load(
     balance: bool = False,
     text: bool = False,
     trust_cache: bool = False,
+    store: str = "decoded",
 ) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
@@ -50,13 +51,13 @@ def load(
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out. `root`
     may be an archive of the release, or a folder of parquet files, the copy on Hugging Face, which has its labels.
     `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the batches have
-    sentences of title, artist, year, style and genre. `trust_cache` as in `image_folder`.
+    sentences of title, artist, year, style and genre. `trust_cache` and `store` as in `image_folder`.
     Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
     source = replace(_find(Path(root).expanduser(), label, csv, cache_dir, text, trust_cache), name="wikiart")
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store)
 
 
 def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, trust_cache: bool) -> Source:

@@ -304,7 +304,8 @@ def decoded(source: Source, size: int, cache: Path) -> Store:
     def jobs(numbers):
         return (partial(decode_opened, file, size, 3, "center") for file in source.files(numbers))
 
-    return shards.decoded("pictures", {}, names, source.pictures, jobs, size, 3, 1, cache)
+    folders, begins = shards.decoded("pictures", {}, names, source.pictures, jobs, 3 * size**2, 1, cache)
+    return Store(folders, size, 3, begins)
 
 
 def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
