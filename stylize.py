@@ -23,7 +23,9 @@ def stylize(config: DictConfig) -> None:
     from stylization import painting
 
     paint = methods.build(config, method, network)
-    painting.paint_all(jobs, paint, chunks, config.size, config.temporal_consistency, config.motion)
+    painting.paint_all(
+        jobs, paint, chunks, config.size, config.temporal_consistency, config.motion, config.save_every
+    )
 
 
 if __name__ == "__main__":

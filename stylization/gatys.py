@@ -52,7 +52,18 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
 
 
 METHOD = Method(
-    keys=("style", "style_weights", "strength", "preserve_color", "steps", "seed", "weights", "init", "gatys"),
+    keys=(
+        "style",
+        "style_weights",
+        "strength",
+        "preserve_color",
+        "steps",
+        "seed",
+        "weights",
+        "init",
+        "save_every",
+        "gatys",
+    ),
     check=check,
     build=painter,
 )

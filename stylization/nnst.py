@@ -67,7 +67,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
 
 
 METHOD = Method(
-    keys=("style", "preserve_color", "steps", "seed", "weights", "init", "nnst"),
+    keys=("style", "preserve_color", "steps", "seed", "weights", "init", "save_every", "nnst"),
     check=check,
     build=painter,
 )

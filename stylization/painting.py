@@ -1,7 +1,9 @@
 """Paints one picture, one film, or one file after another."""
 
+import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from data import film, film_writer, picture
 from data.decode import same_shape
 from data.motion import between
 from stylization.method import Interrupted, Paint
+from stylization.progress import watching
 from stylization.resizing import resize_frame, resize_lanczos, resize_map
 from stylization.temporal import stabilize
 
@@ -27,6 +30,7 @@ def paint_all(
     size: int | None = None,
     temporal_consistency: float = 0.0,
     motion: str = "still",
+    save_every: int | None = None,
 ) -> None:
     """Paints files, each content to its output, with `chunks` as provenance.
 
@@ -40,7 +44,7 @@ def paint_all(
             if film.is_film(content):
                 paint_film(content, output, paint, chunks, size, temporal_consistency, motion)
             else:
-                paint_picture(content, output, paint, chunks, size)
+                paint_picture(content, output, paint, chunks, size, save_every)
             log.info("%s", output)
         except Exception as error:
             if len(jobs) == 1:
@@ -53,21 +57,34 @@ def paint_all(
 
 
 def paint_picture(
-    content: Path, output: Path, paint: Paint, chunks: Mapping[str, str], size: int | None = None
+    content: Path,
+    output: Path,
+    paint: Paint,
+    chunks: Mapping[str, str],
+    size: int | None = None,
+    save_every: int | None = None,
 ) -> None:
     """Paints a picture; transparency and colour profile go along.
 
-    On Ctrl-C, <name>.partial<suffix> is what is done.
+    On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial<suffix> is what is done.
     """
     source = picture.read(content, size)
+    partial, evaluations = unfinished(output), itertools.count(1)
+
+    def save(forming: np.ndarray, total: int) -> None:
+        if next(evaluations) % save_every == 0:
+            picture.write(partial, to_uint8(np.clip(forming, -1, 1)), chunks, like=source)
+
     try:
-        painted = checked(paint(to_float(source.pixels), None), content)
+        with nullcontext() if save_every is None else watching(save):
+            painted = checked(paint(to_float(source.pixels), None), content)
     except Interrupted as interrupted:  # minutes of work
-        partial = unfinished(output)
         picture.write(partial, to_uint8(interrupted.painted), chunks, like=source)
         log.info("As far as it came: %s", partial)
         raise
     picture.write(output, to_uint8(painted), chunks, like=source)
+    if save_every is not None:
+        partial.unlink(missing_ok=True)
 
 
 def paint_film(

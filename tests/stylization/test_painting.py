@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylization import painting
+from stylization.progress import watched
+
+
+def test_what_is_done_is_saved_on_the_way(tmp_path):
+    """Killed at the seventh of ten evaluations, what was done at the sixth is there; finished, it is not needed."""
+    content, output = tmp_path / "a.jpg", tmp_path / "out.png"
+    Image.new("RGB", (6, 4)).save(content)
+
+    def paint(until):
+        def optimize(report):
+            for i in range(10):
+                if i == until:
+                    raise RuntimeError("killed")
+                report({"loss": 1.0 / (i + 1)}, np.full((4, 6, 3), i / 127.5 - 1, np.float32))
+            return np.ones((4, 6, 3), np.float32)
+
+        return lambda image, before: watched(optimize, image, 10, lambda painted: painted)
+
+    with pytest.raises(RuntimeError):
+        painting.paint_picture(content, output, paint(until=7), {"Model": "x"}, save_every=3)
+    assert not output.exists()
+    assert np.unique(np.asarray(Image.open(tmp_path / "out.partial.png"))).tolist() == [5]
+    (tmp_path / "out.partial.png").unlink()
+    painting.paint_picture(content, output, paint(until=None), {"Model": "x"}, save_every=3)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jpg", "out.png"]
