@@ -4,8 +4,6 @@ python train.py dataset=paintings
 """
 
 import difflib
-import json
-import logging
 import os
 import subprocess
 import sys
@@ -21,22 +19,15 @@ from data.cache import cached
 from data.checks import check_whole
 from data.dataset import digest
 from data.image_dataset import ImageDataset
+from data.painted_words import STYLES, index_of, said
 from data.styles import PAINTERS
-from data.styles.captions import Description, describe, sentences
 from data.styles.facts import Facts
 
-log = logging.getLogger(__name__)
-
-STYLES: tuple[str, ...] = tuple(PAINTERS)
 VERSION = 1  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
 SMALLEST, LARGEST = 16, 4096  # sides in pixels
-TOLD = 48  # px, side of the canvas on which is painted what is only to be told
 FEW = 200  # as many are painted before a process of its own has started
 
-WORDINGS = 4  # of what is said of a picture
-WORDS_VERSION = 1  # of what `tell` and `sentences` make
-
-_FILE, _WORDS = "images.npy", "captions.json"
+_FILE, _INDICES = "images.npy", "indices.npy"
 
 
 def paint(seed: int, index: int, size: int) -> np.ndarray:
@@ -57,13 +48,6 @@ def paint(seed: int, index: int, size: int) -> np.ndarray:
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
 
 
-def tell(seed: int, index: int) -> Description:
-    """What is to be seen on picture `index` of the exhibition `seed`, told by the code that paints it."""
-    style, facts = STYLES[index % len(STYLES)], Facts()
-    canvas = PAINTERS[style](np.random.default_rng([seed, index]), TOLD, facts)
-    return describe(style, facts, canvas)
-
-
 def load(
     image_size: int,
     cache_dir: str | Path,
@@ -73,12 +57,14 @@ def load(
     flip: bool = False,
     balance: bool = False,
     text: bool = False,
+    without: Sequence[str] | None = None,
 ) -> ImageDataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
     `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
     (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures;
-    `flip` and `balance` as in `ImageDataset`. With `text` the batches say what was painted (`captions`).
+    `flip` and `balance` as in `ImageDataset`. With `text` the batches say what was painted. Pictures on
+    which there is a combination of `without` ("red circle", "cut-outs on blue") are passed over.
     Raises `GessoError` for an unknown style and for numbers that make no sense.
     """
     names = _check_styles(styles)
@@ -87,42 +73,28 @@ def load(
     check_whole("dataset.num_images", num_images, "a number of pictures")
     check_whole("dataset.seed", seed, "a whole number", least=0)
     key = {"version": VERSION, "size": image_size, "num": num_images, "seed": seed, "styles": names}
+    left_out = [without] if isinstance(without, str) else list(without or ())
+    found = said(cache_dir, num_images, seed, names, left_out) if text or left_out else None
+    numbers = found["numbers"] if left_out else range(num_images)
+    key |= {"without": sorted(left_out)} if left_out else {}
+    indices = [index_of(number, names) for number in numbers]
     folder = cached(
         "paintings",
         key,
-        lambda folder: _paint_all(folder / _FILE, image_size, num_images, seed, names),
+        lambda folder: _paint_all(folder / _FILE, image_size, seed, indices),
         cache_dir,
     )
     return ImageDataset(
         "paintings",
         images=np.load(folder / _FILE, mmap_mode="r", allow_pickle=False),
-        labels=np.arange(num_images, dtype=np.int32) % np.int32(len(names)),
+        labels=np.array(numbers, np.int32) % np.int32(len(names)),
         class_names=names,
-        captions=captions(cache_dir, num_images, seed, names) if text else None,
+        captions=found["captions"] if text else None,
         flip=flip,
         balance=balance,
         resizer=f"painted larger, averaged to {image_size} px",
         origin=digest(key | {"size": None}),  # the same pictures at every size
     )
-
-
-def captions(cache_dir: str | Path, num: int, seed: int, names: Sequence[str]) -> list[list[str]]:
-    """`WORDINGS` sentences about each of `num` pictures of these styles, functions of `seed` and its index.
-
-    Made once, in a minute for 8,000, and then read from the cache: whoever wants no words need not wait for them.
-    """
-
-    def build(folder: Path) -> None:
-        log.info("Wording %d paintings, once; then the words are cached", num)
-        found = []
-        for number in tqdm(range(num), desc="Wording", unit="picture", disable=None):
-            index = _index(number, names)
-            found.append(sentences(tell(seed, index), np.random.default_rng([seed, index, 1]), WORDINGS))
-        (folder / _WORDS).write_text(json.dumps(found, indent=0), encoding="utf-8")
-
-    key = {"version": [VERSION, WORDS_VERSION], "num": num, "seed": seed, "styles": list(names)}
-    folder = cached("captions", key, build, cache_dir)
-    return json.loads((folder / _WORDS).read_text(encoding="utf-8"))
 
 
 def _check_styles(styles: Sequence[str] | None) -> list[str]:
@@ -137,14 +109,10 @@ def _check_styles(styles: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _index(number: int, names: Sequence[str]) -> int:
-    """Which picture of the exhibition is picture `number` of a data set of these styles."""
-    turn, style = divmod(number, len(names))
-    return turn * len(STYLES) + STYLES.index(names[style])
-
-
-def _paint_all(file: Path, size: int, num: int, seed: int, names: Sequence[str]) -> None:
+def _paint_all(file: Path, size: int, seed: int, indices: Sequence[int]) -> None:
     """Paints into a new .npy file, in processes of their own if it is worth their start."""
+    num = len(indices)
+    np.save(file.with_name(_INDICES), np.array(indices, np.int64), allow_pickle=False)
     images = np.lib.format.open_memmap(file, "w+", np.uint8, (num, size, size, 3))
     if hasattr(os, "posix_fallocate"):  # else a full disk would kill us at some store to the memory map
         with open(file, "r+b") as opened:
@@ -152,10 +120,10 @@ def _paint_all(file: Path, size: int, num: int, seed: int, names: Sequence[str])
     cores = _cores()
     with tqdm(total=num, desc="Painting", unit="picture", disable=None) as bar:
         if num > FEW and cores > 1 and sys.executable:
-            _paint_in_processes(file.resolve(), min(cores, -(-num // FEW)), seed, names, bar)
+            _paint_in_processes(file.resolve(), min(cores, -(-num // FEW)), seed, bar)
             return
-        for number in range(num):
-            images[number] = paint(seed, _index(number, names), size)
+        for number, index in enumerate(indices):
+            images[number] = paint(seed, index, size)
             bar.update()
     images.flush()
 
@@ -165,7 +133,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _paint_in_processes(file: Path, count: int, seed: int, names: Sequence[str], bar: tqdm) -> None:
+def _paint_in_processes(file: Path, count: int, seed: int, bar: tqdm) -> None:
     """Runs `count` times `python -m data.paintings`; they send a byte for every picture down one pipe.
 
     Not `multiprocessing`: a fork of a process that has started TensorFlow may hang, and a spawn imports the
@@ -177,14 +145,7 @@ def _paint_in_processes(file: Path, count: int, seed: int, names: Sequence[str],
     painters: list[subprocess.Popen] = []
     try:
         for part in range(count):
-            command = [
-                sys.executable,
-                "-m",
-                "data.paintings",
-                str(file),
-                *map(str, (seed, part, count)),
-                *names,
-            ]
+            command = [sys.executable, "-m", "data.paintings", str(file), *map(str, (seed, part, count))]
             # In a session of their own, so that Ctrl-C reaches only us; we stop them below.
             painters.append(
                 subprocess.Popen(command, stdout=send, cwd=root, env=environment, start_new_session=True)
@@ -205,12 +166,13 @@ def _paint_in_processes(file: Path, count: int, seed: int, names: Sequence[str],
                 os.close(end)
 
 
-def _paint_part(file: str, seed: str, part: str, count: str, *names: str) -> None:
+def _paint_part(file: str, seed: str, part: str, count: str) -> None:
     """What a process does: part `part` of `count` of the pictures in `file`."""
     images = np.lib.format.open_memmap(file, "r+")
     num, size = images.shape[:2]
+    indices = np.load(Path(file).with_name(_INDICES), allow_pickle=False)
     for number in range(int(part) * num // int(count), (int(part) + 1) * num // int(count)):
-        images[number] = paint(int(seed), _index(number, names), size)
+        images[number] = paint(int(seed), int(indices[number]), size)
         try:
             os.write(1, b".")
         except BrokenPipeError:  # nobody listens: whoever wanted the pictures is gone

@@ -48,6 +48,12 @@ def describe(style: str, facts: Facts, canvas: np.ndarray) -> Description:
     )  # fmt: skip
 
 
+def combinations(described: Description) -> set[str]:
+    """Lists what goes together on a painting: things with their colour, "red circle"; "cut-outs on blue"."""
+    colored = {f"{thing.color} {thing.name.split()[-1]}" for thing in described.things if thing.color}
+    return colored | {f"{described.style} on {ground}" for ground in described.grounds}
+
+
 def sentences(described: Description, rng: np.random.Generator, num: int) -> list[str]:
     """Words a description in `num` ways; each leaves out some of what could be said."""
     return [_sentence(described, rng) for _ in range(num)]

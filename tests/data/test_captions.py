@@ -7,12 +7,12 @@ import pytest
 from PIL import Image
 
 from core.errors import GessoError
-from data import image_folder, paintings, wikiart
+from data import image_folder, painted_words, paintings, wikiart
 from data.styles.captions import sentences
 from data.styles.color import COLORS, name_colors, palette
 from data.styles.facts import Facts
 
-TOLD = [paintings.tell(0, i) for i in range(30)]
+TOLD = [painted_words.tell(0, i) for i in range(30)]
 
 
 def square(x: float, y: float, side: float) -> np.ndarray:
@@ -124,3 +124,19 @@ def test_wikiart_in_sentences():
         "guitar, still life, cubism",
     ]
     assert wikiart.sentences("Baroque/2604.jpg", "portrait") == ["portrait, baroque"]
+
+
+def test_combinations_are_left_out(tmp_path):
+    styles = ["suprematism", "cut_outs"]
+    whole = [
+        painted_words.combinations(painted_words.tell(0, painted_words.index_of(i, styles))) for i in range(16)
+    ]
+    without = sorted(set.intersection(*map(set, [whole[1] | whole[0] for _ in range(1)])))[:2]
+    data = paintings.load(16, tmp_path, num_images=8, styles=styles, text=True, without=without)
+    kept = [i for i, found in enumerate(whole) if found.isdisjoint(without)][:8]
+    assert 0 not in kept or 1 not in kept
+    assert data.labels[: len(kept)].tolist() == [i % 2 for i in kept]
+    for i, image in zip(kept, data.images, strict=False):
+        assert np.array_equal(image, paintings.paint(0, painted_words.index_of(i, styles), 16))
+    with pytest.raises(GessoError, match="too few"):
+        paintings.load(16, tmp_path, num_images=1, styles=["suprematism"], without=["suprematism on white"])
