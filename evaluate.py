@@ -13,7 +13,7 @@ from evaluation import modes, report
 
 log = logging.getLogger(__name__)
 
-FILES = ("network", "images", "truth", "content", "style", "weights", "classifier")  # keys
+FILES = ("network", "images", "truth", "content", "style", "weights", "classifier", "reader")  # keys
 
 
 @main("evaluate", files=FILES, arguments=run_arguments)

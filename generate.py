@@ -5,23 +5,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from core.cli import main
 from core.errors import GessoError
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
+from core.network_metadata import Metadata
 from models import latent, trained
 
 log = logging.getLogger(__name__)
 
 
-@main("generate", files=("network", "output"))
+@main("generate", files=("network", "output", "text"))
 def generate(config: DictConfig) -> None:
-    check(config)
     path = find_network(config.network, kinds=["generator"])
-    names = read_metadata(path).classes
-    classes = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
+    metadata = read_metadata(path)
+    if config.text == "help":
+        return say_words(metadata, path)
+    names, conditions = asked(config, metadata, path)
+    check(config, len(conditions) if metadata.words else 1)
     chunks = provenance(path, config.seed)
     output = Path(config.output)
 
@@ -29,35 +32,83 @@ def generate(config: DictConfig) -> None:
 
     hardware.load_tensorflow()
     generator, _ = trained.load(path, "generator")
-    latent_dim = trained.latent_dim(generator)
+    num, latent_dim = config.num, trained.latent_dim(generator)
     truncation = trained.truncate(generator, config.truncation)
 
-    def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def draw(latents: np.ndarray, labels: np.ndarray, network=generator) -> np.ndarray:
         """uint8 `[num, height, width, channels]`."""
-        return to_uint8(trained.draw(generator, latents, labels if names else None, config.batch_size))
+        return to_uint8(trained.draw(network, latents, labels if names else None, config.batch_size))
 
-    if config.interpolate:
-        corners = latent.sample(config.seed, config.num or 8, latent_dim, truncation)
-        legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)  # the walk ends where it began
-        walk = np.concatenate([latent.slerp(a, b, config.frames + 1)[:-1] for a, b in legs])
-        frames = draw(walk, np.repeat(in_turn(classes, len(corners)), config.frames))
+    if config.interpolate and metadata.words and len(names) > 1:  # from sentence to sentence, latents side by side
+        reader, painter = trained.parts(generator)
+        vectors = walk(np.asarray(reader(conditions, training=False)), config.frames)
+        latents = latent.sample(config.seed, num or 1, latent_dim, truncation)
+        rows = [draw(np.tile(z, (len(vectors), 1)), vectors, painter) for z in latents]
+        save_png(output / "strip.png", grid(np.concatenate(rows), columns=len(vectors)), chunks)
+        frames = np.stack([grid(np.stack(side_by_side)) for side_by_side in zip(*rows, strict=True)])
+        save_gif(output / "walk.gif", frames, chunks)
+    elif config.interpolate:
+        corners = latent.sample(config.seed, num or 8, latent_dim, truncation)
+        labels = np.repeat(in_turn(conditions, len(corners)), config.frames, axis=0)
+        frames = draw(walk(corners, config.frames), labels)
         save_png(output / "strip.png", grid(frames, columns=config.frames), chunks)
         save_gif(output / "walk.gif", frames, chunks)
     else:
-        num = config.num or 64
-        labels = in_turn(classes, num)
-        images = draw(latent.sample(config.seed, num, latent_dim, truncation), labels)
+        num, kind = num or 64, "Text" if metadata.words else "Label"
+        images = draw(latent.sample(config.seed, num, latent_dim, truncation), in_turn(conditions, num))
         for i, image in enumerate(images):
-            own = {"Index": str(i)} | ({"Label": names[labels[i]]} if names else {})
+            own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
             save_png(output / f"{i:04d}.png", image, chunks | own)
-        save_png(output / "grid.png", sheet_of(images, len(classes)), chunks)
+        save_png(output / "grid.png", sheet_of(images, len(names)), chunks)
     log.info("Pictures: %s", output)
 
 
-def check(config: DictConfig) -> None:
+def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str], np.ndarray]:
+    """What is asked for, in words, and as the generator takes it: int32 `[k]`, or `[k, words]` of sentences.
+
+    No words, and a zero, for a generator that makes pictures from noise alone. Raises `GessoError` for words that
+    it does not know.
+    """
+    if metadata.words:
+        texts = config.text if config.text is not None else config.label
+        texts = metadata.sentences if texts is None else texts if isinstance(texts, ListConfig) else [texts]
+        texts = [str(text).replace("_", " ") for text in texts]
+        for text in texts:
+            metadata.vocabulary.check(text)
+        return texts, metadata.vocabulary.tokens(texts)
+    if config.text is not None:
+        takes = f"label={metadata.classes[0]}" if metadata.classes else "no label either"
+        raise GessoError(
+            f"text={config.text}: {path} understands no words ({takes}). Those that do: model.condition=text."
+        )
+    names = list(metadata.classes)
+    numbers = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
+    return [names[i] for i in numbers], np.array(numbers or [0], np.int32)
+
+
+def check(config: DictConfig, conditions: int) -> None:
     """Raises `GessoError` for values that make no pictures."""
-    if config.interpolate and config.num == 1:
+    if config.text is not None and config.label is not None:
+        raise GessoError("text= and label= both say what is to be painted. Give one.")
+    if config.interpolate and config.num == 1 and conditions < 2:
         raise GessoError("interpolate=true walks between latents: num= must be at least 2.")
+
+
+def say_words(metadata: Metadata, path: Path) -> None:
+    """Lists what a generator understands. Raises `GessoError` for one that understands no words."""
+    if not metadata.words:
+        raise GessoError(f"text=help: {path} understands no words.")
+    log.info(
+        "%s understands %d words, in sentences of up to %d:\n%s\nSuch as:\n%s",
+        path, len(metadata.words), metadata.sentence_length, " ".join(sorted(metadata.words)),
+        "\n".join(f"  {sentence}" for sentence in metadata.sentences),
+    )  # fmt: skip
+
+
+def walk(corners: np.ndarray, frames: int) -> np.ndarray:
+    """Walks from each of the corners `[k, dimensions]` to the next, and back to the first: `[k * frames, ...]`."""
+    legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    return np.concatenate([latent.slerp(a, b, frames + 1)[:-1] for a, b in legs])
 
 
 def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
@@ -71,9 +122,10 @@ def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
     return grid(sheet, columns)
 
 
-def in_turn(classes: Sequence[int], num: int) -> np.ndarray:
-    """`num` labels, the classes in turn, int32; zeros where there are none."""
-    return np.resize(np.array(classes if len(classes) else [0], np.int32), num)
+def in_turn(conditions: Sequence[int], num: int) -> np.ndarray:
+    """`num` labels or sentences, those of `conditions` `[k, ...]` in turn, int32; zeros where there are none."""
+    conditions = np.array(conditions if len(conditions) else [0], np.int32)
+    return conditions[np.arange(num) % len(conditions)]
 
 
 if __name__ == "__main__":

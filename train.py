@@ -12,6 +12,7 @@ from core.instantiate import build
 from core.overrides import begin, opened
 from core.run import Run
 from core.start import train_arguments
+from training import words
 from training.checks import check_batches, check_data, check_train
 
 
@@ -28,7 +29,7 @@ def train_in(run: Run, config: DictConfig) -> float:
     config = opened(config, run)
     check_train(config)
     check_batches(config, choices.dataset)
-    dataset = build(config.dataset)
+    dataset = build(config.dataset, **words.asked_of_data(config))
     check_data(config, dataset)
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
@@ -38,17 +39,18 @@ def train_in(run: Run, config: DictConfig) -> float:
     from training.evaluator import Evaluator
     from training.finish import finish
 
-    model = loop.make(config, dataset, config.seed)
+    reader = words.ready(config, run, dataset)
+    model = loop.make(config, dataset, config.seed, reader)
     data_record.check(run, dataset, conditional=model.num_classes > 0)
     start.place(run, config, model)
     evaluator = Evaluator.checked(config, dataset)
-    training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator)
+    training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader)
     data_record.write(run, dataset)
     begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
 
     if config.restarts > 1:
         training = restarts.with_best_seed(training)
-        model = loop.make(config, dataset, training.seed)
+        model = loop.make(config, dataset, training.seed, reader)
         start.place(run, config, model)
     loop.fit(training, model, config.steps)
     return finish(training, model)

@@ -26,6 +26,7 @@ CONFIG = "config.json"  # Keras's own, of what layers the network is made
 USE = {  # of each kind, the script that works with it
     "generator": "it makes pictures from noise: python generate.py network={path}",
     "stylizer": "it paints pictures: python stylize.py network={path} content=<picture>",
+    "text_encoder": "it reads: python train.py model=dcgan model.condition=text model.words={path}",
     "translator": "it paints pictures: python stylize.py network={path} content=<picture>",
     BESIDE: "it is found by the name of its generator",
 }

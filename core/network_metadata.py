@@ -5,9 +5,12 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-KINDS = ("generator", "stylizer", "translator")
+from core.vocabulary import Vocabulary
+
+KINDS = ("generator", "stylizer", "translator", "text_encoder")
 BESIDE = "discriminator"  # a kind that makes no pictures: what a generator's training goes on with
 PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: names
+LISTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,16 @@ class Metadata:
     """Facts of a trained network: what it does, and where it comes from.
 
     Attributes:
-        kind: generator, from a latent (and a label); stylizer or translator, from a picture; discriminator.
+        kind: generator, from a latent (and a label, or a sentence); stylizer or translator, from a picture;
+            text_encoder, from a sentence and a picture; discriminator.
         method: of a stylizer or translator, the one of `stylization.methods` that paints with it.
         task: of a translator, what its sources were made by (`data.tasks`); None: pictures as they are.
         image_size: px, side of the pictures that it learned from.
         classes: that a generator takes labels of, in their order.
         styles: that a stylizer has learned, by the names of their files.
         geometry: of a network from pictures to pictures.
+        words: that a network understands, in the order of their numbers, in sentences of `sentence_length` at most.
+        sentences: such as it has learned from.
         model, config_sha256, step, software: what trained it, how, for how long, and with which version.
         architecture: the keys below `model.` that it, and its discriminator, are built by, with their values.
         images: that it has seen in training.
@@ -60,6 +66,9 @@ class Metadata:
     classes: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     geometry: Geometry | None = None
+    words: tuple[str, ...] = ()
+    sentence_length: int | None = None
+    sentences: tuple[str, ...] = ()
     model: str | None = None
     config_sha256: str | None = None
     step: int | None = None
@@ -74,17 +83,19 @@ class Metadata:
         for name in ("method", "task", "model", "config_sha256", "software"):
             if not isinstance(getattr(self, name), str | None):
                 raise ValueError(f"{name} is not text")
-        for name in ("image_size", "step", "images"):
+        for name in ("image_size", "sentence_length", "step", "images"):
             value = getattr(self, name)
             if value is not None and not (_is_int(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}, not a whole number")
-        for name in ("classes", "styles", "command"):
+        for name in LISTS:
             if not all(isinstance(value, str) for value in getattr(self, name)):
                 raise ValueError(f"{name} are not all text")
         for key, value in self.architecture.items():  # they become overrides
             plain = isinstance(value, str) and PLAIN.fullmatch(value)
             if not (re.fullmatch(r"[a-z]\w*", key) and (plain or isinstance(value, bool | int | float | None))):
                 raise ValueError(f"{key}={value!r} is nothing that networks are built by")
+        if self.words or self.kind == "text_encoder":
+            Vocabulary(self.words, self.sentence_length or 0)
         if self.kind in ("stylizer", "translator") and (self.method is None or self.geometry is None):
             raise ValueError(f"a {self.kind} needs a method and a geometry")
 
@@ -92,12 +103,21 @@ class Metadata:
         """Says in a line what the network does."""
         if self.kind == "generator":
             size = f"pictures of {self.image_size} px" if self.image_size else "pictures"
+            if self.words:
+                return f"{size}; text=<words>" + (f", such as {self.sentences[0]}" if self.sentences else "")
             return f"{size}; label={', '.join(self.classes)}" if self.classes else size
+        if self.kind == "text_encoder":
+            return f"reads {len(self.words)} words"
         if self.kind == "translator":
             return self.task.replace("_", " ") if self.task else "translates pictures"
         if not self.styles:
             return "paints in any style=<painting>"
         return f"paints; style={', '.join(self.styles)}" if len(self.styles) > 1 else f"paints as {self.styles[0]}"
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The words that it understands; None for a network without."""
+        return Vocabulary(self.words, self.sentence_length) if self.words else None
 
     def to_json(self) -> str:
         """Returns the text that `from_json` reads."""
@@ -114,7 +134,7 @@ class Metadata:
             known["geometry"] = Geometry(**_known(Geometry, known["geometry"]))
         if not isinstance(known.get("architecture", {}), dict):
             raise ValueError("architecture is no group of values")
-        for name in ("classes", "styles", "command"):
+        for name in LISTS:
             if not isinstance(known.get(name, []), list):
                 raise ValueError(f"{name} are no list")
             known[name] = tuple(known.get(name, ()))

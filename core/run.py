@@ -15,6 +15,7 @@ from core.errors import GessoError
 _HYDRA = ".hydra"
 _BEST = "best"
 _RESTARTS = "restarts"
+_WORDS = "words"
 _NETWORK = ".keras"
 
 
@@ -137,6 +138,11 @@ class Run:
     def best_score(self) -> Path:
         """The file of how good `best` is, and what that number depends on."""
         return self.best.folder / "score.json"
+
+    @property
+    def words(self) -> "Run":
+        """The text encoder of a generator that understands words."""
+        return Run(self.folder / _WORDS)
 
     @property
     def restarts(self) -> Path:

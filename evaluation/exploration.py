@@ -32,6 +32,8 @@ class Exploration:
         self.config = config
         self.path = find_network(config.network, kinds=["generator"])
         self.generator, metadata = trained.load(self.path, "generator")
+        if metadata.words:
+            raise GessoError(f"network={self.path} wants words; explore.py looks into generators without.")
         self.draw = trained.drawer(self.generator)
         self.conditional = bool(metadata.classes)
         self.label = None

@@ -38,7 +38,10 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
 
     comparison = Comparison(config, metrics, labelled)
     comparison.set_reference(dataset, first)
-    streams = {subject.name: subject.batches(num, dataset.labels[first] if labelled else None)}
+    asked = dataset.labels[first] if labelled else None
+    if subject.vocabulary is not None:
+        asked = subject.vocabulary.tokens(dataset.texts(first))
+    streams = {subject.name: subject.batches(num, asked)}
     if config.baselines and len(second) == num:
         streams |= _baselines(dataset, second, config.batch_size)
     rows = {name: comparison.measure(batches) for name, batches in streams.items()}
@@ -102,7 +105,8 @@ class Comparison:
 
 def _load_reference(config: DictConfig, subject: Subject) -> ImageDataset:
     """Loads the data set, at the subject's size. Raises `GessoError` if it has more than one kind of pictures."""
-    dataset = build(config.dataset, image_size=subject.size)
+    words = {"text": True} if subject.vocabulary is not None else {}
+    dataset = build(config.dataset, image_size=subject.size, **words)
     if dataset.spec.batch_keys != ("image",):
         raise GessoError(
             f"{dataset.spec.name} has two kinds of pictures; which to compare with? Give dataset=image_folder."

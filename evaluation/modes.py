@@ -30,7 +30,7 @@ class Mode:
         run: evaluates, with the metrics and the file of the network if there is one.
         needs: keys without which it cannot be, each with what to say then; nothing, if `_find` looks at it.
         keys: others that it has a use for. Whoever gives another mode's is told that nothing comes of it.
-        of: "sets" or "pairs" of pictures, which its metrics compare; None: it has measures of its own.
+        of: "sets" or "pairs" of pictures, or "sentences", which its metrics compare; None: it has its own measures.
         metrics: names of those that are measured unless `metrics=` says otherwise.
     """
 
@@ -51,6 +51,12 @@ def _generator(config: DictConfig, metrics: Metrics, network: Path) -> tuple[Row
     from evaluation import generated, subject
 
     return generated.evaluate(config, metrics, subject.of_generator(config, network))
+
+
+def _words(config: DictConfig, metrics: Metrics, network: Path) -> tuple[Rows, Settings]:
+    from evaluation import listening
+
+    return listening.evaluate(config, metrics, network)
 
 
 def _folder(config: DictConfig, metrics: Metrics, network: None) -> tuple[Rows, Settings]:
@@ -83,6 +89,7 @@ def _film(config: DictConfig, metrics: Metrics, network: None) -> tuple[Rows, Se
     return films.evaluate(config)
 
 
+OF = {"pairs": "pairs", "sentences": "sentences", "attributes": "sentences"}  # what metrics are of; else sets
 SETS = ("fid", "kid", "precision_recall", "density_coverage", "neighbor_distance_ratio")
 PAIRS = ("l1", "psnr", "ssim")
 REFERENCE = "dataset= says what the pictures are compared with: dataset=image_folder dataset.root=..."
@@ -97,6 +104,14 @@ OF_SETS = (*OF_DATASET, "features", "classifier")
 MODES = {
     "generator": Mode(
         "a generator", _generator, {"network": "", "dataset": REFERENCE}, (*OF_SETS, "truncation"), "sets", SETS
+    ),
+    "words": Mode(
+        "a generator's words",
+        _words,
+        {"network": "", "reader": "", "dataset": REFERENCE},
+        ("metrics", "weights", "num", "seed", "image_size", "truncation", "batch_size", "cache_dir"),
+        "sentences",
+        ("r_precision", "attribute_accuracy"),
     ),
     "folder": Mode("a folder of pictures", _folder, {"images": "", "dataset": OTHERS}, OF_SETS, "sets", SETS),
     "translator": Mode(
@@ -138,6 +153,9 @@ def _find(config: DictConfig) -> tuple[str, Path | None]:
     if (config.network is None) == (config.images is None):
         raise GessoError("Give one of network=<run directory or .keras file> and images=<folder>.")
     if config.network is not None:
+        if config.reader is not None:
+            find_network(config.reader, "reader", ["text_encoder"])
+            return "words", find_network(config.network, kinds=["generator"])
         network = find_network(config.network, kinds=("generator", "translator"))
         return read_metadata(network).kind, network
     if config.content is not None:
@@ -151,8 +169,11 @@ def _metrics(config: DictConfig, mode: Mode) -> DictConfig:
         return OmegaConf.create({})
     metrics = config.metrics or metrics_named(mode.metrics, config.weights)
     for name, metric in metrics.items():
-        if (metric.of == "pairs") != (mode.of == "pairs"):
-            here = "pictures beside the truth" if mode.of == "pairs" else "sets of pictures"
+        of = OF.get(metric.of, "sets")
+        if of == "sentences" != mode.of:
+            raise GessoError(f"metrics={name} asks a text encoder: reader=<run of text_encoder>, of another seed.")
+        if of != mode.of:
+            here = {"pairs": "pictures beside the truth", "sentences": "words"}.get(mode.of, "sets of pictures")
             raise GessoError(f"metrics={name} is of {metric.of}; this is an evaluation of {here}.")
         if metric.of == "probabilities" and config.classifier is None:
             raise GessoError(f"metrics={name} asks a classifier: classifier=<file.keras>.")

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from core.errors import GessoError
+from core.vocabulary import Vocabulary
 from data import image_folder, source
 from evaluation import sets
 from models import trained
@@ -21,7 +22,8 @@ class Subject(NamedTuple):
     """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
 
     `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
-    says how they came to their size, and in which numbers they are.
+    says how they came to their size, and in which numbers they are. Where there is a `vocabulary`, sentences in its
+    numbers take the labels' place.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Subject(NamedTuple):
     classes: tuple[str, ...]
     batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
     stored: str
+    vocabulary: Vocabulary | None = None
 
 
 def of_generator(config: DictConfig, path: Path) -> Subject:
@@ -44,7 +47,7 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
         return sets.generator_batches(network, num, config.seed, labels, config.batch_size, "generated", truncation)
 
-    return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED)
+    return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED, metadata.vocabulary)
 
 
 def of_folder(config: DictConfig) -> Subject:

@@ -64,6 +64,25 @@ def drift(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor) -> Tensor:
     return tf.reduce_mean(tf.square(_scores(critic, _wide(reals))))
 
 
+def matching_aware(critic: Critic, reals: Tensor, fakes: Tensor, seed: Tensor, power: float = 6.0) -> Tensor:
+    """Averages `(|grad_x D| + |grad_s D|)^power` at real pictures with their sentences.
+
+    Matching-aware gradient penalty, DF-GAN, Tao et al. 2022 (arXiv:2008.05865, equation 2), with a weight of 2:
+    what is real and fits what is said of it lies in a smooth valley. The sentences' vectors `[batch, length]` are
+    `critic.sentences`, and the critic takes others, `critic(images, sentences)`; one without has slopes in pictures
+    alone.
+    """
+    images, sentences = _wide(reals), getattr(critic, "sentences", None)
+    places = [images] if sentences is None else [images, _wide(sentences)]
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(places)
+        scores = _scores(lambda images: critic(images, *places[1:]), images)
+    slopes = tape.gradient(scores, places)
+    squares = [tf.reduce_sum(tf.square(slope), axis=tf.range(1, tf.rank(slope))) for slope in slopes]
+    norms = tf.add_n([tf.sqrt(square + 1e-12) for square in squares])
+    return tf.reduce_mean(norms**power)
+
+
 def clip_weights(variables: Iterable[keras.Variable], limit: float) -> None:
     """Sets every weight to the nearest value in [-limit, limit] (WGAN, Arjovsky et al. 2017, arXiv:1701.07875)."""
     for variable in variables:

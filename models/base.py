@@ -20,6 +20,8 @@ class Trainable:
     """A step counter and means over steps: what `training/loop.py` and its callbacks ask for."""
 
     batches_per_step = 1  # how many batches one step takes
+    # What is done to a batch, a dictionary, before a step: with what cannot be compiled with it, such as strings.
+    prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None
     # The mean that runs are compared by, less being better; None for those that draw pictures from noise.
     monitor: str | None = None
     # Of a stylizer or translator, the method that paints with what it exports: a name in `stylization/methods.py`.

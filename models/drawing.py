@@ -8,10 +8,16 @@ import tensorflow as tf
 
 from models import latent
 from models.preview import shown
+from models.words import Words
 
 
 class Draws:
-    """A mixin of systems with a running average of a generator: `ema`, `seed`, `latent_dim`, `num_classes`."""
+    """A mixin of systems with a running average of a generator: `ema`, `seed`, `latent_dim`, `num_classes`, `words`.
+
+    `words` is the text encoder of a generator that takes sentences, of which some are shown, as if they were classes.
+    """
+
+    words: Words | None = None
 
     def preview(self, examples: dict[str, np.ndarray] | None = None, columns: int = 8) -> np.ndarray:
         """Draws the averaged generator's pictures, row by row of `columns`, of the same latents at every call.
@@ -29,7 +35,8 @@ class Draws:
     def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> Iterator[np.ndarray]:
         """Draws the averaged generator's pictures of the first `num` latents, as `preview`, a batch at a time.
 
-        `labels` `[num]` are of a model that takes some, by default its classes in turn.
+        `labels` `[num]` are of a model that takes some, by default its classes in turn; of one that takes sentences,
+        texts.
         """
         if labels is None:
             labels = np.arange(num) % max(self.num_classes, 1)
@@ -38,7 +45,14 @@ class Draws:
             yield self._pictures(latent.sample(self.seed, len(part), self.latent_dim, start=i), part)
 
     def _pictures(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return self._generate(tf.constant(latents), tf.constant(labels, tf.int32)).numpy()
+        return self._generate(tf.constant(latents), self._conditions(labels)).numpy()
+
+    def _conditions(self, labels: np.ndarray) -> tf.Tensor:
+        """Returns labels as the generator takes them; of one that takes sentences, numbers are of those shown."""
+        if self.words is None:
+            return tf.constant(labels, tf.int32)
+        texts = labels if labels.dtype == object else [self.words.shown[number] for number in labels]
+        return tf.constant(self.words.vectors(texts))
 
     @functools.cached_property
     def _generate(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:

@@ -7,12 +7,13 @@ import tensorflow as tf
 from keras import ops
 
 from losses.penalties import clip_weights
-from models import growth
+from models import growth, opinions
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
+from models.words import Words
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -38,7 +39,8 @@ class GAN(Draws, Adversarial, keras.Model):
     Args:
         image_shape: `(height, width, channels)` of images in [-1, 1].
         num_classes: of the data set; 0 if it has none.
-        condition: how labels enter: none, concat, projection or auxiliary.
+        condition: how labels enter: none, concat, projection or auxiliary; or text, and sentences do.
+        words: the text encoder whose vectors of sentences are the labels of `condition="text"`.
         prior: of the latent: normal or uniform.
         latent_dim: length of the latent.
         ema_decay: the average's decay a step; ramped up from 0, so that it follows the first steps closely.
@@ -66,12 +68,18 @@ class GAN(Draws, Adversarial, keras.Model):
         discriminator_steps: int = 1,
         augmentation: Augmentation | None = None,
         freeze: int = 0,
+        words: Words | None = None,
         seed: int = 0,
     ):
         super().__init__(name="gan")
+        self.words = words if condition == "text" else None
         if discriminator_steps < 1:
             raise ValueError(f"discriminator_steps must be at least 1, not {discriminator_steps}")
         self.num_classes = num_classes if condition != "none" and num_classes > 1 else 0
+        if condition == "text" and words is None:
+            raise ValueError("condition=text needs words, a text encoder")
+        if self.words is not None:  # the sentences that are shown stand for classes, of which there is no end
+            self.num_classes, num_classes = len(self.words.shown), self.words.dimensions
         self.latent_dim = latent_dim
         self.ema_decay = float(ema_decay)
         self.ema_kimg = ema_kimg
@@ -83,6 +91,7 @@ class GAN(Draws, Adversarial, keras.Model):
         self.discriminator = functional(discriminator(image_shape=image_shape, **labels), "discriminator")
         freeze_lower(self.discriminator, freeze)
         self.ema = averaged(self.generator)
+        self.exported = self.ema if self.words is None else self.words.spoken_to(self.ema)
         self.init_state(seed)
 
     def compile(self, *args, **options) -> None:
@@ -94,8 +103,7 @@ class GAN(Draws, Adversarial, keras.Model):
     def mean_names(self) -> list[str]:
         """Returns the names of what a step measures, penalties aside."""
         names = [*_MEANS, *self.score(ops.zeros(1), ops.zeros(1))]
-        if self._has_output("class_logits"):
-            names += ["discriminator_class_loss", "generator_class_loss"]
+        names += [f"{who}_{name}" for name in opinions.names(self.discriminator) for who in _BOTH]
         if self._has_output("reconstruction_error"):
             names += ["reconstruction_loss"]
         if self.augmentation.varies:
@@ -114,7 +122,15 @@ class GAN(Draws, Adversarial, keras.Model):
     @property
     def exports(self) -> dict[str, keras.Model]:
         """Returns the networks that a user takes away, by file name."""
-        return {"generator": self.ema}
+        return {"generator": self.exported}
+
+    @property
+    def prepare(self) -> Callable[[dict[str, Tensor]], dict[str, Tensor]] | None:
+        """Returns what is to be done with a batch before a step: sentences become labels, their vectors."""
+        if self.words is None:
+            return None
+        looked_up = self.words.lookup()
+        return lambda batch: {"image": batch["image"], "label": looked_up(batch["text"])}
 
     @property
     def starts(self) -> dict[str, list[keras.Model]]:
@@ -146,10 +162,9 @@ class GAN(Draws, Adversarial, keras.Model):
             judged = self._discriminate(self._augment(fakes, JUDGED, 0), labels)
             logits = {"real_logits": other["logits"]} if self.relativistic else {}
             loss = total = self.generator_loss(judged["logits"], **logits)
-            if "class_logits" in judged:
-                class_loss = _cross_entropy(labels, judged["class_logits"])
-                means["generator_class_loss"] = class_loss
-                total += class_loss
+            for name, told in opinions.told(labels, judged).items():
+                means[f"generator_{name}"] = told
+                total += told
             terms = self._generator_penalty_terms(tf.shape(reals)[0], labels)
             objective = scale_loss_for(total + sum(terms.values()), self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
@@ -162,18 +177,24 @@ class GAN(Draws, Adversarial, keras.Model):
     ) -> dict[str, Tensor]:
         fakes = tf.stop_gradient(fakes)
 
-        def judge(images: Tensor, draws: int = REALS) -> dict[str, Tensor]:
+        def judge(images: Tensor, draws: int = REALS, labels: Tensor | None = labels) -> dict[str, Tensor]:
             return self._discriminate(self._augment(images, draws, i), labels)
+
+        def critic(images: Tensor, labels: Tensor | None = labels) -> Tensor:
+            return judge(images, labels=labels)["logits"]
+
+        critic.sentences = labels if self.words is not None else None
 
         with tf.GradientTape() as tape:
             real, fake = judge(reals), judge(fakes, FAKES)
             loss = self.loss_of_discriminator(real["logits"], fake["logits"], i)
+            if "mismatched_logits" in real:  # a third kind of pair: real, and with what is said of another
+                loss = (loss + self.loss_of_discriminator(real["logits"], real["mismatched_logits"], i)) / 2
             # Slopes are those at the pictures themselves, through the augmentation, as ADA's authors have it.
-            terms = self.penalty_terms(lambda images: judge(images)["logits"], reals, fakes, self._key(PENALTY, i))
-            if "class_logits" in real:
-                # Of real pictures alone, where the paper takes generated ones, too: from these, a class becomes
-                # a sign that the two networks agree on, and that nobody sees (docs/results.md, paintings by style).
-                terms["discriminator_class_loss"] = _cross_entropy(labels, real["class_logits"])
+            terms = self.penalty_terms(critic, reals, fakes, self._key(PENALTY, i))
+            # Of real pictures alone, where ACGAN's paper takes generated ones, too: from these, a class becomes a
+            # sign that the two networks agree on, and that nobody sees (docs/results.md, paintings by style).
+            terms |= {f"discriminator_{name}": told for name, told in opinions.told(labels, real).items()}
             if "reconstruction_error" in real:
                 terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
             objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
@@ -235,6 +256,7 @@ class GAN(Draws, Adversarial, keras.Model):
         return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]
 
 
+_BOTH = ("discriminator", "generator")
 _MEANS = (
     "generator_loss",
     "discriminator_loss",
@@ -242,7 +264,3 @@ _MEANS = (
     "generator_gradient_norm",
     "discriminator_gradient_norm",
 )
-
-
-def _cross_entropy(labels: Tensor, logits: Tensor) -> Tensor:
-    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))

@@ -40,9 +40,9 @@ def load(path: str | Path, kind: str):
         raise GessoError(f"{path} is a {metadata.kind}, not a {kind}.")
     network = load_network(path)
     ranks = [len(tensor.shape) for tensor in network.inputs]
-    if kind == "generator" and ranks != ([2, 1] if metadata.classes else [2]):
-        label = " and a label" if metadata.classes else ""
-        raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{label}.")
+    beside = " and a sentence" if metadata.words else " and a label" if metadata.classes else ""
+    if kind == "generator" and ranks != {"": [2], " and a label": [2, 1]}.get(beside, [2, 2]):
+        raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{beside}.")
     if kind != "generator" and 4 not in ranks:
         raise GessoError(f"{path} takes {network.input_shape}, not pictures.")
     return network, metadata
@@ -96,6 +96,11 @@ def find_class(label: str | int, names: Sequence[str], path: Path) -> int:
     raise GessoError(f"label={label}: {did_you_mean(str(label), names)}")
 
 
+def parts(generator) -> tuple:
+    """Returns the two networks of a generator that understands words: one reads them, one paints from vectors."""
+    return generator.get_layer("sentences"), generator.get_layer("generator")
+
+
 def latent_dim(generator) -> int:
     """Returns the length of a generator's latent."""
     return generator.inputs[0].shape[-1]
@@ -120,7 +125,7 @@ def truncate(generator, truncation: float | None) -> float | None:
 
 
 def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-    """Compiles a generator: latents `[n, latent_dim]`, labels int `[n]` or None -> float32 `[n, h, w, c]`."""
+    """Compiles a generator: latents `[n, latent_dim]`, labels `[n, ...]` or None -> float32 `[n, h, w, c]`."""
     import tensorflow as tf
 
     @tf.function(reduce_retracing=True, autograph=False)
@@ -128,7 +133,7 @@ def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
         return generator(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
 
     def drawn(latents: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        inputs = (latents,) if labels is None else (latents, np.asarray(labels, np.int32))
+        inputs = (latents,) if labels is None else (latents, np.asarray(labels, generator.inputs[1].dtype))
         return np.asarray(compiled(*map(tf.constant, inputs)), np.float32)
 
     return drawn

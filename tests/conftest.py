@@ -60,6 +60,25 @@ def vgg_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def tiny_words():
+    """Makes an untrained text encoder of pictures of a shape, which knows the words of four pictures' captions."""
+    from core.vocabulary import Vocabulary
+    from models.networks import text
+    from models.words import Words
+
+    captions = [["a red circle", "red, a circle"], ["a blue square"], ["two red squares"], ["a black line"]]
+
+    def made(image_shape: tuple[int, int, int] = (16, 16, 1)) -> Words:
+        vocabulary = Vocabulary.of(sentence for of_one in captions for sentence in of_one)
+        reader = text.sentences(vocabulary.size, vocabulary.length, dimensions=6, width=8)
+        network = text.joined(reader, text.pictures(image_shape, dimensions=6, width=2))
+        network.trainable = False
+        return Words(network, vocabulary, captions)
+
+    return made
+
+
 @pytest.fixture
 def largest_file():
     """Has the system refuse whatever makes a file larger, as a full disk would: `with largest_file(1000): ...`."""

@@ -93,7 +93,7 @@ def _check_metrics(config: DictConfig) -> None:
     if not config.get("metrics"):
         raise GessoError("metrics= must name one at least, by which runs are ranked.")
     for name, metric in config.metrics.items():
-        if metric.of in ("pairs", "probabilities"):
+        if metric.of in ("pairs", "probabilities", "sentences", "attributes"):
             raise GessoError(f"metrics={name} is of {metric.of}: evaluate.py measures it, training does not.")
 
 
@@ -148,7 +148,7 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
             + (f". Try batch_size={max(1, fits // 4)}." if fits else ". Try model.discriminator_steps=1.")
         )
     condition = config.model.get("condition", "none")
-    if condition != "none" and spec.num_classes < 2:
+    if condition not in ("none", "text") and spec.num_classes < 2:
         if config.model.get("start"):  # whose condition it may be
             log.info("%s has no classes: the networks go on without labels.", spec.name)
             return

@@ -97,6 +97,8 @@ class Evaluator:
         self._prepare()
         # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
         labels = None if self.dataset.labels is None else self.dataset.labels[self.chosen]
+        if self.dataset.spec.has_text:
+            labels = self.dataset.texts(self.chosen)
         batches = ((pictures, None) for pictures in model.draw(len(self.chosen), labels, BATCH))
         found = sets.gather_statistics(batches, self.kinds, self.space, self.scale)
         return sets.measure(found, self.reference, self.metrics)

@@ -43,9 +43,11 @@ def describe(
     config: DictConfig, name: str, model: keras.Model, network: keras.Model, spec: DatasetSpec
 ) -> Metadata:
     """Returns what a network is that the system `model` exports. Raises `ValueError` where that is not known."""
-    takes_labels = config.model.kind == "generator" and len(network.inputs) == 2
+    words = getattr(model, "words", None)
+    takes_condition = config.model.kind == "generator" and len(network.inputs) == 2
+    takes_labels = takes_condition and words is None
     built_by = architecture(config)
-    if "condition" in built_by and not takes_labels:  # whatever it began with
+    if "condition" in built_by and not takes_condition:  # whatever it began with
         built_by["condition"] = "none"
     return Metadata(
         kind=config.model.kind,
@@ -55,6 +57,9 @@ def describe(
         classes=tuple(spec.class_names) if takes_labels else (),
         styles=model.style_names,
         geometry=getattr(network, "geometry", None),
+        words=() if words is None else words.vocabulary.words,
+        sentence_length=None if words is None else words.vocabulary.length,
+        sentences=() if words is None else words.shown,
         model=name,
         config_sha256=config_hash(config),
         software=software(),

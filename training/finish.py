@@ -42,6 +42,8 @@ def _more(training: Training) -> str:
     folder, spec = training.run.folder, training.dataset.spec
     if draws(training.config):
         return f"python generate.py network={folder}"
+    if training.config.model.kind == "text_encoder":
+        return f"python train.py model=dcgan model.condition=text model.words={folder} dataset={spec.name}"
     style = " style=<painting>" if "style" in spec.batch_keys else ""
     mask = " mask=<picture of the holes>" if spec.task == "inpaint" else ""
     return f"python stylize.py network={folder} content=<picture>{style}{mask}"

@@ -18,6 +18,7 @@ from core.instantiate import build
 from core.run import Run
 from data import Dataset
 from models.preview import fit_to
+from models.words import Words
 from training import callbacks, collapse, tensorboard
 from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
@@ -31,7 +32,7 @@ class Training:
     """A training: what is trained, on what, and where it is written.
 
     `name` is that of the model, for pictures' provenance; `seed` is of noise and the order of pictures; without an
-    `evaluator`, nothing is evaluated on the way.
+    `evaluator`, nothing is evaluated on the way. `words` as `make` takes it.
     """
 
     run: Run
@@ -40,12 +41,14 @@ class Training:
     name: str
     seed: int
     evaluator: Evaluator | None = None
+    words: Words | None = None
 
 
-def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
+def make(config: DictConfig, dataset: Dataset, seed: int, words: Words | None = None) -> keras.Model:
     """Returns the compiled model of a configuration, its weights those of `seed` whatever was made before.
 
-    The system is built from its keys in the configuration and those facts of the data that its signature names.
+    The system is built from its keys in the configuration and those facts of the data that its signature names;
+    `words` is the text encoder of one that takes sentences.
     """
     policy = keras.config.dtype_policy()
     keras.utils.clear_session()  # numbers in names start anew: checkpoints go by names
@@ -57,6 +60,8 @@ def make(config: DictConfig, dataset: Dataset, seed: int) -> keras.Model:
         "seed": seed,
     }  # fmt: skip
     asked = _parameters(config.model.system._target_)
+    if spec.has_text:
+        facts |= {"captions": dataset.captions, "words": words}
     model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
     optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
     objective = build(config.loss) if "loss" in config else {}  # some systems have their own
@@ -90,7 +95,8 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
         "%s on %d pictures of %s, steps %d to %d: %s",
         training.name, len(training.dataset), training.dataset.spec.name, start, last, run.folder,
     )  # fmt: skip
-    batch_size = config.batch_size * model.batches_per_step
+    batch_size, prepare = config.batch_size * model.batches_per_step, model.prepare
+    stream = training.dataset.stream(batch_size, training.seed, start_step=start)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     scalars = callbacks.ScalarLogger(run, writer, batch_size, config.log_every, last)
     checkpoints = callbacks.Checkpoints(run, export, config.keep_checkpoints, config.checkpoint_every, last)
@@ -98,7 +104,7 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
     watching = _watching(training, model, writer, scalars, export, last)
     with closing(writer), closing(progress), stop:
         model.fit(
-            training.dataset.stream(batch_size, training.seed, start_step=start),
+            stream if prepare is None else stream.map(prepare, num_parallel_calls=2).prefetch(2),
             epochs=-(-(last - start) // config.checkpoint_every),
             steps_per_epoch=config.checkpoint_every,
             # Checkpoints after the others: a killed run that has one has all that was done before it.

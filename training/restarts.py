@@ -56,7 +56,7 @@ def _score(attempt: Training) -> float | None:
     """Returns how good a try is; None if its losses, or that, did not stay finite."""
     config, evaluator, seed = attempt.config, attempt.evaluator, attempt.seed
     log.info("Restart with seed %d:", seed)
-    model = loop.make(config, attempt.dataset, seed)
+    model = loop.make(config, attempt.dataset, seed, attempt.words)
     try:
         place(attempt.run, config, model)
         loop.fit(replace(attempt, evaluator=None), model, config.restart_steps)

@@ -119,7 +119,8 @@ class NormalizedActivation(layers.Layer):
     """Offset, leaky ReLU of slope 0.2 and pixel norm, which follow each convolution of the generator.
 
     With `num_classes`, features are then scaled and shifted by numbers of the label's class: the nearest that there
-    is to conditional batch normalisation. Takes `[batch, height, width, channels]` and the label, int32 `[batch]`.
+    is to conditional batch normalisation. Takes `[batch, height, width, channels]` and the label, int32 `[batch]`,
+    or any vector in place of one that is 1 at the label, float `[batch, num_classes]`.
     """
 
     def __init__(self, num_classes: int = 0, **options):
@@ -137,7 +138,11 @@ class NormalizedActivation(layers.Layer):
         x = pixel_norm(tf.nn.leaky_relu(x + self.bias, 0.2))
         if not self.num_classes:
             return x
-        scale, offset = (tf.gather(of_class, label) for of_class in (self.class_scale, self.class_offset))
+        if label.dtype.is_floating:
+            scale = 1 + tf.matmul(label, self.class_scale - 1)
+            offset = tf.matmul(label, tf.convert_to_tensor(self.class_offset))
+        else:
+            scale, offset = (tf.gather(of_class, label) for of_class in (self.class_scale, self.class_offset))
         return x * scale[:, None, None, :] + offset[:, None, None, :]
 
     def compute_output_shape(self, x_shape: tuple, label_shape: tuple | None = None) -> tuple:

@@ -45,8 +45,11 @@ def batch_norm(
 ) -> keras.KerasTensor:
     """Normalises `[batch, ..., channels]` by the batch; with a label, int32 `[batch]`, conditional on it.
 
+    In place of the label may come a vector, float `[batch, length]`, of which a linear layer makes both.
+
     Conditional batch normalisation (Dumoulin et al. 2017, arXiv:1610.07629; Miyato & Koyama 2018) has a scale and
-    an offset of its own for every class. `options` are those of the layer.
+    an offset of its own for every class; DF-GAN (Tao et al. 2022, arXiv:2008.05865) makes them of a sentence, too.
+    `options` are those of the layer.
     """
     if label is None:
         return BatchNormalization(gamma_initializer=gamma_initializer, name=name, **options)(x)
@@ -57,9 +60,13 @@ def batch_norm(
         ("gamma", gamma_initializer, layers.Multiply),
         ("beta", "zeros", layers.Add),
     ):
-        embedded = layers.Embedding(
-            num_classes, channels, embeddings_initializer=initializer, name=name and f"{name}_{part}"
-        )(label)
+        named = {"name": name and f"{name}_{part}"}
+        if label.dtype.startswith("int"):
+            embed = layers.Embedding(num_classes, channels, embeddings_initializer=initializer, **named)
+        else:  # begins as without a condition
+            one = keras.initializers.get(initializer)
+            embed = layers.Dense(channels, kernel_initializer="zeros", bias_initializer=one, **named)
+        embedded = embed(label)
         embedded = layers.Reshape(shape, name=name and f"{name}_{part}_of_class")(embedded)
         x = join(name=name and f"{name}_by_{part}")([x, embedded])
     return x

@@ -27,7 +27,7 @@ from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.noise import NoiseInjection
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
-from models.networks.condition import discriminator_inputs, generator_inputs
+from models.networks.condition import discriminator_inputs, generator_inputs, sentence_outputs
 from models.networks.sizes import square
 
 Tensor = keras.KerasTensor
@@ -101,7 +101,7 @@ def discriminator(
     - "reconstruction_error" `[batch]`: the mean absolute difference of two decoders' pictures, one of all the
       picture at half its size, out of the 8x8 features, one of a quarter of it, out of that quarter of the 16x16
       features; for a loss on real pictures. Whoever does not use it does not pay for it in a graph;
-    - "class_logits" `[batch, num_classes]` with `auxiliary`.
+    - "class_logits" `[batch, num_classes]` with `auxiliary`, and with `text` what `sentence_outputs` has.
 
     Blocks halve the picture to 8x8. The features of eight times their size weigh the channels of those of 8x8,
     16x16 and 32x32 where there are any; at 32 px those of 32x32 weigh 8x8. With `projection` the inner product of
@@ -136,6 +136,10 @@ def discriminator(
         )(label)
         agreement = layers.Dot(axes=1, dtype="float32", name="projection")([pooled, embedded])
         logits = logits + ops.reshape(agreement, (-1, 1, 1))
+    elif condition == "text":
+        dense = SpectralDense if spectral else layers.Dense
+        outputs |= sentence_outputs(logits, pooled, label, dense, CONV_INIT)
+        logits = outputs["logits"]
     elif condition == "auxiliary":
         dense = SpectralDense if spectral else layers.Dense
         outputs["class_logits"] = dense(

@@ -35,7 +35,7 @@ from models.layers.equalized import (
     enlarge,
     shrink,
 )
-from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.condition import MODULATION, discriminator_head, discriminator_inputs, generator_inputs
 from models.networks.sizes import square
 
 Tensor = tf.Tensor
@@ -60,7 +60,7 @@ def generator(
     _check(image_shape, phase_steps)
     start = channels_at(4, width)
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
-    classes = num_classes if condition == "projection" else 0
+    classes = {"projection": num_classes, "text": MODULATION}.get(condition, 0)
     x = PixelNorm(name="latent_norm")(x)
     # A sixteenth of the usual gain, as in the authors' code.
     x = EqualizedDense(16 * start, gain=2 / 16, use_bias=False, name="seed")(x)

@@ -39,6 +39,7 @@ PENALTIES = {
     "r1": (penalties.r1, 0.1, 16),
     "r2": (penalties.r2, 0.1, 16),
     "drift": (penalties.drift, 0.001, 1),
+    "matching_aware": (penalties.matching_aware, 2.0, 1),
 }
 OF_GENERATORS = ["path_length"]
 
@@ -106,7 +107,7 @@ def test_penalty(loss, name):
     # A critic with slope 2 everywhere: (2 - 1)^2 times 10, or 2^2 / 2 times 0.1 and 16; it says 30 of reals.
     images = tf.zeros([3, 2, 2, 1])
     value = penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]) + 30, images, images + 1, tf.constant([0, 0]), 0)
-    expected = {"r1": 3.2, "r2": 3.2, "drift": 0.9}
+    expected = {"r1": 3.2, "r2": 3.2, "drift": 0.9, "matching_aware": 2 * 2**6}
     assert float(value) == pytest.approx(expected.get(name, 10.0), rel=1e-5)
 
 

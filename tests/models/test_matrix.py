@@ -49,6 +49,28 @@ def make(architecture: str, *overrides: str) -> GAN:
     return build(config.model.system, image_shape=(size, size, 1), num_classes=CLASSES, seed=0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", TINY)
+def test_two_steps_with_words(architecture, tiny_words):
+    """The discriminator sees three kinds of pairs, and slopes in pictures and sentences."""
+    size = SIZE[architecture]
+    config = composed(f"model={architecture}", *TINY[architecture], "model.condition=text")
+    keras.utils.set_random_seed(0)
+    model = build(config.model.system, image_shape=(size, size, 1), words=tiny_words(), seed=0)
+    objective = build(_config(architecture, "hinge", ["matching_aware"]).loss)
+    # Not by plain gradients: the sixth power of slopes that nothing has flattened yet would throw all weights away.
+    model.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4), **objective)
+    model.step.assign(16)  # all of a progressive network has grown
+    before = model.generator.get_weights()
+    data = model.prepare(batch(architecture) | {"text": tf.constant(["a red circle", "a blue square"] * 2)})
+    for _ in range(2):
+        means = {name: float(value) for name, value in model.train_step(data).items()}
+    assert all(np.isfinite(value) for value in means.values()), means
+    assert means["matching_aware_penalty"] > 0 and means["generator_sentence_loss"] > 0
+    assert means["discriminator_gradient_norm"] > 0 and means["generator_gradient_norm"] > 0
+    assert any((a != b).any() for a, b in zip(before, model.generator.get_weights(), strict=True))
+
+
 def compiled(model: GAN, config) -> GAN:
     model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3), **build(config.loss))
     return model
@@ -61,7 +83,7 @@ def batch(architecture: str) -> dict[str, tf.Tensor]:
 
 
 def test_there_are_all_of_them():
-    assert len(OBJECTIVES) == 7 and len(PENALTIES) == 5
+    assert len(OBJECTIVES) == 7 and len(PENALTIES) == 6
     looks_through_vgg = {"projected"}  # as tests/models/networks/test_projected.py does: its steps are slow
     assert set(_names("model", "base/gan")) == set(TINY) | looks_through_vgg
 

@@ -6,12 +6,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from core.cli import ROOT
 from core.errors import GessoError
 from core.images import to_uint8
-from generate import sheet_of
+from core.network_metadata import Metadata
+from generate import asked, in_turn, sheet_of, walk
 from models import latent
 from models.networks import dcgan
 from models.trained import find_class
@@ -122,3 +124,37 @@ def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
     assert done.returncode == 0, done.stderr
     labels = [Image.open(path).text["Label"] for path in sorted(tmp_path.glob("0*.png"))]
     assert labels == ["Art Nouveau", "Baroque", "Impressionism", "Art Nouveau"]
+
+
+def wanted(**keys) -> DictConfig:
+    return OmegaConf.create({"text": None, "label": None} | keys)
+
+
+def test_what_is_asked_for_in_words():
+    knows = Metadata("generator", words=("a", "red", "circle"), sentence_length=3, sentences=("a circle",))
+    assert asked(wanted(text="A red circle!"), knows, Path("g"))[1].tolist() == [[2, 3, 4]]
+    texts, tokens = asked(wanted(text=["red", "circle"]), knows, Path("g"))
+    assert texts == ["red", "circle"] and tokens.tolist() == [[3, 0, 0], [4, 0, 0]]
+    assert asked(wanted(), knows, Path("g"))[0] == ["a circle"]
+    assert asked(wanted(label="red_circle"), knows, Path("g"))[1].tolist() == [[3, 4, 0]]
+    assert in_turn(tokens, 3).tolist() == [[3, 0, 0], [4, 0, 0], [3, 0, 0]]
+    with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
+        asked(wanted(text=["red", "zebra"]), knows, Path("g"))
+
+
+def test_labels_are_asked_for_by_name_and_words_are_no_labels():
+    knows = Metadata("generator", classes=("cubism", "op_art"))
+    assert asked(wanted(label="op art"), knows, Path("g")) == (["op_art"], np.array([1]))
+    assert asked(wanted(), knows, Path("g"))[1].tolist() == [0, 1]
+    names, numbers = asked(wanted(), Metadata("generator"), Path("g"))
+    assert names == [] and in_turn(numbers, 2).tolist() == [0, 0]
+    with pytest.raises(GessoError, match=r"understands no words \(label=cubism"):
+        asked(wanted(text="red"), knows, Path("g"))
+
+
+def test_a_walk_goes_by_all_corners_and_back():
+    corners = np.eye(3, dtype=np.float32)
+    found = walk(corners, 4)
+    assert found.shape == (12, 3)
+    np.testing.assert_allclose(found[::4], corners, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)

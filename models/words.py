@@ -1,0 +1,85 @@
+"""Words as a condition: a frozen text encoder, and the sentences of a data set as vectors."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from core.errors import GessoError
+from core.network_file import find_network
+from core.vocabulary import Vocabulary, words_of
+
+Tensor = tf.Tensor
+
+SHOWN = 8  # sentences of which samples are made
+BATCH = 512
+
+
+class Words:
+    """A text encoder (`models.networks.text.joined`), the words that it knows, and the sentences of a data set.
+
+    Each sentence is looked up as a whole: its words are split, and its vector computed, once and not in every step,
+    and no string enters a step, which may be compiled. `shown` are some sentences, of pictures far from each other.
+    """
+
+    def __init__(self, network: keras.Model, vocabulary: Vocabulary, captions: Sequence[Sequence[str]] = ()):
+        self.network = network
+        self.vocabulary = vocabulary
+        self._sentences = list(dict.fromkeys(sentence for of_one in captions for sentence in of_one))
+        numbers = np.arange(SHOWN) * 37 % max(len(captions), 1) if len(captions) > SHOWN else range(len(captions))
+        self.shown = tuple(dict.fromkeys(captions[i][0] for i in numbers))
+
+    @classmethod
+    def load(cls, path: str | Path, captions: Sequence[Sequence[str]] = ()) -> "Words":
+        """Loads a text encoder, a run of it or its file. Raises `GessoError` where it knows none of the words."""
+        from models import trained
+
+        network, metadata = trained.load(find_network(path, "model.words", ["text_encoder"]), "text_encoder")
+        network.trainable = False
+        words = cls(network, metadata.vocabulary, captions)
+        known = set(words.vocabulary.words)
+        if captions and not any(known.intersection(words_of(sentence)) for sentence in words._sentences):
+            raise GessoError(f"{path} knows none of the words that are said of these pictures. Train one on them.")
+        return words
+
+    @property
+    def dimensions(self) -> int:
+        """Returns the length of a sentence's vector."""
+        return self.network.get_layer("sentences").output_shape[-1]
+
+    def vectors(self, texts: Iterable[str]) -> np.ndarray:
+        """Reads texts: unit vectors, float32 `[num, dimensions]`."""
+        tokens, reader = self.vocabulary.tokens(texts), self.network.get_layer("sentences")
+        parts = [reader(tokens[i : i + BATCH], training=False) for i in range(0, len(tokens), BATCH)]
+        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+    def look(self, images: np.ndarray) -> np.ndarray:
+        """Looks at pictures, float32 `[batch, height, width, channels]`: unit vectors `[batch, dimensions]`.
+
+        At the size that the network has learned from.
+        """
+        network = self.network.get_layer("pictures")
+        size = network.input_shape[1:3]
+        if images.shape[1:3] != size:
+            images = tf.image.resize(images, size, "bicubic", antialias=True)
+        return np.asarray(network(images, training=False), np.float32)
+
+    def lookup(self, vectors: bool = True) -> Callable[[Tensor], Tensor]:
+        """Makes a function that looks up sentences of the data set, strings `[batch]`.
+
+        They become unit vectors, float32 `[batch, dimensions]`, or else numbers of words, int32 `[batch, length]`.
+        """
+        numbers = tf.range(len(self._sentences), dtype=tf.int64)
+        entries = tf.lookup.KeyValueTensorInitializer(tf.constant(self._sentences), numbers)
+        table = tf.lookup.StaticHashTable(entries, -1)
+        rows = tf.constant((self.vectors if vectors else self.vocabulary.tokens)(self._sentences))
+        return lambda texts: tf.gather(rows, table[texts])
+
+    def spoken_to(self, generator: keras.Model) -> keras.Model:
+        """Joins sentences to a generator: latent and tokens int32 `[batch, length]` -> what it makes of both."""
+        latent = keras.Input(generator.inputs[0].shape[1:], name="latent")
+        tokens = keras.Input((self.vocabulary.length,), dtype="int32", name="tokens")
+        vector = self.network.get_layer("sentences")(tokens)
+        return keras.Model([latent, tokens], generator([latent, vector]), name="generator")

@@ -1,0 +1,134 @@
+"""Words as a condition: text encoder, contrastive loss, what sentences do in networks, and training with them."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from core.network_metadata import Metadata
+from core.run import Run
+from losses import adversarial, penalties
+from losses.contrastive import info_nce, symmetric_info_nce
+from models import trained
+from models.gan import GAN
+from models.networks import dcgan
+from models.networks.condition import sentence_outputs
+from models.text_encoder import TextEncoder
+from training import checkpoint
+
+SHAPE = (16, 16, 1)
+TEXTS = tf.constant(["a red circle", "a blue square", "red, a circle", "a black line"])
+IMAGES = tf.random.stateless_uniform([4, *SHAPE], (1, 2), -1, 1)
+
+
+def test_info_nce_by_hand():
+    one, other = np.eye(3, dtype="float32"), np.roll(np.eye(3, dtype="float32"), 1, axis=0)
+    own = math.exp(2) / (math.exp(2) + 2)
+    assert float(info_nce(one, one, 2.0)) == pytest.approx(-math.log(own))
+    assert float(symmetric_info_nce(one, other, 2.0)) == pytest.approx(-math.log(1 / (math.exp(2) + 2)))
+    said_of_two = one[[0, 0, 1]]  # both are right: the best is to be undecided between them
+    told = -(math.log(math.exp(2) / (2 * math.exp(2) + 1)) * 2 + math.log(math.exp(2) / (math.exp(2) + 2))) / 3
+    assert float(info_nce(said_of_two, said_of_two, 2.0)) == pytest.approx(told)
+
+
+def test_matching_aware_penalty_is_of_pictures_and_sentences():
+    sentences = tf.constant([[1.0, 0.0], [0.0, 2.0]])
+    images = tf.zeros([2, 2, 2, 1])
+
+    def critic(images, sentences=sentences):
+        return tf.reduce_sum(images, axis=(1, 2, 3)) + tf.reduce_sum(sentences**2, axis=1) / 2
+
+    critic.sentences = sentences  # slopes: 2 in pictures, the sentence's own length in it
+    value = penalties.matching_aware(critic, images, images, tf.constant([0, 0]), power=3.0)
+    assert float(value) == pytest.approx((3**3 + 4**3) / 2)
+
+
+def test_mismatched_pictures_are_judged_with_the_sentence_before():
+    features, sentence = keras.Input((5,)), keras.Input((3,))
+    alone = keras.layers.Dense(1)(features)
+    network = keras.Model([features, sentence], sentence_outputs(alone, features, sentence))
+    x, s = (np.random.default_rng(i).normal(size=(4, n)).astype("float32") for i, n in enumerate((5, 3)))
+    found, shifted = network([x, s]), network([x, np.roll(s, 1, axis=0)])
+    np.testing.assert_allclose(found["mismatched_logits"], shifted["logits"], rtol=1e-5)
+    assert found["logits"].shape == (4,) and not np.allclose(found["logits"], shifted["logits"])
+    np.testing.assert_allclose(np.linalg.norm(found["sentence"], axis=1), 1, rtol=1e-5)
+
+
+def test_a_sentence_is_read_whatever_stands_beside_it(tiny_words):
+    words = tiny_words()
+    vectors = words.vectors(["a red circle", "circle red a", "a blue square"])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    assert np.abs(vectors[0] - vectors[1]).max() > 1e-3  # the order counts
+    np.testing.assert_allclose(words.lookup()(TEXTS), words.vectors([t.decode() for t in TEXTS.numpy()]), atol=1e-6)
+    assert (
+        words.lookup(vectors=False)(TEXTS).numpy().tolist()
+        == words.vocabulary.tokens([text.decode() for text in TEXTS.numpy()]).tolist()
+    )
+
+
+def compiled(words) -> GAN:
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    model = GAN(
+        lambda **a: dcgan.generator(**a, width=2),
+        lambda **a: dcgan.discriminator(**a, width=2),
+        image_shape=SHAPE, condition="text", words=words, latent_dim=4,
+    )  # fmt: skip
+    losses = adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss
+    model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), *losses)
+    return model
+
+
+def test_a_resumed_training_with_words_is_the_same_and_the_export_reads_by_itself(tmp_path, tiny_words):
+    model = compiled(tiny_words())
+    data = {"image": IMAGES, "text": TEXTS}
+    for step in range(2):
+        if step == 1:
+            checkpoint.save(Run(tmp_path), model, keep=1)
+        model.train_step(model.prepare(data))
+    again = compiled(tiny_words())
+    for variable in again.words.network.variables:  # of another training: those of the checkpoint count
+        variable.assign(variable + 1)
+    assert checkpoint.restore(Run(tmp_path), again) == 1
+    again.train_step(again.prepare(data))
+    for one, other in zip(checkpoint.variables(model), checkpoint.variables(again), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+    assert model.preview(columns=2).shape == (2 * len(model.words.shown), *SHAPE)
+
+    path, known = tmp_path / "generator.keras", model.words.vocabulary
+    what = Metadata("generator", words=known.words, sentence_length=known.length)
+    trained.save(model.exports["generator"], path, what)
+    network, metadata = trained.load(path, "generator")
+    texts, latents = ["two red squares", "a black circle"], np.ones((2, 4), np.float32)
+    drawn = trained.drawer(network)(latents, metadata.vocabulary.tokens(texts))
+    reader, painter = trained.parts(network)
+    vectors = np.asarray(reader(metadata.vocabulary.tokens(texts)))
+    np.testing.assert_allclose(vectors, model.words.vectors(texts), atol=1e-6)
+    np.testing.assert_allclose(trained.drawer(painter)(latents, vectors), drawn, atol=1e-6)
+    assert np.abs(drawn[0] - drawn[1]).max() > 1e-4
+
+
+def test_without_a_text_encoder_there_are_no_words():
+    with pytest.raises(ValueError, match="needs words"):
+        compiled(None)
+
+
+def test_a_text_encoder_learns_what_belongs_together():
+    """Of four pictures, each of one brightness: after some steps each calls up its own sentence."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    captions = [["black"], ["dark grey", "grey dark"], ["light grey"], ["white"]]
+    images = tf.constant(np.linspace(-1, 1, 4)[:, None, None, None] * np.ones(SHAPE), tf.float32)
+    model = TextEncoder(SHAPE, captions, dimensions=8, width=2, ema_decay=0.0)
+    model.compile(keras.optimizers.Adam(1e-2))
+    data = model.prepare({"image": images, "text": tf.constant([said[0] for said in captions])})
+    step = tf.function(model.train_step)
+    before = float(step(data)["contrastive_loss"])
+    for _ in range(30):
+        step(data)
+    model.reset_metrics()
+    means = step(data)
+    assert float(means["contrastive_loss"]) < 0.5 * before and float(means["matched_accuracy"]) == 1
+    assert model.preview({"image": images.numpy()}, columns=2).shape == (8, *SHAPE)

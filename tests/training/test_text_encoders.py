@@ -1,0 +1,55 @@
+"""What models with words are given: a data set that says something, and a text encoder of their own."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hydra import initialize_config_dir
+
+from core.cli import ROOT
+from core.config import compose
+from core.errors import GessoError
+from core.network_metadata import Metadata
+from core.run import Run
+from models import trained
+from training import loop, words
+
+
+@pytest.fixture(scope="module")
+def composed():
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield lambda *overrides: compose("train", list(overrides))
+
+
+def test_data_is_asked_for_words_where_they_are_learned_from(composed):
+    assert words.asked_of_data(composed("model=dcgan", "dataset=mnist")) == {}
+    assert words.asked_of_data(composed("model=dcgan", "model.condition=text")) == {"text": True}
+    assert words.asked_of_data(composed("model=text_encoder")) == {"text": True}
+    with pytest.raises(GessoError, match=r"has none\. image_folder, paintings, .*have"):
+        words.asked_of_data(composed("model=dcgan", "model.condition=text", "dataset=mnist"))
+    with pytest.raises(GessoError, match=r"model.start= goes on from networks with labels"):
+        words.asked_of_data(composed("model=dcgan", "model.condition=text", "model.start=somewhere"))
+
+
+def test_a_run_has_a_text_encoder_of_its_own(composed, tmp_path, tiny_words):
+    given, data = tiny_words(), SimpleNamespace(captions=[["a red circle"], ["a blue square"]])
+    file = tmp_path / "text_encoder.keras"
+    known = given.vocabulary
+    trained.save(given.network, file, Metadata("text_encoder", words=known.words, sentence_length=known.length))
+    config = composed(
+        "model=dcgan", "model.condition=text", f"model.words={file}", "model.width=2", "image_size=32"
+    )
+    run = Run(tmp_path / "run")
+    first = words.ready(config, run, data)
+    file.unlink()  # what the run has counts
+    again = words.ready(config, run, data)
+    expected = given.vectors(["a red circle"])
+    for found in (first, again):
+        assert found.shown == ("a red circle", "a blue square") and found.dimensions == 6
+        np.testing.assert_allclose(found.vectors(["a red circle"]), expected, atol=1e-6)
+    spec = SimpleNamespace(image_shape=(32, 32, 3), source_shape=None, num_classes=0, has_text=True)
+    model = loop.make(config, SimpleNamespace(spec=spec, captions=data.captions), 1, again)
+    assert model.generator.inputs[1].shape == (None, 6)
+    assert words.ready(composed("model=dcgan"), run, data) is None
+    with pytest.raises(GessoError, match="knows none of the words"):
+        words.ready(config, run, SimpleNamespace(captions=[["nothing"]]))
