@@ -1,6 +1,7 @@
 """The words that a network knows: texts to numbers of words, and in words what it does not know."""
 
 import difflib
+import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,6 +9,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from core.errors import GessoError
+
+log = logging.getLogger(__name__)
 
 NONE, UNKNOWN, FIRST = 0, 1, 2  # numbers: of no word, of one that is not known, of the first that is
 MOST, LONGEST = 10_000, 64  # words that a network may know, and words of a sentence
@@ -32,16 +35,23 @@ class Vocabulary:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Vocabulary":
-        """Gathers the words of texts, the most frequent first. Raises `GessoError` where there are none."""
-        counts, longest = Counter(), 0
+        """Gathers the words of texts, the most frequent first; tells what is too long, or too much.
+
+        Raises `GessoError` where there are no words.
+        """
+        counts, lengths = Counter(), []
         for text in texts:
             found = words_of(text)
-            counts.update(found)
-            longest = max(longest, len(found))
+            counts.update(found[:LONGEST])
+            lengths.append(len(found))
         if not counts:
             raise GessoError("There is no word in what is said of these pictures.")
+        if long := sum(length > LONGEST for length in lengths):
+            log.warning("%d of %d texts have more than %d words: no more are read.", long, len(lengths), LONGEST)
+        if len(counts) > MOST:
+            log.warning("There are %d different words: the %d most frequent are learned.", len(counts), MOST)
         known = sorted(counts, key=lambda word: (-counts[word], word))[:MOST]
-        return cls(known, min(longest, LONGEST))
+        return cls(known, min(max(lengths), LONGEST))
 
     @property
     def size(self) -> int:
