@@ -12,9 +12,9 @@ from models.words import Words
 
 
 class Draws:
-    """A mixin of systems with a running average of a generator: `ema`, `seed`, `latent_dim`, `num_classes`, `words`.
+    """A mixin of systems with a running average of a generator: `ema`, `seed`, `latent_dim`, `num_classes`.
 
-    `words` is the text encoder of a generator that takes sentences, of which some are shown, as if they were classes.
+    `words` is the text encoder of one that takes sentences, of which some are shown as if they were classes.
     """
 
     words: Words | None = None
@@ -35,8 +35,8 @@ class Draws:
     def draw(self, num: int, labels: np.ndarray | None = None, batch_size: int = 64) -> Iterator[np.ndarray]:
         """Draws the averaged generator's pictures of the first `num` latents, as `preview`, a batch at a time.
 
-        `labels` `[num]` are of a model that takes some, by default its classes in turn; of one that takes sentences,
-        texts.
+        `labels` `[num]` are of a model that takes some, by default its classes in turn; texts of one that takes
+        sentences.
         """
         if labels is None:
             labels = np.arange(num) % max(self.num_classes, 1)

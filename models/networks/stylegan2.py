@@ -58,12 +58,13 @@ def generator(
     Images are float32, in [-1, 1] outside of training. Styles are as long as latents. `width` and `fmaps` are of
     `channels_at`; `style_mixing` is the share of pictures that have two styles in training. Conditions and priors:
     `models/networks/condition.py`; with `projection` the mapping network takes an embedding of the label, as the
-    authors'. Raises `ValueError` unless `image_shape` is square with a power of two from 8 to 1024 px.
+    authors', with `text` one of the sentence. Raises `ValueError` unless `image_shape` is square with a power of
+    two from 8 to 1024 px.
     """
     size, channels = square("StyleGAN2", image_shape, SIZES)
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     number = 2 * int(math.log2(size)) - 2
-    embedded = _embedded(label, num_classes, latent_dim, "label") if label is not None else None
+    embedded = _embedded(inputs[1], num_classes, latent_dim, "label") if label is not None else None
     norm = PixelNorm(dtype="float32", name="latent_norm")
     perceptron = _perceptron(latent_dim, mapping_layers, "map")
 
@@ -110,7 +111,7 @@ def discriminator(
     x = EqualizedDense(filters[4], **full, name="dense")(layers.Flatten(**full, name="flatten")(x))
     x = ScaledLeakyReLU(**full, name="dense_relu")(x)
     if condition != "projection":
-        outputs = discriminator_head(x, None, num_classes, condition, EqualizedDense, initializer=NORMAL)
+        outputs = discriminator_head(x, label, num_classes, condition, EqualizedDense, initializer=NORMAL)
         return keras.Model(inputs, outputs, name="discriminator")
     x = EqualizedDense(filters[4], **full, name="judge")(x)
     mapped = _embedded(label, num_classes, filters[4], "label")
@@ -136,7 +137,11 @@ def _resolutions(size: int) -> list[int]:
 
 
 def _embedded(label: Tensor, num_classes: int, units: int, name: str) -> Tensor:
-    embedded = EqualizedEmbedding(num_classes, units, dtype="float32", name=f"{name}_embedding")(label)
+    """Embeds labels, int32 `[batch]`, or sentences' vectors, float32 `[batch, num_classes]`."""
+    options = {"dtype": "float32", "name": f"{name}_embedding"}
+    labels = label.dtype.startswith("int")
+    embed = EqualizedEmbedding(num_classes, units, **options) if labels else EqualizedDense(units, **options)
+    embedded = embed(label)
     return PixelNorm(dtype="float32", name=f"{name}_norm")(embedded)
 
 

@@ -72,7 +72,7 @@ def compiled(words) -> GAN:
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     model = GAN(
-        lambda **a: dcgan.generator(**a, width=2),
+        lambda **a: dcgan.generator(**a, width=8),
         lambda **a: dcgan.discriminator(**a, width=2),
         image_shape=SHAPE, condition="text", words=words, latent_dim=4,
     )  # fmt: skip
@@ -101,7 +101,7 @@ def test_a_resumed_training_with_words_is_the_same_and_the_export_reads_by_itsel
     what = Metadata("generator", words=known.words, sentence_length=known.length)
     trained.save(model.exports["generator"], path, what)
     network, metadata = trained.load(path, "generator")
-    texts, latents = ["two red squares", "a black circle"], np.ones((2, 4), np.float32)
+    texts, latents = ["two red squares", "a black circle"], np.float32([[1, -1, 2, 0]] * 2)
     drawn = trained.drawer(network)(latents, metadata.vocabulary.tokens(texts))
     reader, painter = trained.parts(network)
     vectors = np.asarray(reader(metadata.vocabulary.tokens(texts)))
