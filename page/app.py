@@ -2,6 +2,8 @@
 
 import hmac
 import logging
+import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -68,6 +70,7 @@ def build(config: DictConfig):
 def serve(config: DictConfig) -> None:
     """Serves the page until Ctrl-C."""
     page = launch(build(config), config)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the temporary folder goes
     log.info("The page is at %s   (Ctrl-C ends it)", page.local_url)
     threading.Thread(target=_warm, daemon=True).start()
     page.block_thread()

@@ -27,12 +27,14 @@ class Studio:
     """A generator that is ready: `draw` makes float pictures of latents and labels.
 
     `directions`: along which its pictures change most, `[n, latent_dim]`; none where they cannot be found.
+    `truncation`: what of it is left for `latent.sample` to do, where the network does not do it itself.
     """
 
     network: Network
     draw: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     latent_dim: int
     directions: np.ndarray
+    truncation: float | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ class Sitting:
     """
 
     studio_of: str
+    truncation: float | None
     taste: Taste
     latents: np.ndarray
     labels: np.ndarray
@@ -78,9 +81,12 @@ class Sitting:
         self.rounds += 1
 
 
-def studio(network: Network) -> Studio:
-    """Loads a generator, if it is not there yet; those used last are kept. Raises `GessoError`."""
-    key = (network.path, network.path.stat().st_mtime_ns)
+def studio(network: Network, truncation: float | None = None) -> Studio:
+    """Loads a generator, if it is not there yet; those used last are kept. Raises `GessoError`.
+
+    `truncation` is as in `generate.py`: of latents, or of the styles of a network that has them.
+    """
+    key = (network.path, network.path.stat().st_mtime_ns, truncation)
     if key not in _kept:
         from core import hardware
 
@@ -93,20 +99,22 @@ def studio(network: Network) -> Studio:
             found = directions.sefa(generator, min(DIRECTIONS, latent_dim))
         except (ValueError, StopIteration):  # its first layer is no such one
             found = np.zeros((0, latent_dim), np.float32)
-        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found)
+        left = trained.truncate(generator, truncation)
+        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found, left)
         while len(_kept) > KEPT:
             del _kept[next(iter(_kept))]
     return _kept[key]
 
 
-def begin(studio: Studio, seed: int, label: int | None, truncation: float | None) -> Sitting:
+def begin(network: Network, seed: int, label: int | None, truncation: float | None) -> Sitting:
     """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is chosen."""
-    latents = latent.sample(seed, SHOWN, studio.latent_dim, truncation)
-    labels = np.resize(np.arange(max(1, len(studio.classes)), dtype=np.int32), SHOWN)
+    of = studio(network, truncation)
+    latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
+    labels = np.resize(np.arange(max(1, len(of.classes)), dtype=np.int32), SHOWN)
     if label is not None:
         labels[:] = label
-    sitting = Sitting(studio.network.name, Taste(studio.latent_dim, len(studio.classes)), latents, labels)
-    sitting.show(latents, labels, studio)
+    sitting = Sitting(network.name, truncation, Taste(of.latent_dim, len(of.classes)), latents, labels)
+    sitting.show(latents, labels, of)
     return sitting
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from models import trained
 from page import commands, files, imagine, widgets
 from page import networks as known
-from page.imagine import Sitting
+from page.imagine import Sitting, Studio
 from page.networks import Network
 from page.taste import Taste
 
@@ -96,7 +96,7 @@ def begin(request: gr.Request, name: str, label: str, seed: float | None, trunca
         options = {"network": name, "num": imagine.SHOWN, "seed": seed}
         options |= {} if number is None else {"label": network.metadata.classes[number]}
         options |= {} if cut is None else {"truncation": cut}
-        sitting = widgets.done(request, lambda: imagine.begin(imagine.studio(network), seed, number, cut))
+        sitting = widgets.done(request, lambda: imagine.begin(network, seed, number, cut))
         return *shown(sitting), widgets.typed(commands.shown("generate", options)), gr.update(visible=False)
 
 
@@ -107,7 +107,7 @@ def step(how: Callable[..., None]) -> Callable:
         with widgets.in_words():
             network = network_of(sitting)
             wanted = (number_of(label, network),) if how is imagine.more else ()
-            widgets.done(request, lambda: how(sitting, imagine.studio(network), *wanted))
+            widgets.done(request, lambda: how(sitting, studio_of(sitting), *wanted))
             return *shown(sitting), gr.update(visible=False)
 
     return stepped
@@ -123,27 +123,24 @@ def like(sitting: Sitting | None, event: gr.SelectData):
 def turn(request: gr.Request, sitting: Sitting | None, *amounts: float):
     """Shows what was liked last, turned."""
     with widgets.in_words():
-        network = network_of(sitting)
-        return large(widgets.done(request, lambda: imagine.turned(sitting, imagine.studio(network), amounts))[2])
+        return large(widgets.done(request, lambda: imagine.turned(sitting, studio_of(sitting), amounts))[2])
 
 
 def keep_it(request: gr.Request, sitting: Sitting | None, *amounts: float):
     """Keeps what was turned."""
     with widgets.in_words():
-        network = network_of(sitting)
-        sitting.kept.append(
-            widgets.done(request, lambda: imagine.turned(sitting, imagine.studio(network), amounts))
-        )
+        made = widgets.done(request, lambda: imagine.turned(sitting, studio_of(sitting), amounts))
+        sitting.kept.append(made)
         return shown(sitting)
 
 
 def take(request: gr.Request, sitting: Sitting | None, seed: float | None) -> Iterator[Any]:
     """Writes what was liked, to be downloaded."""
     with widgets.in_words():
-        network, folder = network_of(sitting), files.folder()
+        folder = files.folder()
         try:
             found = widgets.done(
-                request, lambda: imagine.take_home(sitting, imagine.studio(network), int(seed or 0), folder)
+                request, lambda: imagine.take_home(sitting, studio_of(sitting), int(seed or 0), folder)
             )
             yield gr.update(value=[str(file) for file in found], visible=True)
         finally:
@@ -165,6 +162,12 @@ def network_of(sitting: Sitting | None) -> Network:
     if sitting is None:
         raise widgets.refuse("Imagine something first.")
     return known.find(sitting.studio_of, ("generator",))
+
+
+def studio_of(sitting: Sitting | None) -> Studio:
+    """Returns the generator of a sitting, ready. Raises `gr.Error` where there is none yet."""
+    network = network_of(sitting)
+    return imagine.studio(network, sitting.truncation)
 
 
 def number_of(label: str | None, network: Network) -> int | None:

@@ -1,13 +1,16 @@
 """The page in a real browser, as a visitor uses it: each tab from upload to download, and what must not happen."""
 
+import json
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
-from page import jobs
+from page import app, jobs
 from page.taste import KEY
 
 
@@ -178,3 +181,48 @@ def test_no_address_leads_elsewhere(site, path):
         assert error.code in (400, 403, 404, 405, 500)
     else:
         assert path == "gradio_api/info" and b"paint" not in body
+
+
+def test_what_was_not_uploaded_is_not_read(site, place):
+    """A visitor who writes their own requests says that a file of the machine, or an address, is their photo."""
+    form = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n%b\r\n--b--\r\n'
+    (uploaded,) = asked(
+        site, "upload", form % (place / "photo.png").read_bytes(), "multipart/form-data; boundary=b"
+    )
+    config = json.load(urllib.request.urlopen(site + "config", timeout=30))
+    photo = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "paint-content")
+    event = next(event["id"] for event in config["dependencies"] if [photo, "change"] in event["targets"])
+    seen = []
+    for path in (uploaded, str(place / "photo.png"), "/etc/hostname", "https://huggingface.co/front/a.svg"):
+        named = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        body = {"data": [named], "fn_index": event, "session_hash": "forged"}
+        asked(site, "queue/join", json.dumps(body).encode(), "application/json")
+        with urllib.request.urlopen(f"{site}gradio_api/queue/data?session_hash=forged", timeout=30) as lines:
+            messages = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
+        seen += [message["success"] for message in messages if message["msg"] == "process_completed"]
+    assert seen == [True, False, False, False]
+
+
+def asked(site: str, what: str, body: bytes, kind: str):
+    """What the page answers to a request by itself."""
+    request = urllib.request.Request(f"{site}gradio_api/{what}", body, {"Content-Type": kind})
+    return json.load(urllib.request.urlopen(request, timeout=30))
+
+
+def test_a_password_is_asked_for(site, place):
+    config = OmegaConf.create(
+        {"host": "127.0.0.1", "port": 7898, "password": "open sesame", "browser": False, "weights": None}
+    )
+    page = app.launch(app.build(config), config)
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(page.local_url + "config")
+        for password, code in (("wrong", 400), ("open sesame", 200)):
+            form = urllib.parse.urlencode({"username": "anyone", "password": password}).encode()
+            try:
+                got = urllib.request.urlopen(page.local_url + "login", form).status
+            except urllib.error.HTTPError as error:
+                got = error.code
+            assert got == code
+    finally:
+        page.close()

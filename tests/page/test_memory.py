@@ -22,8 +22,8 @@ def test_memory_is_flat_over_many_jobs(here):
     def work(number: int):
         """A picture of one of five sizes, of one of four blends; every fourth job imagines."""
         if number % 4 == 3:
-            studio = imagine.studio(networks.find(f"outputs/run{number // 4 % 2 + 1}"))
-            return lambda job: imagine.begin(studio, number, None, None)
+            network = networks.find(f"outputs/run{number // 4 % 2 + 1}")
+            return lambda job: imagine.begin(network, number, None, None)
         folder = files.folder()
         options = {
             "content": here / "photo.png", "network": "outputs/two", "style": ["red", "blue"][number % 2],

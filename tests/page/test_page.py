@@ -148,7 +148,7 @@ def test_messages_say_no_paths():
 def test_imagined_and_liked(here, tmp_path):
     studio = imagine.studio(networks.find("outputs/run1"))
     assert imagine.studio(networks.find("outputs/run1")) is studio and studio.directions.shape == (4, 6)
-    sitting = imagine.begin(studio, 3, None, None)
+    sitting = imagine.begin(networks.find("outputs/run1"), 3, None, None)
     assert sitting.labels.tolist() == [0, 1, 2] * 4 and sitting.pictures.shape == (12, 32, 32, 3)
     with pytest.raises(GessoError, match="Click"):
         imagine.more(sitting, studio, None)
