@@ -53,6 +53,15 @@ def moments_loss(features: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor])
     return sum(ops.mean(ops.square(a - b)) for a, b in zip(features, target, strict=True))
 
 
+def strength(features: Tensor) -> Tensor:
+    """Computes the mean square of activations: what losses of a layer are divided by, so that layers compare.
+
+    VGG's blocks differ in scale: of distances in its own activations, block 1 has a hundredth. AdaIN's authors took
+    a VGG whose channels were scaled to a mean of one. A target's, so that no gradient is asked for.
+    """
+    return ops.maximum(ops.mean(ops.square(_float(features))), 1e-6)
+
+
 def adain(content: Tensor, style: tuple[Tensor, Tensor]) -> Tensor:
     """Gives `content` another's moments: adaptive instance normalisation (Huang & Belongie 2017, arXiv:1703.06868).
 

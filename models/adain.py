@@ -94,11 +94,13 @@ class AdaIN(Trainable, keras.Model):
         """Computes how far images are from the activations that they are to have, and from a style's moments.
 
         `target` is the bottleneck that the decoder was given, `style` the encoder's outputs of the style pictures.
+        Each layer's distance is relative to the strength of the activations that are aimed at.
         """
         features = self.encoder(images, training=False)
-        content = perceptual.content_loss(features[adain.BOTTLENECK], target)
+        content = perceptual.content_loss(features[adain.BOTTLENECK], target) / perceptual.strength(target)
         styles = [
             perceptual.moments_loss(perceptual.moments(features[name]), perceptual.moments(style[name]))
+            / perceptual.strength(style[name])
             for name in self.moments_layers
         ]
         return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * sum(styles)}

@@ -13,7 +13,7 @@ from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
 
-POOL_A, POOL_B = range(2)  # what a random number of a step is for
+POOL_A, POOL_B, NOISE_A, NOISE_B = range(4)  # what a random number of a step is for
 
 
 class CycleGAN(Adversarial, keras.Model):
@@ -27,6 +27,8 @@ class CycleGAN(Adversarial, keras.Model):
         generator: builder of a network from picture to picture; discriminator: builder, called with `image_shape`.
         image_shape: of both kinds.
         cycle_weight, identity_weight: of the two, beside the adversarial loss.
+        cycle_noise: standard deviation of noise on pictures before they are sent back. Networks hide in them, too
+            faint to be seen, what they need for the way back (Chu et al. 2017, arXiv:1712.02950); this drowns it.
         pool_size: pictures that each discriminator is reminded of.
         ema_decay: of the running averages of the generators, which are what is exported, `models.average.follow`.
         seed: of what is drawn from the history.
@@ -52,6 +54,7 @@ class CycleGAN(Adversarial, keras.Model):
         image_shape: tuple[int, int, int],
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
+        cycle_noise: float = 0.05,
         pool_size: int = 50,
         ema_decay: float = 0.999,
         seed: int = 0,
@@ -59,6 +62,7 @@ class CycleGAN(Adversarial, keras.Model):
         super().__init__(name="cyclegan")
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
+        self.cycle_noise = cycle_noise
         self.a_to_b, self.b_to_a = (functional(generator(), "generator") for _ in "ab")
         self.ema_a_to_b, self.ema_b_to_a = averaged(self.a_to_b), averaged(self.b_to_a)
         self.ema_decay = ema_decay
@@ -87,8 +91,8 @@ class CycleGAN(Adversarial, keras.Model):
             fake_b, fake_a = self.a_to_b(a, training=True), self.b_to_a(b, training=True)
             with tape.stop_recording():
                 means = self._train_discriminators(a, b, fake_a, fake_b)
-            cycle = reconstruction.l1(self.b_to_a(fake_b, training=True), a)
-            cycle += reconstruction.l1(self.a_to_b(fake_a, training=True), b)
+            cycle = reconstruction.l1(self.b_to_a(self._noisy(fake_b, NOISE_B), training=True), a)
+            cycle += reconstruction.l1(self.a_to_b(self._noisy(fake_a, NOISE_A), training=True), b)
             adversarial = self.generator_loss(self.discriminator_b(fake_b, training=True))
             adversarial += self.generator_loss(self.discriminator_a(fake_a, training=True))
             loss = adversarial + self.cycle_weight * cycle
@@ -119,6 +123,12 @@ class CycleGAN(Adversarial, keras.Model):
         norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": right}
+
+    def _noisy(self, images: Tensor, purpose: int) -> Tensor:
+        if not self.cycle_noise:
+            return images
+        noise = tf.random.stateless_normal(tf.shape(images), self.key(purpose), dtype=images.dtype)
+        return images + self.cycle_noise * noise
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Translates a to b and back again, and b to a and back; returns rows of `columns` pictures of each."""

@@ -33,7 +33,9 @@ class SRGAN(Adversarial, keras.Model):
         image_shape, source_shape: of the large and the small pictures.
         pretrain_steps: with the squared error alone.
         content_layer, weights, network: of VGG, `vgg.encoder`.
-        content_weight, adversarial_weight: after that. Activations are of the 0..255 scale.
+        content_weight, adversarial_weight, pixel_weight: after that; the last of the mean absolute error, which
+            holds colours where they are (ESRGAN, Wang et al. 2018, arXiv:1809.00219). Activations are of the 0..255
+            scale.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
     """
 
@@ -61,6 +63,7 @@ class SRGAN(Adversarial, keras.Model):
         weights: str | Path | None = None,
         content_weight: float = 0.006,
         adversarial_weight: float = 0.001,
+        pixel_weight: float = 0.01,
         ema_decay: float = 0.999,
     ):
         super().__init__(name="srgan")
@@ -68,6 +71,7 @@ class SRGAN(Adversarial, keras.Model):
         self.content_layer = content_layer
         self.content_weight = content_weight
         self.adversarial_weight = adversarial_weight
+        self.pixel_weight = pixel_weight
         self.generator = functional(generator(image_shape=image_shape, source_shape=source_shape), "generator")
         self.discriminator = functional(discriminator(image_shape=image_shape), "discriminator")
         self.ema = averaged(self.generator)
@@ -108,6 +112,7 @@ class SRGAN(Adversarial, keras.Model):
             adversarial = self.generator_loss(judge(image))
             content = self.content_weight * perceptual.content_loss(self.encode(image), target)
             loss = content + self.adversarial_weight * adversarial
+            loss += self.pixel_weight * reconstruction.l1(image, large)
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         error = reconstruction.l2(image, large)

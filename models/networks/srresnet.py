@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -19,10 +20,11 @@ def generator(
 ) -> keras.Model:
     """Enlarges pictures `[batch, height, width, 3]` in [-1, 1] to `[batch, f * height, f * width, 3]`, float32.
 
-    Residual blocks at the small size, then for each doubling a convolution to four times the channels, which become
-    2x2 pixels (Shi et al. 2016, arXiv:1609.05158). The network paints the difference to bicubic interpolation, at
-    first none, with no tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017,
-    arXiv:1707.02921), which does a network good that keeps the range of its picture. Any height and width; f is the
+    Residual blocks at the small size, then for each doubling a convolution to four times the channels, which
+    become 2x2 pixels (Shi et al. 2016, arXiv:1609.05158), at first equal ones: no grid to begin with (ICNR,
+    Aitken et al. 2017, arXiv:1707.02937). The network paints the difference to bicubic interpolation, at first
+    none, no tanh. `normalization=False` leaves out batch normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921),
+    which does a network good that keeps the range of its picture. Any height and width; f is the
     sides' ratio, a power of two. Raises `ValueError` if it is not.
     """
     factor = image_shape[0] // source_shape[0]
@@ -51,6 +53,9 @@ def generator(
     x = layers.Conv2D(image_shape[-1], 9, padding="same", kernel_initializer="zeros", name="out")(x)
     large = Bicubic(factor, dtype="float32", name="bicubic")(image)
     network = keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")
+    for i in range(1, int(math.log2(factor)) + 1):
+        kernel, bias = network.get_layer(f"up{i}").get_weights()
+        network.get_layer(f"up{i}").set_weights([np.tile(kernel[..., :width], 4), bias])
     network.geometry = Geometry(reach=16 + 2 * blocks, scale=factor)
     return network
 

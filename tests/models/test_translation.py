@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from losses import adversarial, reconstruction
 from losses.penalties import Penalty, r1
+from models.adain import AdaIN
 from models.content_style_gan import ContentStyleGAN
 from models.cyclegan import CycleGAN
 from models.image_pool import ImagePool
@@ -255,3 +256,20 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     image = model.generator(data["source"], training=True)
     error = float(tf.reduce_mean(tf.abs(image - data["target"])))
     assert error < 0.05
+
+
+def test_adain_weighs_layers_by_their_strength(vgg_weights):
+    """A layer whose activations are a hundred times as large, here and there, says as much as before."""
+    system = AdaIN((32, 32, 3), width=4, weights=vgg_weights)
+    system.set_losses(["block1_conv1"], content_weight=0.0, style_weight=1.0)
+    random = np.random.default_rng(0)
+    picture, style, target = (random.uniform(1, 2, (1, 4, 4, 8)).astype(np.float32) for _ in range(3))
+
+    def loss(scale: float) -> float:
+        system.encoder = lambda images, training: {"block1_conv1": scale * picture, "block4_conv1": picture}
+        return float(system.losses_of(None, target, {"block1_conv1": scale * style})["style_loss"])
+
+    painted, wanted = ((x.mean((1, 2)), x.std((1, 2))) for x in (picture, style))
+    distance = sum(np.square(a - b).mean() for a, b in zip(painted, wanted, strict=True))
+    assert loss(1.0) == pytest.approx(distance / np.square(style).mean(), rel=1e-3)
+    assert loss(100.0) == pytest.approx(loss(1.0), rel=1e-3)

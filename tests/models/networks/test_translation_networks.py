@@ -139,6 +139,15 @@ def test_srresnet_enlarges():
         srresnet.generator((72, 72, 3), (24, 24, 3))
 
 
+def test_doublings_begin_with_equal_neighbours():
+    network = srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1)
+    up = srresnet.PixelShuffle()(
+        network.get_layer("up1")(np.random.default_rng(0).normal(size=(1, 5, 6, 4)))
+    ).numpy()
+    np.testing.assert_allclose(up, np.kron(up[:, ::2, ::2], np.ones((1, 2, 2, 1))), atol=1e-6)
+    assert np.ptp(up) > 0.1
+
+
 def test_pixel_shuffle_is_depth_to_space():
     x = random.normal(size=(2, 3, 4, 8)).astype(np.float32)
     np.testing.assert_array_equal(srresnet.PixelShuffle()(x), tf.nn.depth_to_space(x, 2))
