@@ -24,7 +24,7 @@ from models.layers.frozen import Frozen
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks import efficientnet_lite, vgg
-from models.networks.condition import discriminator_inputs
+from models.networks.condition import discriminator_inputs, sentence_outputs
 from models.networks.pretrained import pretrained
 from models.networks.sizes import square
 
@@ -58,7 +58,7 @@ def discriminator(
     """Judges pictures by their features: image `[batch, size, size, channels]` (and label) -> logits `[batch, n]`.
 
     Images are in [-1, 1], of one or three channels; n counts the places that the four discriminators look at. With
-    `auxiliary` the result is a dictionary of "logits" and "class_logits".
+    `auxiliary` the result is a dictionary of "logits" and "class_logits", with `text` that of `sentence_outputs`.
 
     Args:
         width: channels of the first mixture; the others have up to four times as many.
@@ -96,6 +96,8 @@ def discriminator(
     if condition == "auxiliary":
         classify = SpectralDense(num_classes, dtype="float32", name="class_logits")
         outputs = {"logits": outputs, "class_logits": classify(ops.concatenate(pooled, axis=1))}
+    elif condition == "text":
+        outputs = sentence_outputs(outputs, ops.concatenate(pooled, axis=1), label, SpectralDense)
     return keras.Model(inputs, outputs, name="discriminator")
 
 

@@ -88,6 +88,16 @@ def test_labels_move_all_logits_of_one_channel_pictures(random_vgg):
 
 
 @pytest.mark.slow
+def test_sentences_move_all_logits(random_vgg):
+    network = projected.discriminator((32, 32, 1), width=2, num_classes=3, condition="text")
+    found = network([tf.repeat(pictures(1, 1), 3, axis=0), tf.eye(3)])
+    assert found["logits"].shape == found["mismatched_logits"].shape and found["sentence"].shape == (3, 3)
+    assert np.abs(found["logits"] - found["mismatched_logits"]).min() > 0
+    np.testing.assert_allclose(
+        found["mismatched_logits"], np.roll(found["logits"], 1, axis=0), rtol=1e-4, atol=1e-5
+    )
+
+
 def test_efficientnet_sees_colours_as_it_learned_to(tmp_path):
     reference = keras.applications.EfficientNetB0(include_top=False, weights=None)
     mean, deviation = projected.IMAGENET
