@@ -64,12 +64,12 @@ def batches(
         group = (position + turn + turn // len(groups)) % len(groups)
         count = tf.gather(counts, group)
         epoch = turn // count * len(groups) + group  # a number for each epoch of each group
-        place = _shuffle(turn % count, count, seed, epoch, ORDER)
+        place = _shuffle(turn % count, count, seed, epoch, ORDER)[0]
         index = tf.gather(members, tf.gather(begins, group) + place)
         height, width = tf.gather(heights, index), tf.gather(widths, index)
-        top = _somewhere(height - len(side), seed, position, DOWN)
-        left = _somewhere(width - len(side), seed, position, RIGHT)
-        mirrored = (uniform(seed, position, FLIP) < 0.5)[:, None] if dataset.flip else False
+        down, right, mirror, words = tf.unstack(uniform(seed, position, DOWN, RIGHT, FLIP, WORDING))
+        top, left = _somewhere(height - len(side), down), _somewhere(width - len(side), right)
+        mirrored = (mirror < 0.5)[:, None] if dataset.flip else False
         if files is None:
             columns = left[:, None] + side
             columns = tf.where(mirrored, columns[:, ::-1], columns)
@@ -84,7 +84,7 @@ def batches(
         if labels is not None:
             element["label"] = tf.gather(labels, index)
         if dataset.captions is not None:
-            wording = uniform(seed, position, WORDING) * tf.cast(tf.gather(wordings, index), tf.float64)
+            wording = words * tf.cast(tf.gather(wordings, index), tf.float64)
             element["text"] = tf.gather(sentences, tf.gather(beginnings, index) + tf.cast(wording, tf.int64))
         return element
 
@@ -106,13 +106,14 @@ def batches(
 
 def _mapped(function: Callable[..., Batch], *streams: Stream) -> Stream:
     """In order, four batches at once and four in store."""
+    function = tf.autograph.experimental.do_not_convert(function)  # which would take longer than to trace it
     return tf.data.Dataset.zip(*streams).map(function, num_parallel_calls=4, deterministic=True).prefetch(4)
 
 
-def uniform(seed: int, position: tf.Tensor, purpose: int) -> tf.Tensor:
-    """float64 `[batch]` in [0, 1), a function of its arguments alone."""
-    number = _shuffle(position % 2**BITS, tf.constant(2**BITS, tf.int64), seed, position // 2**BITS, purpose)
-    return tf.cast(number, tf.float64) / 2**BITS
+def uniform(seed: int, position: tf.Tensor, *purposes: int) -> tf.Tensor:
+    """float64 `[purposes, batch]` in [0, 1), a function of its arguments alone."""
+    most = tf.constant(2**BITS, tf.int64)
+    return tf.cast(_shuffle(position % most, most, seed, position // most, *purposes), tf.float64) / 2**BITS
 
 
 def _pixels(images) -> tf.Tensor:
@@ -130,20 +131,22 @@ def _pixels(images) -> tf.Tensor:
         return tf.experimental.dlpack.from_dlpack(mapped.reshape(-1, channels).__dlpack__())
 
 
-def _shuffle(index: tf.Tensor, n: tf.Tensor, seed: int, stream: tf.Tensor, purpose: int) -> tf.Tensor:
-    """Where a permutation of 0..n-1 sends `index`: int64 `[batch]` to int64 `[batch]`, O(1) each.
+def _shuffle(index: tf.Tensor, n: tf.Tensor, seed: int, stream: tf.Tensor, *purposes: int) -> tf.Tensor:
+    """Where permutations of 0..n-1 send `index`: int64 `[batch]` to int64 `[purposes, batch]`, O(1) each.
 
-    `n` int64 is `[batch]` or one for all; `stream` int64 `[batch]` numbers the permutations of a seed and purpose.
-    Not by `tf.random.experimental.index_shuffle`: it takes no seed per element, and its 4 rounds are too few
-    (on 60,000 pictures, the orders of successive epochs correlate by 0.8; with 16 rounds, by 0.00).
+    `n` int64 is one for all, or, for one purpose, `[batch]`; `stream` int64 `[batch]` numbers the permutations of a
+    seed and purpose. Not by `tf.random.experimental.index_shuffle`: it takes no seed per element, and its 4 rounds
+    are too few (on 60,000 pictures, the orders of successive epochs correlate by 0.8; with 16 rounds, by 0.00).
     """
-    words = [seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF, purpose]
     mixed = tf.cast(stream, tf.uint32)
-    for word in words:
+    for word in (seed & 0xFFFFFFFF, seed >> 32 & 0xFFFFFFFF):
         mixed = _mixed(mixed ^ tf.constant(word, tf.uint32))
+    mixed = _mixed(mixed ^ tf.constant(purposes, tf.uint32)[:, None])
     # The shuffle of a short range looks at the lowest 8 bits of each word only: each is to depend on all there is.
-    seeds = [_mixed(mixed ^ tf.constant(word, tf.uint32)) for word in (1, 2, 3)]
-    return tf.raw_ops.RandomIndexShuffle(index=index, seed=tf.stack(seeds, axis=1), max_index=n - 1, rounds=16)
+    seeds = tf.reshape(_mixed(mixed[..., None] ^ tf.constant([1, 2, 3], tf.uint32)), [-1, 3])
+    index = tf.tile(index, [len(purposes)])
+    shuffled = tf.raw_ops.RandomIndexShuffle(index=index, seed=seeds, max_index=n - 1, rounds=16)
+    return tf.reshape(shuffled, [len(purposes), -1])
 
 
 def _mixed(words: tf.Tensor) -> tf.Tensor:
@@ -154,7 +157,6 @@ def _mixed(words: tf.Tensor) -> tf.Tensor:
     return words ^ tf.bitwise.right_shift(words, tf.constant(15, tf.uint32))
 
 
-def _somewhere(room: tf.Tensor, seed: int, position: tf.Tensor, purpose: int) -> tf.Tensor:
-    """int64 `[batch]` from 0 to `room`, each as likely."""
-    share = uniform(seed, position, purpose)
+def _somewhere(room: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """int64 `[batch]` from 0 to `room`, each as likely, by `share` in [0, 1)."""
     return tf.cast(share * tf.cast(room + 1, tf.float64), tf.int64)

@@ -103,7 +103,7 @@ def masks(seed: int, positions: tf.Tensor, height: int, width: int) -> tf.Tensor
     They cover about 10 to 40 per cent.
     """
     numbers = tf.cast(positions, tf.int64)[:, None] * NUMBERS + tf.range(NUMBERS, dtype=tf.int64)
-    chances = uniform(seed + APART, tf.reshape(numbers, [-1]), 0)
+    chances = uniform(seed + APART, tf.reshape(numbers, [-1]), 0)[0]
     columns = iter(tf.unstack(tf.cast(tf.reshape(chances, [-1, NUMBERS]), tf.float32), axis=1))
 
     def draw(low: float, high: float, count: int = 1) -> tf.Tensor:
