@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 import os
 import resource
 import subprocess
@@ -9,7 +10,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.forks import AVAILABLE, Forks
+
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: Python's collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tidied():
+    """Each file leaves what Keras keeps of its networks: together they would take gigabytes."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,17 +51,34 @@ def test_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def script(tmp_path_factory: pytest.TempPathFactory):
-    """Runs one of the scripts as a user would: `script("train.py", "steps=5", ...)`.
+def start(tmp_path_factory: pytest.TempPathFactory, private_cache: Path):
+    """Starts one of the scripts as a user would: `start("train.py", "steps=5", ...)` gives the process.
 
     In a temporary folder, unless `cwd` says in which: `outputs/` is the user's.
     """
     elsewhere = tmp_path_factory.mktemp("working_directory")
+    forks = Forks(elsewhere) if AVAILABLE else None
 
-    def run(name: str, *arguments: object, cwd: Path | None = None, timeout: float = 180, **environment: str):
-        command = [sys.executable, str(ROOT / name), *map(str, arguments)]
-        where = {"cwd": cwd or elsewhere, "env": os.environ | environment}
-        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **where)
+    def begin(name: str, *arguments: object, cwd: Path | None = None, **environment: str):
+        given, where = [str(ROOT / name), *map(str, arguments)], cwd or elsewhere
+        if forks is not None:
+            return forks.start(given, where, os.environ | environment)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen([sys.executable, *given], cwd=where, env=os.environ | environment, **pipes)
+
+    yield begin
+    if forks is not None:
+        forks.close()
+
+
+@pytest.fixture(scope="session")
+def script(start):
+    """Runs one of the scripts to its end, as `start` does: `script("train.py", "steps=5", ...)`."""
+
+    def run(*given: object, timeout: float = 600, **options):
+        process = start(*given, **options)
+        said = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, *said)
 
     return run
 
