@@ -4,6 +4,7 @@ import json
 import logging
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
@@ -11,11 +12,20 @@ from core.errors import GessoError
 from core.files import atomic
 from core.images import save_png
 from core.network_file import find_network, read_metadata
-from core.overrides import run_arguments
+from core.overrides import refuse_keys, run_arguments
 from evaluation import report
 from models import trained
 
 log = logging.getLogger(__name__)
+
+
+STRIPS = ("num", "reach", "frames", "label")
+USES = {  # keys that a look has a use for, beside the network, its data set (which may be its run's) and the seed
+    "sefa": STRIPS,
+    "ganspace": STRIPS,
+    "nearest": ("num", "neighbors", "label", "features", "weights", "batch_size"),
+    "balance": ("pictures", "classifier", "batch_size"),
+}
 
 
 @main("explore", files=("network", "weights", "classifier", "output"), arguments=run_arguments)
@@ -44,7 +54,9 @@ def explore(config: DictConfig) -> None:
 
 
 def check(config: DictConfig) -> None:
-    """Raises `GessoError` for what cannot be looked at."""
+    """Raises `GessoError` for what cannot be looked at, and for keys that no look has a use for."""
+    idle = {key for keys in USES.values() for key in keys} - {key for name in config.show for key in USES[name]}
+    refuse_keys(idle, HydraConfig.get().overrides.task, f"with show=[{','.join(config.show)}]")
     path = find_network(config.network, kinds=["generator"])
     if config.label is not None:
         trained.find_class(config.label, read_metadata(path).classes, path)

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import GessoError
 from core.files import remove_left
+from core.logs import drop_log
 from core.run import Run
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ def claimed(run: Run) -> Iterator[None]:
         run.folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
+        drop_log()
         raise GessoError(
             f"Another process is training in {run.folder}. Wait until it ends, or stop it (Ctrl-C: it saves its "
             "state); or name another folder, hydra.run.dir=<folder>."

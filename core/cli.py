@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -39,8 +40,8 @@ def main(
     """Decorates a script's task: `@main("train") def train(config): ...`.
 
     Composes `conf/<config_name>.yaml` with the command line by Hydra and runs the task. Exit code 0 on success,
-    1 with one message for what the user can mend, 130 on Ctrl-C. Each job of a sweep (`-m`) is a process of its
-    own, so that it gives exactly what the same command gives alone.
+    1 with one message for what the user can mend, 130 on Ctrl-C, 143 when it is terminated. Each job of a sweep
+    (`-m`) is a process of its own, so that it gives exactly what the same command gives alone.
 
     Values of the keys `files` may be any file's name, without Hydra's quotes. `arguments` rewrites the command line
     before Hydra sees it.
@@ -64,7 +65,7 @@ def main(
                 finally:
                     remove_empty(Path(HydraConfig.get().runtime.output_dir))
 
-            with _errors_in_words(tracebacks, config_name):
+            with _errors_in_words(tracebacks, config_name), _tidy_when_terminated():
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
                 sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
@@ -80,6 +81,21 @@ def main(
         return run
 
     return decorate
+
+
+@contextmanager
+def _tidy_when_terminated() -> Iterator[None]:
+    """Has SIGTERM end the script as an exception would: what is empty is removed, and locks are given back."""
+
+    def terminated(number: int, frame: Any) -> None:
+        print("\nTerminated.", file=sys.stderr)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _plain(argument: str, files: Collection[str], sweep: bool) -> str:
@@ -117,6 +133,10 @@ class _errors_in_words:
         pass
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, HydraException) and isinstance(error.__cause__, KeyboardInterrupt | SystemExit):
+            error = error.__cause__  # Hydra wraps all that ends its composing
+        if isinstance(error, SystemExit):
+            sys.exit(error.code)
         if isinstance(error, KeyboardInterrupt):
             print("\nInterrupted.", file=sys.stderr)
             sys.exit(130)

@@ -64,6 +64,14 @@ class LogFile(logging.FileHandler):
             self.handleError(records[-1])
 
 
+def drop_log() -> None:
+    """Has nothing more written to the log file, nor what was kept: it is another process's."""
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, LogFile)]:
+        handler.kept.clear()
+        root.removeHandler(handler)
+
+
 def write_error(text: str, error: BaseException | None = None) -> None:
     """Writes an error to the log file alone, with the traceback of `error`: the terminal shows it already."""
     trace = error and (type(error), error, error.__traceback__)

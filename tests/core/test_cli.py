@@ -1,6 +1,9 @@
 """What scripts do with their command line."""
 
-from core.cli import _plain
+import pytest
+from hydra.errors import ConfigCompositionException
+
+from core.cli import _errors_in_words, _plain
 
 FILES = ("content", "style", "network")
 
@@ -25,3 +28,10 @@ def test_a_sweep_over_files(tmp_path):
     assert plain("style=a.jpg", sweep=True) == 'style="a.jpg"'
     (tmp_path / "a,b.jpg").touch()
     assert plain(f"style={tmp_path}/a,b.jpg", sweep=True) == f'style="{tmp_path}/a,b.jpg"'
+
+
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_end_while_hydra_composes_is_no_error_of_hydra_s(cause, code):
+    with pytest.raises(SystemExit) as end, _errors_in_words(None, "train"):
+        raise ConfigCompositionException from cause
+    assert end.value.code == code

@@ -78,9 +78,13 @@ def test_the_nearest_are_those_of_all_distances(monkeypatch):
         (["network=/nowhere"], "there is no /nowhere"),
         (["show=[sefa]"], "network= says which"),
         (["show=[sefa]", "frames=1", "network=README.md"], "frames=1"),
+        (["show=[sefa]", "neighbors=3", "network={generator}"], "neighbors= has no effect with show=[sefa]"),
+        (["show=[balance]", "features=vgg16", "dataset=mnist", "network={generator}"], "features= has no effect"),
         (["show=[sefa]", "label=cubist", "network={generator}"], "Did you mean cubism?"),
     ],
 )
-def test_errors_in_words(arguments, words, generator, script):
-    done = script("explore.py", *(argument.format(generator=generator) for argument in arguments), cwd=ROOT)
-    assert done.returncode == 1 and "Traceback" not in done.stderr and words in done.stderr
+def test_errors_in_words(arguments, words, generator, script, tmp_path):
+    given = [argument.format(generator=generator) for argument in arguments]
+    done = script("explore.py", *given, f"hydra.run.dir={tmp_path}/run", cwd=ROOT)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and words in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -176,8 +176,13 @@ HOLDER = "import sys, time; from core.claim import claimed; from core.run import
 
 
 def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path, script):
-    """Whether it resumes the run or is a new one that names its folder; a killed process keeps nothing."""
+    """Whether it resumes the run or is a new one that names its folder; a killed process keeps nothing.
+
+    The log there is the first one's.
+    """
     run = Run(tmp_path / "run")
+    run.folder.mkdir()
+    run.metrics.touch()
     command = [sys.executable, "-c", HOLDER, str(run.folder)]
     holder = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
@@ -185,13 +190,13 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path, script):
         done = script("train.py", *TINY, f"hydra.run.dir={run.folder}")
         assert done.returncode == 1 and "Another process is training in" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-        assert list(run.folder.iterdir()) == [run.lock]
+        assert sorted(run.folder.iterdir()) == [run.lock, run.metrics]
     finally:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     with claimed(run), pytest.raises(GessoError, match="Another process"), claimed(run):
         pass
-    assert list(run.folder.iterdir()) == []
+    assert list(run.folder.iterdir()) == [run.metrics]
 
 
 def test_what_a_kill_left_half_written_is_removed(tmp_path):
