@@ -144,7 +144,9 @@ def test_a_translators_run(photos, script, tmp_path):
         ),
     ],
 )
-def test_errors_in_words(arguments, words, generator, script):
-    done = script("evaluate.py", *(argument.format(generator=generator) for argument in arguments), cwd=ROOT)
+def test_errors_in_words(arguments, words, generator, script, tmp_path):
+    given = [argument.format(generator=generator) for argument in arguments]
+    done = script("evaluate.py", *given, f"hydra.run.dir={tmp_path}/run", cwd=ROOT)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert words in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []

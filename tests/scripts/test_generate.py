@@ -74,9 +74,10 @@ def test_interpolation(generator, script, tmp_path):
 )
 def test_errors_in_words(generator, script, tmp_path, arguments, words):
     arguments = [argument.format(generator=generator) for argument in arguments]
-    done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}", cwd=ROOT)
+    done = script("generate.py", *arguments, f"hydra.run.dir={tmp_path}/run", cwd=ROOT)
     assert done.returncode == 1
     assert words in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,6 @@
 """A system of one's own, which is no GAN: one Python file and one YAML, and nothing else of Gesso is touched."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,11 +121,11 @@ def checkout(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def script(checkout):
+def own(checkout, script):
+    """Runs one of the copy's scripts: `own("train.py", "steps=5", ..., code=0)` gives what it said."""
+
     def run(name: str, *arguments: object, code: int = 0) -> str:
-        command = [sys.executable, str(checkout / "gesso" / name), *map(str, arguments)]
-        environment = os.environ | {"PYTHONPATH": str(checkout / "gesso")}
-        done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, timeout=300)
+        done = script(checkout / "gesso" / name, *arguments, cwd=checkout, PYTHONPATH=str(checkout / "gesso"))
         assert done.returncode == code, done.stderr
         return done.stdout + done.stderr
 
@@ -142,16 +139,16 @@ OWN = (
 
 
 @pytest.fixture(scope="module")
-def run(checkout, script) -> Run:
+def run(checkout, own) -> Run:
     """Six steps."""
-    script("train.py", *OWN, "steps=6", "hydra.run.dir=straight")
+    own("train.py", *OWN, "steps=6", "hydra.run.dir=straight")
     return Run(checkout / "straight")
 
 
 @pytest.mark.slow
-def test_it_is_resumed_to_the_bit(checkout, script, run):
-    script("train.py", *OWN, "steps=3", "hydra.run.dir=resumed")
-    script("train.py", "resume=resumed", "steps=6")
+def test_it_is_resumed_to_the_bit(checkout, own, run):
+    own("train.py", *OWN, "steps=3", "hydra.run.dir=resumed")
+    own("train.py", "resume=resumed", "steps=6")
     resumed = Run(checkout / "resumed")
     with np.load(run.checkpoint(6)) as one, np.load(resumed.checkpoint(6)) as other:
         names = [name for name in one.files if name != "meta"]
@@ -163,7 +160,7 @@ def test_it_is_resumed_to_the_bit(checkout, script, run):
 
 
 @pytest.mark.slow
-def test_what_it_exports_paints_and_is_evaluated(checkout, script, run):
+def test_what_it_exports_paints_and_is_evaluated(checkout, own, run):
     network = read_metadata(run.network("translator"))
     assert (network.kind, network.method, network.model, network.step) == (
         "translator",
@@ -171,15 +168,15 @@ def test_what_it_exports_paints_and_is_evaluated(checkout, script, run):
         "autoencoder",
         6,
     )
-    script("stylize.py", f"network={run.folder}", "content=pictures", "output=painted")
+    own("stylize.py", f"network={run.folder}", "content=pictures", "output=painted")
     assert Image.open(checkout / "painted" / "0.png").size == (48, 40)
-    table = script("evaluate.py", "images=painted", "truth=pictures", "metrics=[psnr]")
+    table = own("evaluate.py", "images=painted", "truth=pictures", "metrics=[psnr]")
     assert "psnr" in table
     pairs = ("dataset=paired", "dataset.source=pictures", "dataset.target=pictures", "image_size=32")
-    assert "psnr" in script("evaluate.py", f"network={run.folder}", *pairs, "metrics=[psnr]")
+    assert "psnr" in own("evaluate.py", f"network={run.folder}", *pairs, "metrics=[psnr]")
 
 
-def test_a_loss_that_it_would_not_look_at_is_refused(script):
-    said = script("train.py", *OWN, "loss=hinge", code=1)
+def test_a_loss_that_it_would_not_look_at_is_refused(own):
+    said = own("train.py", *OWN, "loss=hinge", code=1)
     assert "loss= has no effect with this model=" in said and "Traceback" not in said
-    assert "model.noise=-1.0: it must be at least 0" in script("train.py", *OWN, "model.noise=-1.0", code=1)
+    assert "model.noise=-1.0: it must be at least 0" in own("train.py", *OWN, "model.noise=-1.0", code=1)

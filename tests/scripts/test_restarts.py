@@ -9,8 +9,9 @@ import pytest
 from core.run import Run
 
 TINY = (
-    "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40", "log_every=4", "sample_every=20",
-    "checkpoint_every=8", "steps=16", "seed=5", "restarts=2", "restart_steps=8", "evaluate_num=40",
+    "model=mlp", "model.width=8", "model.discriminator_width=4", "image_size=32", "batch_size=8",
+    "dataset.num_images=40", "log_every=4", "sample_every=20", "checkpoint_every=8", "steps=16", "seed=5",
+    "restarts=2", "restart_steps=8", "evaluate_num=40",
 )  # fmt: skip
 
 
@@ -21,6 +22,7 @@ def test_the_best_seed_goes_on(script, tmp_path):
     assert done.returncode == 0, done.stderr
     scores = json.loads((run / "restarts" / "scores.json").read_text())
     assert sorted(scores) == ["5", "6"] and all(score > 0 for score in scores.values())
+    assert scores["5"] != scores["6"]
     best = min(scores, key=scores.get)
     assert f"The best of 2 seeds is {best}" in done.stderr
     rows = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
