@@ -58,34 +58,36 @@ def test_all_give_what_the_protocol_promises(dataset, kind):
         assert all(p.default is not p.empty for p in list(given.values())[len(promised) :])
 
 
-def test_batches_have_what_the_spec_says(dataset):
-    batch = next(dataset.stream(4, seed=1).as_numpy_iterator())
-    spec = dataset.spec
+SEED, START = 2**33 + 5, 10**9 + 3  # more than 32 bits
+
+
+@pytest.fixture(scope="module")
+def batches(dataset) -> list[dict[str, np.ndarray]]:
+    """Two of eight, as one process has them."""
+    return list(dataset.stream(8, SEED, START).take(2).as_numpy_iterator())
+
+
+def test_batches_have_what_the_spec_says(dataset, batches):
+    batch, spec = batches[0], dataset.spec
     labels = ["label"] if spec.class_names else []
     assert sorted(batch) == sorted([*spec.batch_keys, *labels])
     for key in spec.batch_keys:
         shape = spec.source_shape if key == "source" else spec.image_shape
-        assert batch[key].shape == (4, *shape) and batch[key].dtype == np.float32 and np.abs(batch[key]).max() <= 1
-    assert all(batch[key].dtype == np.int32 and batch[key].shape == (4,) for key in labels)
+        assert batch[key].shape == (8, *shape) and batch[key].dtype == np.float32 and np.abs(batch[key]).max() <= 1
+    assert all(batch[key].dtype == np.int32 and batch[key].shape == (8,) for key in labels)
     assert sorted(dataset.examples(2)) == sorted(spec.batch_keys)
 
 
-@pytest.mark.parametrize(("workers", "seed", "start"), [(2, 1, 0), (4, 2**33 + 5, 10**9 + 3)])
-def test_workers_parts_are_the_batch_of_one(dataset, workers, seed, start):
-    """Crops, mirrors, holes and labels included."""
-    whole, *streams = (
-        dataset.stream(8, seed, start, *part).take(2).as_numpy_iterator()
-        for part in [(0, 1), *((worker, workers) for worker in range(workers))]
-    )
-    for batch, *parts in zip(whole, *streams, strict=True):
+def test_workers_parts_are_the_batch_of_one(dataset, batches, kind):
+    """Crops, mirrors, holes and labels included; their shapes are known before the first batch."""
+    workers = 4 if kind == "balanced" else 2
+    streams = [dataset.stream(8, SEED, START, worker, workers) for worker in range(workers)]
+    for stream in streams:
+        shapes = [spec.shape for spec in stream.element_spec.values()]
+        assert all(shape[0] == 8 // workers and None not in shape for shape in shapes)
+    for batch, *parts in zip(batches, *(stream.take(2).as_numpy_iterator() for stream in streams), strict=True):
         for key, expected in batch.items():
-            assert all(len(part[key]) == 8 // workers for part in parts)
             assert np.concatenate([part[key] for part in parts]).tobytes() == expected.tobytes(), key
-
-
-def test_a_worker_s_part_is_known_before_the_first_batch(dataset):
-    for shape in (x.shape for x in dataset.stream(8, 1, worker=1, workers=4).element_spec.values()):
-        assert shape[0] == 2 and None not in shape
 
 
 def test_batches_that_workers_cannot_share_are_refused(dataset):

@@ -68,24 +68,20 @@ def test_restore_brings_back_every_bit(tmp_path):
 def test_keeps_the_newest(tmp_path):
     model = make()
     for _ in range(4):
-        train(model, 1)
+        model.step.assign_add(1)
         checkpoint.save(Run(tmp_path / "max"), model, keep=5)
-    assert len(Run(tmp_path / "max").saved()) == 4
-    model = make()
-    for _ in range(4):
-        train(model, 1)
         checkpoint.save(Run(tmp_path), model, keep=2)
+    assert len(Run(tmp_path / "max").saved()) == 4
     assert [p.name for p in Run(tmp_path).saved()] == ["step_00000003.npz", "step_00000004.npz"]
 
 
 def test_what_a_killed_process_left_is_removed_and_what_is_written_stays(tmp_path):
     model = make()
-    train(model, 2)
+    model.step.assign(2)
     checkpoint.save(Run(tmp_path), model, keep=1)
     (Run(tmp_path).checkpoints / ".step_00000003.abc.npz").touch()
-    earlier = make()
-    train(earlier, 1)
-    checkpoint.save(Run(tmp_path), earlier, keep=1)  # as best/ does after a resume from further back
+    model.step.assign(1)
+    checkpoint.save(Run(tmp_path), model, keep=1)  # as best/ does after a resume from further back
     assert [path.name for path in Run(tmp_path).checkpoints.iterdir()] == ["step_00000001.npz"]
 
 
@@ -117,20 +113,22 @@ def test_damaged_newest_falls_back(tmp_path, damage, caplog):
 
 
 def test_what_says_nothing_sensible_of_itself_is_damaged(tmp_path):
-    path = checkpoint.save(Run(tmp_path), make(), keep=1)
+    model = make()
+    path = checkpoint.save(Run(tmp_path), model, keep=1)
     with np.load(path) as file:
         arrays = dict(file)
     for meta in ("[]", "{}", '{"step": 1, "precision": "float32", "memory": []}', "3"):
         np.savez(path, **(arrays | {"meta": np.array(meta)}))
         with pytest.raises(GessoError, match="damaged"):
-            checkpoint.restore(Run(tmp_path), make())
+            checkpoint.restore(Run(tmp_path), model)
 
 
 def test_all_damaged_is_an_error_and_none_is_the_start(tmp_path):
-    assert checkpoint.restore(Run(tmp_path), make()) == 0
-    checkpoint.save(Run(tmp_path), make(), keep=1).write_bytes(b"PK")
+    model = make()
+    assert checkpoint.restore(Run(tmp_path), model) == 0
+    checkpoint.save(Run(tmp_path), model, keep=1).write_bytes(b"PK")
     with pytest.raises(GessoError, match="damaged"):
-        checkpoint.restore(Run(tmp_path), make())
+        checkpoint.restore(Run(tmp_path), model)
 
 
 def test_other_networks_are_refused_in_words(tmp_path):

@@ -1,5 +1,7 @@
 """What cannot be trained together is refused in words before anything slow starts."""
 
+import functools
+
 import pytest
 from hydra import initialize_config_dir
 
@@ -10,10 +12,15 @@ from data import DatasetSpec
 from training.checks import check_batches, check_data, check_train
 
 
+@functools.cache
+def made(*overrides: str):
+    return compose("train", list(overrides))
+
+
 @pytest.fixture
 def composed():
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield lambda *overrides: compose("train", list(overrides))
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -40,20 +40,19 @@ def test_progressive_growing_is_the_papers(recipe, name):
 def test_wgans_optimizers_are_rmsprop_but_for_its_start(recipe):
     config = recipe("wgan_mnist")
     assert config.model.discriminator_steps == 5 and config.loss.weight_clipping == 0.01
+    assert config.model.generator_optimizer == config.model.discriminator_optimizer
     rng, square = np.random.default_rng(0), np.zeros(3)
-    for key in ("generator_optimizer", "discriminator_optimizer"):
-        optimizer, ours = build(config.model[key]), keras.Variable(np.zeros(3, np.float32))
-        optimizer.build([ours])
-        square = np.zeros(3)
-        for t in range(1, 500):
-            gradient = rng.normal(size=3).astype(np.float32)
-            before = ours.numpy()
-            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [ours])
-            # PyTorch's RMSprop, with the defaults that the authors leave.
-            square = 0.99 * square + 0.01 * gradient**2
-            step = 0.00005 * gradient / (np.sqrt(square) + 1e-8)
-            np.testing.assert_allclose(before - ours.numpy(), step * np.sqrt(1 - 0.99**t), rtol=1e-2, atol=1e-8)
-        assert np.sqrt(1 - 0.99**t) > 0.99
+    optimizer, ours = build(config.model.generator_optimizer), keras.Variable(np.zeros(3, np.float32))
+    optimizer.build([ours])
+    for t in range(1, 400):
+        gradient = rng.normal(size=3).astype(np.float32)
+        before = ours.numpy()
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [ours])
+        # PyTorch's RMSprop, with the defaults that the authors leave.
+        square = 0.99 * square + 0.01 * gradient**2
+        step = 0.00005 * gradient / (np.sqrt(square) + 1e-8)
+        np.testing.assert_allclose(before - ours.numpy(), step * np.sqrt(1 - 0.99**t), rtol=1e-2, atol=1e-8)
+    assert np.sqrt(1 - 0.99**t) > 0.99
 
 
 def test_fastgans_margin_is_its_authors(recipe):
