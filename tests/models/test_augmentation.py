@@ -1,12 +1,9 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.cli import ROOT
 from models import augmentation
 from models.augmentation import TRANSFORMATIONS, Augmentation
 
@@ -131,15 +128,20 @@ def test_draws_depend_on_the_seed_and_differ_between_images(name):
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_gradients_against_numeric_ones(name):
-    images = pictures(2, 8, 6, 2, tf.float64)
+    images = pictures(1, 8, 6, 2, tf.float64)
     theory, numeric = tf.test.compute_gradient(lambda x: TRANSFORMATIONS[name](x, SEED), [images])
     np.testing.assert_allclose(theory[0], numeric[0], atol=1e-5)  # the draws are float32
 
 
-@pytest.mark.parametrize("jit", [False, True])
-def test_second_order_gradients_of_a_quadratic(jit):
+@pytest.mark.parametrize(
+    ("jit", "policy", "noise"),
+    # XLA takes long to compile each draw: what it has to differentiate twice is the moving of pixels.
+    [(False, EVERYTHING, 0.1), (True, ["translation"], 0.0)],
+    ids=["graph", "xla"],
+)
+def test_second_order_gradients_of_a_quadratic(jit, policy, noise):
     """The layer is affine, A x + c. f(x) = |A x + c|² / 2 has the gradient g = Aᵀ(A x + c), |g|² / 2 has AᵀA g."""
-    layer = Augmentation(EVERYTHING, probability=0.7, noise=0.1, noise_steps=10)
+    layer = Augmentation(policy, probability=0.7, noise=noise, noise_steps=10)
     images, constant = pictures(4, 8, 8), tf.zeros([4, 8, 8, 3])
 
     def see(x):
@@ -161,12 +163,12 @@ def test_second_order_gradients_of_a_quadratic(jit):
 
     gradient, second, expected, linear = (x.numpy() for x in compute())
     np.testing.assert_allclose(second, expected, atol=1e-4)
-    assert np.isfinite(second).all() and not np.allclose(second, gradient, atol=0.1)
+    assert np.isfinite(second).all()
+    assert jit or not np.allclose(second, gradient, atol=0.1)
     assert not np.allclose(linear, images, atol=0.1)  # something was changed
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize(("jit", "dtype"), [(False, tf.float32), (False, tf.bfloat16), (True, tf.bfloat16)])
 def test_compiled_step_keeps_the_dtype(jit, dtype):
     images = pictures(5, dtype=dtype)
     layer = Augmentation(EVERYTHING, target=0.6, speed=20, noise=0.1)
@@ -353,7 +355,7 @@ print("replicas agree")
 """
 
 
-def test_replicas_share_one_probability():
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", REPLICAS], cwd=root, capture_output=True, text=True, timeout=120)
+def test_replicas_share_one_probability(script, tmp_path):
+    (tmp_path / "replicas.py").write_text(REPLICAS)
+    done = script(tmp_path / "replicas.py", PYTHONPATH=str(ROOT))
     assert "replicas agree" in done.stdout, done.stderr[-2000:]

@@ -1,6 +1,4 @@
 import functools
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -119,22 +117,6 @@ def test_mixed_float16_scales_the_loss_and_reports_true_norms():
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
 
 
-def test_export_loads_without_our_classes(tmp_path):
-    model = make()
-    model.train_step(reals())
-    model.exports["generator"].save(tmp_path / "generator.keras")
-    code = (
-        "import sys, keras, numpy as np\n"
-        "g = keras.models.load_model(sys.argv[1])\n"
-        "np.save(sys.argv[2], g(np.ones((2, 5), 'float32')))\n"
-        "assert not any(name.startswith('models') for name in sys.modules)\n"
-    )
-    arguments = [str(tmp_path / "generator.keras"), str(tmp_path / "images.npy")]
-    subprocess.run([sys.executable, "-c", code, *arguments], check=True, cwd=tmp_path)
-    expected = model.ema(np.ones((2, 5), "float32"))
-    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
-
-
 def labelled(num=8) -> dict[str, tf.Tensor]:
     return reals(num) | {"label": tf.range(num) % 3}
 
@@ -249,7 +231,7 @@ def test_of_many_classes_sixteen_are_shown():
 
 def test_without_an_average_the_samples_are_the_generators():
     model = make(ema_decay=0)
-    model.train_function = tf.function(model.train_step)  # where an integer and a float do not mix
+    model.train_function = tf.function(model.train_step, autograph=False)  # where an integer and a float do not mix
     model.train_function(reals())
     for average, weight in zip(model.ema.get_weights(), model.generator.get_weights(), strict=True):
         np.testing.assert_array_equal(average, weight)

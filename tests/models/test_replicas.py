@@ -1,8 +1,6 @@
 """The same step on several replicas (`tf.distribute`), here two halves of a CPU."""
 
-import subprocess
-import sys
-from pathlib import Path
+from core.cli import ROOT
 
 CODE = """
 import numpy as np
@@ -40,7 +38,7 @@ print("replicas agree")
 """
 
 
-def test_replicas_draw_their_own_noise_and_keep_the_same_weights():
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", CODE], cwd=root, capture_output=True, text=True, timeout=120)
+def test_replicas_draw_their_own_noise_and_keep_the_same_weights(script, tmp_path):
+    (tmp_path / "replicas.py").write_text(CODE)
+    done = script(tmp_path / "replicas.py", PYTHONPATH=str(ROOT))
     assert "replicas agree" in done.stdout, done.stderr[-2000:]

@@ -65,7 +65,7 @@ def test_pix2pix_counts_the_error_of_holes_alone():
 def test_pix2pix_learns_its_pairs(loss):
     model = compiled(pix2pix(), loss)
     data = {"source": pictures(2, 32, 32, 1), "target": pictures(2, 32, 32, 3) * 0.5}
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     first = float(step(data)["l1_loss"])
     for _ in range(30):
         model.reset_metrics()
@@ -153,12 +153,12 @@ def test_cyclegan_cycles_close():
             lambda **shape: patchgan.discriminator(**shape, width=4, receptive_field=16, normalization="instance"),
             (32, 32, 3), pool_size=3,
         ),
-        learning_rate=2e-3,
+        learning_rate=4e-3,
     )  # fmt: skip
     data = {"a": pictures(2, 32, 32, 3) * 0.3 + 0.5, "b": pictures(2, 32, 32, 3) * 0.3 - 0.5}
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     first = {name: float(value) for name, value in step(data).items()}
-    for _ in range(40):
+    for _ in range(20):
         model.reset_metrics()
         last = step(data)
     assert float(last["cycle_loss"]) < 0.7 * first["cycle_loss"]
@@ -180,7 +180,7 @@ def test_srgan_changes_its_aim(vgg_weights):
         "non_saturating",
     )  # fmt: skip
     data = {"source": pictures(2, 8, 8, 3), "target": pictures(2, 32, 32, 3)}
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     judge = [variable.numpy() for variable in model.discriminator.trainable_variables]
     for _ in range(2):
         logs = step(data)
@@ -208,9 +208,9 @@ def test_content_and_style_with_an_adversary(vgg_weights, classes):
     )  # fmt: skip
     data = {"content": pictures(2, 32, 32, 3), "style": pictures(2, 32, 32, 3), "label": tf.constant([0, 1])}
     encoder = model.painter.stylizer.get_layer("block1_conv1").get_weights()
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     first = {name: float(value) for name, value in step(data).items()}
-    for _ in range(15):
+    for _ in range(6):
         model.reset_metrics()
         last = step(data)
     assert float(last["style_loss"]) < first["style_loss"]
@@ -230,7 +230,7 @@ def test_objectives_that_a_system_does_not_have_are_refused():
 
 
 @pytest.mark.slow
-def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
+def test_pix2pix_learns_two_facades_by_heart(test_data, tmp_path):
     """From label maps to photos, at a small width: the mean absolute error falls below 0.05."""
     from data import paired
 
@@ -238,17 +238,17 @@ def test_pix2pix_learns_four_facades_by_heart(test_data, tmp_path):
     if not root.is_dir():
         pytest.skip(f"no {root}")
     dataset = paired.load(
-        str(root), 64, str(tmp_path), direction="backward", split="train", crop="center", flip=False, limit=4
+        str(root), 32, str(tmp_path), direction="backward", split="train", crop="center", flip=False, limit=2
     )
     keras.utils.set_random_seed(0)
     model = Pix2Pix(
-        lambda **shapes: unet.generator(**shapes, width=24, upsampling="resize"),
-        lambda **shapes: patchgan.discriminator(**shapes, width=8, receptive_field=34),
+        lambda **shapes: unet.generator(**shapes, width=16, upsampling="resize"),
+        lambda **shapes: patchgan.discriminator(**shapes, width=8, receptive_field=16),
         dataset.spec.image_shape, dataset.spec.source_shape,
     )  # fmt: skip
     compiled(model, "non_saturating", learning_rate=2e-3)
-    data = {name: tf.constant(images) for name, images in dataset.examples(4).items()}
-    step = tf.function(model.train_step)
+    data = {name: tf.constant(images) for name, images in dataset.examples(2).items()}
+    step = tf.function(model.train_step, autograph=False)
     for _ in range(500):
         model.reset_metrics()
         if float(step(data)["l1_loss"]) < 0.04:

@@ -45,9 +45,9 @@ def test_convolutions_are_those_of_keras(bfloat16, name):
 
 @pytest.mark.parametrize("function", ["_halve", "_double"])
 def test_convolution_gradients_against_numeric_ones(function):
-    shape = (2, 8, 8, 3) if function == "_halve" else (2, 4, 4, 5)
+    shape = (1, 6, 4, 1) if function == "_halve" else (1, 3, 2, 2)
     images = tf.random.stateless_normal(shape, (1, 2), dtype=tf.float64)
-    kernel = tf.random.stateless_normal([4, 4, 3, 5], (3, 4), dtype=tf.float64)
+    kernel = tf.random.stateless_normal([4, 4, 1, 2], (3, 4), dtype=tf.float64)
     theory, numeric = tf.test.compute_gradient(getattr(convolution, function), [images, kernel])
     for one, other in zip(theory, numeric, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

@@ -1,8 +1,5 @@
 """How noise and labels enter networks; conditional batch normalisation; judgements."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -11,7 +8,6 @@ from keras import layers
 
 from models.layers.normalization import BatchNormalization, batch_norm
 from models.layers.spectral import SpectralDense, SpectralEmbedding
-from models.networks import dcgan
 from models.networks.condition import CONDITIONS, discriminator_head, discriminator_inputs, generator_inputs
 
 LATENTS = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
@@ -256,40 +252,3 @@ def test_fused_norm_with_and_without_scale_and_offset(scale, center, policy):
     for mine, other in ((ours.moving_mean, theirs.moving_mean), (ours.moving_variance, theirs.moving_variance)):
         np.testing.assert_allclose(mine, other, rtol=0.01)  # the variance is the unbiased one in ours
         assert mine.dtype == "float32"
-
-
-LOAD = """
-import sys
-from pathlib import Path
-import keras
-import numpy as np
-
-for path in sorted(Path(sys.argv[1]).glob("*.keras")):
-    generator = keras.models.load_model(path)
-    latents = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
-    labels = np.array([2, 0, 1], "int32")
-    images = generator([latents, labels] if len(generator.inputs) == 2 else latents)
-    np.save(path.with_suffix(".npy"), images)
-assert not any(name.startswith("models") for name in sys.modules)
-"""
-
-
-def plain(layer):
-    """As `models.gan.GAN` makes its exports."""
-    return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
-
-
-def test_generators_of_every_condition_load_without_our_classes(tmp_path):
-    expected = {}
-    for condition in CONDITIONS:
-        made = dcgan.generator((16, 16, 1), 4, width=2, condition=condition, num_classes=3, prior="uniform")
-        inputs = LATENTS if condition == "none" else [LATENTS, LABELS]
-        made(inputs, training=True)  # moves the averages of batch normalisation
-        export = keras.models.clone_model(made, clone_function=plain)
-        export.set_weights(made.get_weights())
-        export.save(tmp_path / f"{condition}.keras")
-        expected[condition] = made(inputs).numpy()
-        assert expected[condition].std() > 0
-    subprocess.run([sys.executable, "-c", LOAD, str(tmp_path)], check=True, cwd=tmp_path)
-    for condition, images in expected.items():
-        np.testing.assert_array_equal(np.load(tmp_path / f"{condition}.npy"), images, err_msg=condition)
