@@ -126,7 +126,7 @@ def test_sizes_and_steadiness():
     for name in ("{:06}.jpg", "a/{}.png", "data/train-0-of-9.parquet:{}"):
         names = [name.format(i) for i in range(60_000)]
         sizes = [len(part) for part in shards.split(names)]
-        assert sum(sizes) == 60_000 and 3 <= len(sizes) <= 12 and min(sizes[:-1]) >= 5_000
+        assert sum(sizes) == 60_000 and 6 <= len(sizes) <= 15 and min(sizes[:-1]) >= shards.LEAST
         ends = {names[part.start] for part in shards.split(names)}
         more = [*names[:30_000], "new.jpg", *names[30_000:]]
         assert len(ends ^ {more[part.start] for part in shards.split(more)}) <= 2
