@@ -13,6 +13,8 @@ from evaluation import attributes, sets
 from models import trained
 from models.words import Words
 
+HELD_OUT = 4000  # pictures among which those with combinations are found that were left out of training
+
 
 def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measures a generator's pictures of sentences of a data set, and what its numbers are to be read beside.
@@ -47,7 +49,8 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
         sets.dataset_batches(dataset, chosen, config.batch_size), np.roll(texts, 1)
     )
     if config.dataset.get("without"):
-        whole = build(config.dataset, image_size=size, text=True, without=None)
+        few = min(config.dataset.num_images, HELD_OUT)
+        whole = build(config.dataset, image_size=size, text=True, without=None, num_images=few)
         numbers = [
             i for i, text in enumerate(whole.texts(range(len(whole))))
             if attributes.speaks_of(text, config.dataset.without)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from core.network_metadata import Metadata
 from core.run import Run
 from losses import adversarial, penalties
-from losses.contrastive import info_nce, symmetric_info_nce
+from losses.contrastive import info_nce
 from models import trained
 from models.gan import GAN
 from models.networks import dcgan
@@ -27,7 +27,11 @@ def test_info_nce_by_hand():
     one, other = np.eye(3, dtype="float32"), np.roll(np.eye(3, dtype="float32"), 1, axis=0)
     own = math.exp(2) / (math.exp(2) + 2)
     assert float(info_nce(one, one, 2.0)) == pytest.approx(-math.log(own))
-    assert float(symmetric_info_nce(one, other, 2.0)) == pytest.approx(-math.log(1 / (math.exp(2) + 2)))
+    assert float(info_nce(one, other, 2.0)) == pytest.approx(-math.log(1 / (math.exp(2) + 2)))
+    nobodys = np.concatenate([one, -one])
+    assert float(info_nce(one, nobodys, 2.0)) == pytest.approx(
+        -math.log(math.exp(2) / (math.exp(2) + 4 + math.exp(-2)))
+    )
     said_of_two = one[[0, 0, 1]]  # both are right: the best is to be undecided between them
     told = -(math.log(math.exp(2) / (2 * math.exp(2) + 1)) * 2 + math.log(math.exp(2) / (math.exp(2) + 2))) / 3
     assert float(info_nce(said_of_two, said_of_two, 2.0)) == pytest.approx(told)
@@ -130,5 +134,7 @@ def test_a_text_encoder_learns_what_belongs_together():
         step(data)
     model.reset_metrics()
     means = step(data)
+    changed = (model._misread(data["tokens"]) != data["tokens"]).numpy()
+    assert (changed.sum(axis=1) <= 1).all() and not changed[data["tokens"].numpy() == 0].any()
     assert float(means["contrastive_loss"]) < 0.5 * before and float(means["matched_accuracy"]) == 1
     assert model.preview({"image": images.numpy()}, columns=2).shape == (8, *SHAPE)
