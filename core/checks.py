@@ -13,7 +13,8 @@
 A block speaks of the keys beside it, and of those below them. A file that builds on another may say more than it
 does, or say it anew: a new model needs no change here. `null` always passes; of a list, each element is looked at.
 Where a key is `null` by default, its range also tells the type: whole numbers, or any if a bound has a point. One
-that is `null` by default is one value and no list of them, unless the block `several` says of it `true`.
+that is `null` by default is one value and no list of them, unless the block `several` says of it `true`. A
+number may be a group of keys with a `_target_`, which makes a function of the step, if the block `schedules` does.
 
 Four more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
 names none (null: it need not); `networks`, keys that name trained networks, each with the kind
@@ -32,7 +33,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.errors import GessoError, did_you_mean
 
-BLOCKS = ("choices", "ranges", "several", "inputs", "networks", "changeable", "gives")
+BLOCKS = ("choices", "ranges", "several", "schedules", "inputs", "networks", "changeable", "gives")
 _NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
 _INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
 
@@ -95,6 +96,11 @@ def choices(config: DictConfig) -> dict[str, list]:
 def several(config: DictConfig) -> set[str]:
     """The keys that are null by default and may be lists."""
     return {key for key, may in said(config, "several") if may}
+
+
+def scheduled(config: DictConfig) -> set[str]:
+    """The keys of numbers that may be schedules."""
+    return {key for key, may in said(config, "schedules") if may}
 
 
 def check_values(config: DictConfig) -> None:

@@ -9,7 +9,7 @@ import hydra
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from core.checks import ranges, several, without_blocks
+from core.checks import ranges, scheduled, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -48,9 +48,12 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     options = {group: option for group, option in groups.items() if group in config or group == "penalty"}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
     defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
+    schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
     for key, value in leaves(without_blocks(config)):
         default = defaults.get(key)
         for above in _above(key):
+            if above in schedules:
+                continue
             if above in defaults and not isinstance(defaults[above], dict) and not _interpolates(defaults[above]):
                 raise GessoError(f"{above} is {_kind({})}; it must be a value.")
         if value == default or _interpolates(value) or _interpolates(default):

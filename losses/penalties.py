@@ -100,12 +100,12 @@ class Penalty:
 
     Args:
         function: a penalty, `function(critic, reals, fakes, seed)`; or of generators, with arguments of its own.
-        weight: its factor; the lambda or gamma of the papers.
+        weight: its factor, a number or a function of the step; the lambda or gamma of the papers.
         every: steps between computations; 1 is always.
     """
 
     function: Callable[..., Tensor]
-    weight: float
+    weight: float | Callable[[Tensor], Tensor]
     every: int = 1
 
     def __post_init__(self):
@@ -120,7 +120,8 @@ class Penalty:
         *arguments, step = arguments_and_step
 
         def penalty() -> Tensor:
-            return self.weight * self.every * tf.cast(self.function(*arguments), tf.float32)
+            weight = self.weight(step) if callable(self.weight) else self.weight
+            return weight * self.every * tf.cast(self.function(*arguments), tf.float32)
 
         if self.every == 1:
             return penalty()

@@ -34,14 +34,14 @@ def follow(average: keras.Model, network: keras.Model, step: Tensor, decay: floa
             mean.assign(mean + (1 - decay) * (variable - mean))
 
 
-def decay_by_images(half_life: float, images: int | Tensor, step: Tensor) -> Tensor:
+def decay_by_images(half_life: float | Tensor, images: int | Tensor, step: Tensor) -> Tensor:
     """Returns a step's decay such that the average forgets a half over `half_life` pictures, `images` a step.
 
     At most over a twentieth of the pictures seen so far: ADA, Karras et al. 2020, arXiv:2006.06676, in the authors'
     code. The same for any size of a batch.
     """
     images, step = tf.cast(images, tf.float32), tf.cast(step, tf.float32)
-    return tf.pow(0.5, images / tf.maximum(tf.minimum(float(half_life), step * images / 20), 1e-8))
+    return tf.pow(0.5, images / tf.maximum(tf.minimum(tf.cast(half_life, tf.float32), step * images / 20), 1e-8))
 
 
 def _plain(layer: keras.Layer) -> keras.Layer:

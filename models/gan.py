@@ -44,7 +44,8 @@ class GAN(Draws, Adversarial, keras.Model):
         prior: of the latent: normal or uniform.
         latent_dim: length of the latent.
         ema_decay: the average's decay a step; ramped up from 0, so that it follows the first steps closely.
-        ema_kimg: the average's half-life in thousands of pictures, in place of `ema_decay`.
+        ema_kimg: the average's half-life in thousands of pictures, a number or a function of the step, in place of
+            `ema_decay`.
         discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
             batches at once.
         augmentation: of all that the discriminator sees.
@@ -64,7 +65,7 @@ class GAN(Draws, Adversarial, keras.Model):
         prior: str = "normal",
         latent_dim: int = 100,
         ema_decay: float = 0.999,
-        ema_kimg: float | None = None,
+        ema_kimg: float | Callable[[Tensor], Tensor] | None = None,
         discriminator_steps: int = 1,
         augmentation: Augmentation | None = None,
         freeze: int = 0,
@@ -205,7 +206,7 @@ class GAN(Draws, Adversarial, keras.Model):
             replicas = self.distribute_strategy.num_replicas_in_sync
             self.augmentation.update(real["logits"] - self.threshold, tf.shape(reals)[0] * replicas)
         if self.augmentation.varies:
-            terms["augment_probability"] = self.augmentation.current(self.step)
+            terms["augment_probability"] = self.augmentation.current(tf.convert_to_tensor(self.step))
         return terms | {
             "discriminator_loss": loss,
             "discriminator_gradient_norm": norm,
@@ -242,7 +243,9 @@ class GAN(Draws, Adversarial, keras.Model):
         if self.ema_kimg is None:
             return self.ema_decay
         images = batch * self.distribute_strategy.num_replicas_in_sync
-        return decay_by_images(1000 * self.ema_kimg, images, self.step)
+        step = tf.convert_to_tensor(self.step)
+        kimg = self.ema_kimg(step) if callable(self.ema_kimg) else self.ema_kimg
+        return decay_by_images(1000 * kimg, images, step)
 
     def _latents(self, batch: Tensor, i: int = 0, purpose: int = LATENT) -> Tensor:
         """Draws standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i, purpose)."""

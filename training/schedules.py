@@ -1,4 +1,6 @@
-"""Learning rates that change with the steps."""
+"""Learning rates, and other numbers of a training, that change with the steps."""
+
+import math
 
 import keras
 from keras import ops
@@ -24,3 +26,26 @@ class ConstantThenLinear(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict:
         return {"initial": self.initial, "constant": self.constant, "last_step": self.last_step}
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class Cosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Goes from `initial` to `final` along half a cosine while `images` are seen, and stays there.
+
+    For anything that takes a number or a function of the step: learning rates, Adam's beta_2
+    (`training.optimizers`), weights of penalties, the probability of an augmentation, the half-life of an average.
+    A step sees `batch_size` images. R3GAN's, Huang et al. 2024, arXiv:2501.05441.
+    """
+
+    def __init__(self, initial: float, final: float, images: int, batch_size: int):
+        self.initial = initial
+        self.final = final
+        self.images = images
+        self.batch_size = batch_size
+
+    def __call__(self, step):
+        part = ops.minimum(ops.cast(step, "float32") * (self.batch_size / self.images), 1.0)
+        return self.final + (self.initial - self.final) * (1 + ops.cos(math.pi * part)) / 2
+
+    def get_config(self) -> dict:
+        return {name: getattr(self, name) for name in ("initial", "final", "images", "batch_size")}

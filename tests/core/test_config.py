@@ -37,6 +37,8 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.augment_target=high", "it must be a number, between 0 and 1"),
         ("loss.weight_clipping=true", "it must be a number, positive"),
         ("model.width={a:1}", "model.width is a group of keys; it must be a value"),
+        ("model.width={_target_:training.schedules.Cosine}", "model.width is a group of keys; it must be a value"),
+        ("model.ema_kimg={a:1}", "model.ema_kimg is a group of keys; it must be a value"),
         ("resume={a:1}", "resume is a group of keys; it must be a value"),
         ("weights=[a,b]", "weights=['a', 'b'] is a list; it must be one value"),
     ],
@@ -47,7 +49,11 @@ def test_wrong_types(composed, override, words):
     assert words in str(error.value)
 
 
-RIGHT = ["steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true"]
+COSINE = "{_target_:training.schedules.Cosine,initial:1,final:0,images:9,batch_size:3}"
+RIGHT = [
+    "steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true",
+    f"model.ema_kimg={COSINE}", f"model.generator_optimizer.learning_rate={COSINE}",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("override", RIGHT)

@@ -21,9 +21,10 @@ TINY = {
     "progressive": ["model.width=4", "model.phase_steps=1"],
     "fastgan": ["model.width=2"],
     "stylegan2": ["model.width=4", "model.latent_dim=6"],
+    "r3gan": ["model.width=2", "model.blocks=1"],
 }
 SIZE = {  # the smallest they make
-    "mlp": 8, "dcgan": 16, "resnet": 32, "progressive": 8, "fastgan": 32, "stylegan2": 8,
+    "mlp": 8, "dcgan": 16, "resnet": 32, "progressive": 8, "fastgan": 32, "stylegan2": 8, "r3gan": 32,
 }  # fmt: skip
 
 

@@ -77,3 +77,49 @@ def test_stylegan2_is_its_authors_auto(recipe, size):
         optimizer = built.get_config()
         assert type(built) is keras.optimizers.Adam and optimizer["learning_rate"] == pytest.approx(0.0025)
         assert (optimizer["beta_1"], optimizer["beta_2"], optimizer["epsilon"]) == (0.0, 0.99, 1e-8)
+
+
+def test_r3gans_schedules_are_the_authors(recipe):
+    """`train.py` there, FFHQ-64: base and final values, over 20 million pictures, of batches of 256."""
+    config = recipe("r3gan_64")
+    model, penalties_ = config.model, config.loss.penalties
+    last = 20_000_000 / 256
+    assert (config.image_size, config.batch_size, config.steps) == (64, 256, last)
+    for scheduled, first, final in (
+        (model.generator_optimizer.learning_rate, 2e-4, 5e-5),
+        (model.discriminator_optimizer.beta_2, 0.9, 0.99),
+        (model.augment_probability, 0, 0.3),
+        (model.ema_kimg, 0, 500),
+        (penalties_.r2.weight, 2, 0.2),
+    ):
+        schedule = build(scheduled)
+        quarter = first + (final - first) * (1 - np.cos(np.pi / 4)) / 2
+        seen = [float(schedule(step)) for step in (0, last / 4, last / 2, last, 3 * last)]
+        assert seen == pytest.approx([first, quarter, (first + final) / 2, final, final], rel=1e-5)
+    loss = build(config.loss)
+    assert {name: (penalty.function.func, penalty.every) for name, penalty in loss["penalties"].items()} == {
+        "r1": (penalties.r1, 1),
+        "r2": (penalties.r2, 1),
+    }
+    slope = loss["penalties"]["r2"](
+        lambda images: 3 * keras.ops.sum(images, axis=(1, 2, 3)), None, np.ones((2, 1, 2, 1), "float32"), None, last
+    )
+    assert float(slope) == pytest.approx(0.2 / 2 * 3**2 * 2)
+
+
+def test_adam_with_a_beta_that_changes(recipe):
+    config = recipe("r3gan_64")
+    config.model.images = 512 * 4  # eight steps
+    optimizer, ours = build(config.model.generator_optimizer), keras.Variable(np.zeros(3, np.float32))
+    optimizer.build([ours])
+    rng, square, theirs = np.random.default_rng(0), np.zeros(3), np.zeros(3)
+    for t in range(12):
+        gradient = rng.normal(size=3).astype(np.float32)
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [ours])
+        part = (1 - np.cos(np.pi * min(t / 8, 1))) / 2
+        rate, beta = 2e-4 - 1.5e-4 * part, 0.9 + 0.09 * part
+        square = beta * square + (1 - beta) * gradient**2
+        theirs -= rate * gradient / np.sqrt(square / (1 - beta ** (t + 1)))
+    np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-3)
+    again = keras.optimizers.get(keras.optimizers.serialize(optimizer))
+    assert float(again.beta_2) == pytest.approx(0.9) and type(again) is type(optimizer)

@@ -98,6 +98,7 @@ def test_sentences_move_all_logits(random_vgg):
     )
 
 
+@pytest.mark.slow
 def test_efficientnet_sees_colours_as_it_learned_to(tmp_path):
     reference = keras.applications.EfficientNetB0(include_top=False, weights=None)
     mean, deviation = projected.IMAGENET
