@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,13 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOLCK, errno.ENOSYS}
 
 
-def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], cache_dir: str | Path) -> Path:
+def cached(
+    kind: str,
+    key: Mapping[str, object],
+    build: Callable[[Path], None],
+    cache_dir: str | Path,
+    now: int | None = None,
+) -> Path:
     """The folder `<cache_dir>/<kind>-<hash of key>`; `build(folder)` fills it if it is not there.
 
     `key` is anything JSON can hold, and must name all that the content depends on (a version number too).
@@ -36,11 +42,16 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
     or does not exist: `build` works in a temporary folder beside it, that is renamed at the end and removed
     on any failure; one that a killed process left behind is removed by the next to build.
 
+    Its time of change says when it was used last: `now`, in nanoseconds, which folders used together share.
+
     Raises `GessoError` where the cache folder cannot be written or the disk is full.
     """
     folder = place(kind, key, cache_dir)
+    now = now or time.time_ns()
     if folder.is_dir():
-        touch([folder])
+        with suppress(OSError):  # somebody else's cache
+            latest = max(now, folder.stat().st_mtime_ns)  # another process may have used it since
+            os.utime(folder, ns=(latest, latest))
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +64,7 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
         try:
             if not folder.is_dir():  # another may have built it while we waited
                 _build(folder, key, build)
+                os.utime(folder, ns=(now, now))
         finally:
             lock.release()
     except (OSError, NotImplementedError) as error:
@@ -63,14 +75,6 @@ def cached(kind: str, key: Mapping[str, object], build: Callable[[Path], None], 
 def place(kind: str, key: Mapping[str, object], cache_dir: str | Path) -> Path:
     """The folder that `cached` finds or makes."""
     return Path(cache_dir).expanduser() / f"{kind}-{digest(key)}"
-
-
-def touch(folders: Iterable[Path]) -> None:
-    """Notes in their times of change that these are in use, all at the same moment."""
-    now = time.time_ns()
-    for folder in folders:
-        with suppress(OSError):  # somebody else's cache
-            os.utime(folder, ns=(now, now))
 
 
 def _build(folder: Path, key: Mapping[str, object], build: Callable[[Path], None]) -> None:

@@ -10,6 +10,7 @@ is what a killed process left.
 
 import json
 import os
+import re
 import shutil
 import time
 from argparse import ArgumentParser, RawTextHelpFormatter
@@ -22,6 +23,9 @@ from filelock import FileLock, Timeout
 from data.cache import KEY
 
 PLACE = os.environ.get("GESSO_CACHE", "~/.cache/gesso")  # as in conf/train.yaml
+
+
+OURS = re.compile(r"[a-z]+-[0-9a-f]{16}(\.tmp)?")  # names of the cache's folders; whatever else is there stays
 
 
 @dataclass
@@ -40,7 +44,7 @@ def entries(cache_dir: str | Path) -> list[Entry]:
     """All folders of a cache, largest first."""
     found, sets = [], defaultdict(list)
     for folder in Path(cache_dir).expanduser().glob("*-*"):
-        if not folder.is_dir():
+        if not folder.is_dir() or not OURS.fullmatch(folder.name):
             continue
         key = _key(folder)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -49,7 +53,7 @@ def entries(cache_dir: str | Path) -> list[Entry]:
         entry = Entry(folder, folder.name.rpartition("-")[0], of, size, folder.stat().st_mtime)
         if folder.suffix == ".tmp":
             entry.useless = None if _locked(folder.with_suffix(".lock")) else "not finished"
-        elif not key:
+        elif not key and entry.kind in ("pictures", "pairs"):
             entry.useless = "of an older version"
         elif "files" in key:
             same = {name: value for name, value in key.items() if name != "files"}

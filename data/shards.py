@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data import mapping
-from data.cache import cached, place, touch
+from data.cache import cached, place
 from data.dataset import digest
 from data.decode_folder import Job, check_room, decode_all
 
@@ -53,16 +53,16 @@ def decoded(
         check_room(missing() * least, folder)
         decode_all(names[part.start : part.stop], jobs(part), most, folder, bar)
 
-    started, count = time.perf_counter(), missing()
+    # One time for all: what is of the same set and was used before is of no use, even if this is interrupted.
+    started, count, now = time.perf_counter(), missing(), time.time_ns()
     if count:
         where = key.get("root") or key.get("folders")
         log.info("Decoding %d of %d pictures from %s, once; then they are cached", count, len(names), where)
     with tqdm(total=count, unit="img", disable=None if count else True) as bar:
         for part, key in zip(parts, keys, strict=True):
-            cached(kind, key, partial(build, part), cache_dir)
+            cached(kind, key, partial(build, part), cache_dir, now)
     if count:
         log.info("Decoded in %.1f s", time.perf_counter() - started)
-    touch(folders)
     return folders, [part.start for part in parts]
 
 
