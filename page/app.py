@@ -19,7 +19,10 @@ STYLE = """
 .gradio-container { max-width: 1200px !important; width: 100%; margin: auto; }
 #gesso-head h1 { margin-bottom: 0; }
 .whole .grid-wrap { max-height: none; overflow: visible; }
-progress { accent-color: var(--color-accent); width: 60%; vertical-align: middle; }
+progress { appearance: none; border: none; width: 60%; height: 0.6rem; vertical-align: middle; overflow: hidden; }
+progress, progress::-webkit-progress-bar { background: var(--border-color-primary); border-radius: 0.3rem; }
+progress::-webkit-progress-value { background: var(--color-accent); }
+progress::-moz-progress-bar { background: var(--color-accent); }
 @media (max-width: 640px) {
   .whole .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
 }
