@@ -88,8 +88,9 @@ def same_latents(runs: Sequence[Run], seed: int) -> list[tuple[np.ndarray, str]]
             continue
         studio = imagine.studio(known[str(run.folder)])
         latents = latent.sample(seed, SAMPLES, studio.latent_dim)
-        labels = np.resize(np.arange(max(1, len(studio.classes)), dtype=np.int32), SAMPLES)
-        shown.append((grid(studio.pictures(latents, labels)), str(run.folder)))
+        ways = imagine.asked(studio.network, None)[0]
+        labels = np.resize(np.arange(max(1, len(ways)), dtype=np.int32), SAMPLES)
+        shown.append((grid(studio.pictures(latents, labels, ways)), str(run.folder)))
     if not shown:
         raise GessoError("None of these runs has a generator: only those make pictures out of latents.")
     return shown

@@ -36,14 +36,14 @@ class Studio:
     directions: np.ndarray
     truncation: float | None = None
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of its classes, in their order."""
-        return self.network.metadata.classes
-
-    def pictures(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Draws uint8 `[n, height, width, 3]` of latents `[n, latent_dim]` and labels `[n]`."""
-        images = to_uint8(self.draw(latents, labels if self.classes else None))
+    def pictures(self, latents: np.ndarray, labels: np.ndarray, ways: Sequence[str]) -> np.ndarray:
+        """Draws uint8 `[n, height, width, 3]` of latents `[n, latent_dim]` and labels `[n]`, numbers of `ways`."""
+        metadata, conditions = self.network.metadata, None
+        if metadata.words:
+            conditions = metadata.vocabulary.tokens([ways[label] for label in labels])
+        elif metadata.classes:
+            conditions = labels
+        images = to_uint8(self.draw(latents, conditions))
         return np.repeat(images, 3, -1) if images.shape[-1] == 1 else images
 
 
@@ -51,11 +51,13 @@ class Studio:
 class Sitting:
     """What a visitor has before them: the sheet, what they liked of it, and what they liked before.
 
-    `taste` is what was learned of these; `kept` are latents and labels.
+    Labels are numbers of `ways`: the classes, or the sentences that were asked for. `taste` is what was learned of
+    what was liked; `kept` are latents, labels and pictures.
     """
 
     studio_of: str
     truncation: float | None
+    ways: tuple[str, ...]
     taste: Taste
     latents: np.ndarray
     labels: np.ndarray
@@ -77,7 +79,7 @@ class Sitting:
     def show(self, latents: np.ndarray, labels: np.ndarray, studio: Studio) -> None:
         """Puts other pictures on the sheet."""
         self.latents, self.labels, self.liked = latents, labels, []
-        self.pictures = studio.pictures(latents, labels)
+        self.pictures = studio.pictures(latents, labels, self.ways)
         self.rounds += 1
 
 
@@ -106,20 +108,47 @@ def studio(network: Network, truncation: float | None = None) -> Studio:
     return _kept[key]
 
 
-def begin(network: Network, seed: int, label: int | None, truncation: float | None) -> Sitting:
-    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is chosen."""
+def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | None]:
+    """Returns the ways in which a generator can be asked, and the number of the one that is wanted, if one is.
+
+    They are its classes, or sentences: the one that is `wanted`, or those that it was shown with. Raises
+    `GessoError` for classes and words that it does not know.
+    """
+    metadata = network.metadata
+    if not metadata.words:
+        from models import trained
+
+        number = None if wanted is None else trained.find_class(wanted, metadata.classes, network.path)
+        return metadata.classes, number
+    if wanted is None and metadata.sentences:
+        return metadata.sentences, None
+    metadata.vocabulary.check(wanted or "")
+    return (wanted,), 0
+
+
+def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
+    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is wanted."""
+    ways, label = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
-    labels = np.resize(np.arange(max(1, len(of.classes)), dtype=np.int32), SHOWN)
+    labels = np.resize(np.arange(max(1, len(ways)), dtype=np.int32), SHOWN)
     if label is not None:
         labels[:] = label
-    sitting = Sitting(network.name, truncation, Taste(of.latent_dim, len(of.classes)), latents, labels)
+    taste = Taste(of.latent_dim, len(network.metadata.classes))
+    sitting = Sitting(network.name, truncation, ways, taste, latents, labels)
     sitting.show(latents, labels, of)
     return sitting
 
 
-def more(sitting: Sitting, studio: Studio, label: int | None) -> None:
-    """Learns from what was liked of the sheet, and proposes others. Raises `GessoError` where nothing was."""
+def more(sitting: Sitting, studio: Studio, wanted: str | None) -> None:
+    """Learns from what was liked of the sheet, and proposes others, of one kind if it is wanted.
+
+    Raises `GessoError` where nothing was liked, and for classes and words that the generator does not know.
+    """
+    ways, label = asked(studio.network, wanted)
+    if label is not None and studio.network.metadata.words:
+        sitting.ways = tuple(dict.fromkeys((*sitting.ways, *ways)))
+        label = sitting.ways.index(ways[0])
     if not sitting.liked:
         raise GessoError("Click on what you like first, one picture or several.")
     sitting.taste.learn(sitting.latents, sitting.labels, sitting.liked)
@@ -156,7 +185,7 @@ def turned(sitting: Sitting, studio: Studio, amounts: Sequence[float]) -> tuple[
     moved = (start + np.asarray(amounts[: len(studio.directions)], np.float32) @ studio.directions).astype(
         np.float32
     )
-    return moved, label, studio.pictures(moved[None], np.array([label]))[0]
+    return moved, label, studio.pictures(moved[None], np.array([label]), sitting.ways)[0]
 
 
 def last(sitting: Sitting) -> tuple[np.ndarray, int, np.ndarray]:
@@ -176,8 +205,8 @@ def take_home(sitting: Sitting, studio: Studio, seed: int, folder: Path) -> list
     if len(latents) > 1:
         legs = zip(latents, np.roll(latents, -1, axis=0), strict=True)
         walk = np.concatenate([latent.slerp(a, b, FRAMES + 1)[:-1] for a, b in legs])
-        frames = [studio.pictures(walk[i : i + 64], np.repeat(labels, FRAMES)[i : i + 64])
-                  for i in range(0, len(walk), 64)]  # fmt: skip
+        parts, labels = [slice(i, i + 64) for i in range(0, len(walk), 64)], np.repeat(labels, FRAMES)
+        frames = [studio.pictures(walk[part], labels[part], sitting.ways) for part in parts]
         save_gif(files[1], np.concatenate(frames), chunks, milliseconds=80)
     files[2].write_text(sitting.taste.to_json(studio.network.name), encoding="utf-8")
     return [file for file in files if file.is_file()]

@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from models import trained
 from page import commands, files, imagine, widgets
 from page import networks as known
 from page.imagine import Sitting, Studio
@@ -85,18 +84,21 @@ def offered() -> Any:
 def kinds(name: str | None) -> Any:
     """Lists what a generator makes."""
     found = known.networks(("generator",)).get(name)
-    return gr.update(choices=[ANY, *(found.metadata.classes if found else ())], value=ANY)
+    ways = (*found.metadata.classes, *found.metadata.sentences) if found else ()
+    words = bool(found and found.metadata.words)
+    info = "choose, or say it in words" if words else "choose, or type"
+    return gr.update(choices=[ANY, *ways], value=ANY, info=info, visible=bool(ways) or words)
 
 
 def begin(request: gr.Request, name: str, label: str, seed: float | None, truncation: float):
     """Draws a first sheet."""
     with widgets.in_words():
-        network, seed = known.find(name, ("generator",)), int(seed or 0)
-        number, cut = number_of(label, network), None if truncation >= WIDEST else truncation
+        network, seed, wanted = known.find(name, ("generator",)), int(seed or 0), wanted_of(label)
+        cut = None if truncation >= WIDEST else truncation
         options = {"network": name, "num": imagine.SHOWN, "seed": seed}
-        options |= {} if number is None else {"label": network.metadata.classes[number]}
+        options |= {} if wanted is None else {"text" if network.metadata.words else "label": wanted}
         options |= {} if cut is None else {"truncation": cut}
-        sitting = widgets.done(request, lambda: imagine.begin(network, seed, number, cut))
+        sitting = widgets.done(request, lambda: imagine.begin(network, seed, wanted, cut))
         return *shown(sitting), widgets.typed(commands.shown("generate", options)), gr.update(visible=False)
 
 
@@ -105,8 +107,7 @@ def step(how: Callable[..., None]) -> Callable:
 
     def stepped(request: gr.Request, sitting: Sitting | None, label: str):
         with widgets.in_words():
-            network = network_of(sitting)
-            wanted = (number_of(label, network),) if how is imagine.more else ()
+            wanted = (wanted_of(label),) if how is imagine.more else ()
             widgets.done(request, lambda: how(sitting, studio_of(sitting), *wanted))
             return *shown(sitting), gr.update(visible=False)
 
@@ -170,9 +171,9 @@ def studio_of(sitting: Sitting | None) -> Studio:
     return imagine.studio(network, sitting.truncation)
 
 
-def number_of(label: str | None, network: Network) -> int | None:
-    """Returns the number of the class that was chosen or typed; None of all. Raises `GessoError`."""
-    return None if label in (ANY, "", None) else trained.find_class(label, network.metadata.classes, network.path)
+def wanted_of(label: str | None) -> str | None:
+    """Returns what was chosen or typed; None of all kinds."""
+    return None if label in (ANY, "", None) else label
 
 
 def shown(sitting: Sitting | None) -> tuple:

@@ -85,7 +85,7 @@ def _name(path: Path) -> str:
 def _words(metadata: Metadata) -> str:
     size = f" of {metadata.image_size} px" if metadata.image_size else ""
     if metadata.kind == "generator":
-        kinds = f", {len(metadata.classes)} kinds" if metadata.classes else ""
+        kinds = f", {len(metadata.classes)} kinds" if metadata.classes else ", of words" if metadata.words else ""
         return f"pictures{size}{kinds}"
     if metadata.kind == "translator":
         return metadata.task.replace("_", " ") if metadata.task else "turns pictures into others"

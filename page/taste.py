@@ -36,7 +36,10 @@ class Round:
 
 
 class Taste:
-    """What is known of a taste in the pictures of one generator, of so many latent numbers and classes."""
+    """What is known of a taste in the pictures of one generator, of so many latent numbers and classes.
+
+    Where there are no classes, labels are of what is not learned about: sentences.
+    """
 
     def __init__(self, latent_dim: int, classes: int = 0, rounds: Sequence[Round] = ()):
         self.latent_dim, self.classes = latent_dim, classes
@@ -48,7 +51,7 @@ class Taste:
 
     def features(self, latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Returns what utilities are linear in, `[n, latent_dim + classes]`: latents and classes count as much."""
-        ways = np.eye(max(1, self.classes))[labels][:, : self.classes]
+        ways = np.eye(self.classes)[labels] if self.classes else np.zeros((len(latents), 0))
         return np.concatenate([latents / np.sqrt(self.latent_dim), ways], axis=1)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray]:
@@ -131,6 +134,6 @@ def _round(entry: Any, latent_dim: int, classes: int) -> Round:
     right = latents.ndim == 2 and latents.shape == (len(labels), latent_dim) and np.abs(latents).max() < 100
     if not right or not all(0 <= number < len(labels) for number in liked):
         raise ValueError
-    if not all(0 <= label < max(1, classes) for label in labels):
+    if classes and not all(0 <= label < classes for label in labels):
         raise ValueError
     return Round(latents, labels, liked)

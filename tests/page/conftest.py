@@ -44,6 +44,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
            method="translate", task="super_resolution")  # fmt: skip
     export(unet.generator((32, 32, 3), (32, 32, 4), width=4), "translator", "fill", method="translate",
            task="inpaint", image_size=32)  # fmt: skip
+    latent, tokens = keras.Input((4,)), keras.Input((3,), dtype="int32")
+    read = keras.layers.Flatten()(keras.layers.Embedding(5, 2)(tokens))
+    painted = keras.layers.Dense(8 * 8 * 3, "tanh")(keras.layers.Concatenate()([latent, read]))
+    export(keras.Model([latent, tokens], keras.layers.Reshape((8, 8, 3))(painted)), "generator", "words",
+           words=("a", "red", "circle"), sentence_length=3, sentences=("a circle", "a red"))  # fmt: skip
     for number in (1, 2):
         kinds = {"num_classes": 3, "condition": "concat"} if number == 1 else {}
         generator = dcgan.generator((32, 32, 3), latent_dim=6, width=4, **kinds)

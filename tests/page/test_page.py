@@ -156,7 +156,7 @@ def test_imagined_and_liked(here, tmp_path):
         sitting.like(number)
     assert sitting.liked == [5] and len(sitting.kept) == 1
     liked = sitting.latents[5]
-    imagine.more(sitting, studio, 1)
+    imagine.more(sitting, studio, "greens")
     assert sitting.labels.tolist() == [1] * 12 and len(sitting.taste.rounds) == 1 and sitting.liked == []
     imagine.vary(sitting, studio)
     np.testing.assert_array_equal(sitting.latents[0], liked)
@@ -170,6 +170,24 @@ def test_imagined_and_liked(here, tmp_path):
     assert [file.name for file in written] == ["liked.png", "walk.gif", "taste.json"]
     assert Image.open(written[0]).text["Seed"] == "3" and Image.open(written[1]).n_frames == 24
     assert len(Taste.from_json(written[2].read_bytes(), 6, 3).rounds) == 1
+
+
+def test_imagined_from_words(here):
+    network = networks.find("outputs/words")
+    sitting, red = imagine.begin(network, 1, None, None), imagine.begin(network, 1, "Red circle!", 0.5)
+    assert sitting.ways == ("a circle", "a red") and sitting.labels.tolist() == [0, 1] * 6
+    assert red.ways == ("Red circle!",) and np.abs(red.latents).max() <= 0.5
+    studio = imagine.studio(network)
+    same = np.broadcast_to(sitting.latents[:1], (2, 4))
+    assert (np.diff(studio.pictures(same, np.array([0, 1]), sitting.ways).astype(int), axis=0) != 0).any()
+    with pytest.raises(GessoError, match="zebra"):
+        imagine.begin(network, 1, "a zebra", None)
+    sitting.like(1)
+    imagine.more(sitting, studio, "red")
+    assert sitting.ways == ("a circle", "a red", "red") and sitting.labels.tolist() == [2] * 12
+    sitting.like(0)
+    imagine.more(sitting, studio, None)
+    assert set(sitting.labels.tolist()) <= {0, 1, 2} and len(sitting.taste.weights()[0]) == 4
 
 
 def test_runs_compared(here):
