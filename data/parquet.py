@@ -6,7 +6,7 @@ python train.py dataset=parquet dataset.root=<folder of .parquet files>
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -126,11 +126,13 @@ def _pyarrow() -> Any:
     return pyarrow
 
 
-def _open_file(path: Path) -> Any:
-    """Read bit by bit: a group of rows of large pictures may have gigabytes."""
+@contextmanager
+def _open_file(path: Path) -> Iterator[Any]:
+    """A file, read bit by bit: a group of rows of large pictures may have gigabytes."""
     pyarrow = _pyarrow()
     try:
-        return pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False)
+        with pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise GessoError(f"{path} is no parquet file, or it is damaged or cut off ({error}).") from error
 

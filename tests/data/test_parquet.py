@@ -102,6 +102,9 @@ def test_what_cannot_be_read_is_said(folder, tmp_path, monkeypatch):
     (tmp_path / "a.parquet").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(GessoError, match=r"a\.parquet is no parquet file, or it is damaged or cut off"):
         parquet.load(str(tmp_path), 16, str(tmp_path / "cache"))
+    (tmp_path / "a.parquet").write_bytes(whole[:4] + bytes(60) + whole[64:])
+    with pytest.raises(GessoError, match=r"a\.parquet is no parquet file, or it is damaged"):
+        parquet.load(str(tmp_path), 16, str(tmp_path / "cache"))
     with pytest.raises(GessoError, match="dataset=parquet reads them"):
         image_folder.load(str(tmp_path), 16, str(tmp_path / "cache"))
     write(tmp_path / "a.parquet", [], image=pyarrow.array([], pyarrow.string()))
