@@ -13,7 +13,7 @@ from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import to_uint8
 from core.network_metadata import Geometry, Metadata
-from evaluation import baselines, pairs
+from evaluation import baselines, modes, pairs
 from metrics.l1 import l1
 from metrics.psnr import psnr
 from metrics.ssim import ms_ssim
@@ -113,6 +113,24 @@ def test_a_translator_is_compared_at_the_size_that_it_was_trained_at(given, size
     assert settings["size"] == size and settings["num"] == 3 and settings["held_out"] is None
     assert next(iter(rows)) == str(path) and "sources, in the mean tint" in rows
     assert OmegaConf.to_container(config) == before
+
+
+def test_a_data_set_without_pairs_is_refused(tmp_path):
+    """As that which a CycleGAN learned from, which `evaluate.py network=<its run>` takes by itself."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (20, 20)).save(tmp_path / name / "0.png")
+    picture = keras.Input((None, None, 3))
+    network = keras.Model(picture, keras.layers.Conv2D(3, 1)(picture))
+    path = tmp_path / "n.keras"
+    trained.save(network, path, Metadata("translator", "translate", None, 16, geometry=Geometry()))
+    folders = [f"dataset.a={tmp_path}/a", f"dataset.b={tmp_path}/b", f"cache_dir={tmp_path}/cache"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", [f"network={path}", "dataset=unpaired", *folders])
+    mode, metrics, found = modes.choose(config, [])
+    assert found == path
+    with pytest.raises(GessoError, match=r"a and b has no pairs.*Stylize a folder.*images=<folder>"):
+        mode.run(config, metrics, path)
 
 
 def test_partners_by_name(tmp_path, caplog):
