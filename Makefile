@@ -36,7 +36,7 @@ page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, m
 	@$(BIN)/python page.py $(ARGS)
 
 test: $(VENV)/installed  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-page: $(VENV)/installed-page  ## run the tests of the page, in a browser
 	@command -v chromedriver chromium >/dev/null || \

@@ -53,7 +53,7 @@ def test_scale_is_the_references_deviation():
     assert features.scale_of(np.zeros((4, 5))) == 1
 
 
-def test_inception_sees_pictures_at_299_px(tmp_path):
+def test_inception_sees_pictures_at_299_px(tmp_path, monkeypatch):
     """Against `keras.applications`, on random weights."""
     keras.utils.set_random_seed(0)
     network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=None)
@@ -64,6 +64,11 @@ def test_inception_sees_pictures_at_299_px(tmp_path):
     assert found.shape == (2, space.dimensions) and space.unit
     np.testing.assert_allclose(found, network(images, training=False), rtol=1e-3, atol=1e-4)
     assert space(images[:, ::4, ::4, :1]).shape == (2, 2048)
-    for path in (tmp_path / "none.h5", __file__):
-        with pytest.raises(GessoError, match=r"weights|InceptionV3"):
+
+    def damaged(**options):
+        raise OSError("no HDF5")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", damaged)
+    for path, words in ((tmp_path / "none.h5", "no such file"), (__file__, r"could not be read from .*no HDF5")):
+        with pytest.raises(GessoError, match=words):
             features.inception(path)

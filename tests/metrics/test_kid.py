@@ -44,8 +44,8 @@ def test_error_is_that_of_other_samples():
     """The spread of KID over many pairs of samples is known here; one pair must tell it about right."""
     rng = np.random.default_rng(2)
     found = [
-        kid_with_error(rng.normal(size=(200, 8)), rng.normal(0.4, 1.2, size=(200, 8)), 60, 50, seed=i)
-        for i in range(100)
+        kid_with_error(rng.normal(size=(200, 8)), rng.normal(0.4, 1.2, size=(200, 8)), 30, 50, seed=i)
+        for i in range(60)
     ]
     values, errors = np.transpose(found)
     assert errors.mean() == pytest.approx(values.std(), rel=0.25)
