@@ -79,6 +79,23 @@ def arrays(folder: Path, rng: random.Random) -> None:
     assert labels.min() >= 0 and labels.max() <= 9, f"labels from {labels.min()} to {labels.max()}"
 
 
+def archives(folder: Path, rng: random.Random) -> None:
+    """Pictures in archives, records and tables."""
+    from data import image_folder, parquet
+
+    suffix, content = rng.choice(samples.archives())
+    path = folder / f"pictures{suffix}"
+    path.write_bytes(damage.of_bytes(content, rng))
+    cache, options = folder / "cache", {"store": rng.choice(("decoded", "encoded")), "limit": rng.choice((None, 2))}
+    load = parquet.load if suffix == ".parquet" else image_folder.load
+    try:
+        dataset = load(str(path), 16, str(cache), **options)
+        assert dataset.images[np.arange(len(dataset))].shape[1:] == (16, 16, 3)
+        assert {entry.name for entry in folder.iterdir()} == {path.name, "cache"}
+    finally:
+        assert not list(cache.glob("*.tmp")), "a half-built cache is left"
+
+
 def networks(folder: Path, rng: random.Random) -> None:
     """A `.keras` file, from a stranger: what it is, and, now and then, the network itself."""
     from core.network_file import find_network, provenance, read_metadata

@@ -57,7 +57,7 @@ def kinds() -> dict[str, Callable[[Path, random.Random], None]]:
     import scripts
 
     found = (
-        readers.pictures, readers.films, readers.arrays, readers.networks, readers.checkpoints,
+        readers.pictures, readers.films, readers.arrays, readers.archives, readers.networks, readers.checkpoints,
         scripts.command_lines, scripts.run_directories,
     )  # fmt: skip
     return {kind.__name__: kind for kind in found}

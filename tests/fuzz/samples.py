@@ -4,13 +4,18 @@ import functools
 import io
 import json
 import os
+import struct
+import tarfile
 import tempfile
 import zipfile
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
+
+from data import tfrecord
 
 WIDTH, HEIGHT = 40, 28
 
@@ -52,6 +57,44 @@ def _saved(image: Image.Image, suffix: str, options: dict) -> bytes:
     content = io.BytesIO()
     image.save(content, Image.registered_extensions()[suffix], **options)
     return content.getvalue()
+
+
+@functools.cache
+def archives() -> list[tuple[str, bytes]]:
+    """Suffix and content of archives of three pictures, and of a table of them where pyarrow is there."""
+    files = {f"class {i}/{i}{suffix}": content for i, (suffix, content) in enumerate(pictures()[7:10])}
+    found = []
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", method) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        found.append((".zip", made.getvalue()))
+    made, records = io.BytesIO(), b""
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    for content in files.values():
+        record = _field(1, _field(1, _field(1, b"image") + _field(2, _field(1, _field(1, content)))))
+        length = struct.pack("<Q", len(record))
+        records += length + struct.pack("<I", tfrecord._checksum(length)) + record + bytes(4)
+    found += [(".tar", made.getvalue()), (".tfrecord", records)]
+    with suppress(ImportError):
+        import pyarrow
+        import pyarrow.parquet
+
+        made, rows = io.BytesIO(), [{"bytes": content, "path": None} for content in files.values()]
+        table = pyarrow.table({"image": pyarrow.array(rows), "label": pyarrow.array(["a", "b", "a"])})
+        pyarrow.parquet.write_table(table, made)
+        found.append((".parquet", made.getvalue()))
+    return found
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Of a protocol buffer, with a length of up to 14 bits."""
+    return bytes([number << 3 | 2, len(content) & 127 | 128, len(content) >> 7]) + content
 
 
 # Containers, and codecs of pictures and sound that go into them.

@@ -15,8 +15,8 @@ from core.cli import ROOT
 
 # Of each kind, how many cases in `make test`, and its share of the time that is given.
 KINDS = {
-    "pictures": (40, 2), "films": (15, 2), "arrays": (20, 1), "networks": (8, 2), "checkpoints": (10, 1),
-    "run_directories": (4, 2), "command_lines": (8, 3),
+    "pictures": (40, 2), "films": (15, 2), "arrays": (20, 1), "archives": (40, 1), "networks": (8, 2),
+    "checkpoints": (10, 1), "run_directories": (4, 2), "command_lines": (8, 3),
 }  # fmt: skip
 SECONDS = float(os.environ.get("GESSO_FUZZ_SECONDS", 0))
 FIRST = int(os.environ.get("GESSO_FUZZ_FIRST", 0))
