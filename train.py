@@ -12,6 +12,7 @@ from core.instantiate import build
 from core.overrides import begin, opened
 from core.run import Run
 from core.start import train_arguments
+from core.workers import this_worker, writing_nothing
 from training import words
 from training.checks import check_batches, check_data, check_train
 
@@ -19,12 +20,16 @@ from training.checks import check_batches, check_data, check_train
 @main("train", files=("model.start",), arguments=train_arguments)
 def train(config: DictConfig) -> float:
     run = Run(relative(Path(HydraConfig.get().runtime.output_dir)))
-    with claimed(run):
-        return train_in(run, config)
+    writes = this_worker(config).is_chief
+    with claimed(run) if writes else writing_nothing():
+        return train_in(run, config, writes)
 
 
-def train_in(run: Run, config: DictConfig) -> float:
-    """Trains, as `config` says, in a run directory that is ours alone; returns what runs are ranked by."""
+def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
+    """Trains, as `config` says, in a run directory that is ours alone; returns what runs are ranked by.
+
+    Of several processes that train together one `writes`, and measures.
+    """
     choices = HydraConfig.get().runtime.choices
     config = opened(config, run)
     check_train(config)
@@ -32,8 +37,9 @@ def train_in(run: Run, config: DictConfig) -> float:
     dataset = build(config.dataset, **words.asked_of_data(config))
     check_data(config, dataset)
 
-    from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
+    from core import distribution, hardware  # TensorFlow takes seconds to import: not before all of this is right
 
+    strategy = config.trainer.strategy
     hardware.set_up(config)
     from training import data_record, loop, restarts, start
     from training.evaluator import Evaluator
@@ -43,17 +49,23 @@ def train_in(run: Run, config: DictConfig) -> float:
     model = loop.make(config, dataset, config.seed, reader)
     data_record.check(run, dataset, conditional=model.num_classes > 0)
     start.place(run, config, model)
-    evaluator = Evaluator.checked(config, dataset)
-    training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader)
-    data_record.write(run, dataset)
-    begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
+    evaluator = Evaluator.checked(config, dataset) if writes else None
+    training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader, writes)
+    with distribution.together(strategy, run.folder):
+        distribution.meet(strategy, int(model.step.numpy()))
+    if writes:
+        data_record.write(run, dataset)
+        begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
 
     if config.restarts > 1:
         training = restarts.with_best_seed(training)
         model = loop.make(config, dataset, training.seed, reader)
         start.place(run, config, model)
-    loop.fit(training, model, config.steps)
-    return finish(training, model)
+    with distribution.together(strategy, run.folder):
+        loop.fit(training, model, config.steps)
+        result = finish(training, model) if writes else None
+        distribution.meet(strategy)  # who left while the first still measures would be missed
+    return result
 
 
 if __name__ == "__main__":

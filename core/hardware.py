@@ -12,6 +12,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from core import distribution
+
 log = logging.getLogger(__name__)
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
@@ -45,23 +47,34 @@ def load_tensorflow() -> None:
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:
-    """Says whether a record is worth showing: that functions are traced for many sizes of tiles is not."""
-    return "tf.function retracing" not in record.getMessage()
+    """Says whether a record of TensorFlow's is worth showing.
+
+    That functions are traced for many sizes of tiles is not, nor how replicas add up what.
+    """
+    return record.levelno >= logging.WARNING and "tf.function retracing" not in record.getMessage()
 
 
 def set_up(config: DictConfig) -> str:
-    """Sets seeds, threads and the Keras precision policy; returns the policy's name."""
+    """Sets devices, seeds, threads and the Keras precision policy; returns the policy's name.
+
+    Raises `GessoError` for devices that there are not.
+    """
     load_tensorflow()
     import keras
     import tensorflow as tf
 
+    distribution.choose_devices(config)
     if config.trainer.threads:
         tf.config.threading.set_intra_op_parallelism_threads(config.trainer.threads)
+    if config.trainer.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    distribution.scope(config.trainer.strategy)  # several workers meet here, before anything is computed
     keras.utils.set_random_seed(config.seed)
     policy = best_precision() if config.precision == "auto" else config.precision
     keras.config.set_dtype_policy(policy)
-    gpus = tf.config.list_physical_devices("GPU")
-    log.info("Device: %s, precision: %s", gpus[0].name if gpus else f"CPU ({os.cpu_count()} cores)", policy)
+    gpus = tf.config.list_logical_devices("GPU")
+    used = ", ".join(gpu.name for gpu in gpus) or f"CPU ({os.cpu_count()} cores)"
+    log.info("Device: %s, precision: %s", used, policy)
     return policy
 
 
@@ -98,15 +111,15 @@ def keep_memory() -> bool:
 def best_precision() -> str:
     """Finds the precision that this machine multiplies fastest in without harm: a Keras policy name.
 
-    bfloat16 keeps float32's range, so that losses need no scaling; where the processor lacks it, a CPU stays in
-    float32 (emulation is slower) and a GPU takes float16.
+    bfloat16 keeps float32's range, so that losses need no scaling. Where the processor lacks it (of GPUs, before
+    compute capability 8.0), it is float32: emulation is slower, and float16 needs care.
     """
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+        return "mixed_bfloat16" if capability >= (8, 0) else "float32"
     return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
 
 

@@ -127,6 +127,9 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     composed = OmegaConf.masked_copy(everything, [key for key in everything if key != "hydra"])
     began = dict(leaves(without_blocks(composed)))
     goes_on = copy.deepcopy(before)
+    goes_on.trainer = OmegaConf.merge(
+        without_blocks(composed).trainer, before.trainer
+    )  # an older Gesso had fewer keys
     for group in {REPLACED[name] for name in named if name in REPLACED}:
         goes_on[group] = config[group]
     for key, value in leaves(config):

@@ -1,7 +1,7 @@
 """Parts that trainable systems share: mixins, `class GAN(Adversarial, keras.Model)`, and parts of steps."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -9,10 +9,12 @@ import tensorflow as tf
 from keras import ops
 
 from losses import scores
+from models import replicas
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
 
+STOP = "stop"  # among the logs on several replicas: positive once one of their processes is asked to stop
 PENALTY, MARGINS = 0, 5  # what a random number of a step is for; a system's own purposes lie between
 
 
@@ -38,26 +40,78 @@ class Trainable:
     def init_state(self, seed: int = 0) -> None:
         """Prepares the state, called by `__init__` after Keras's own; `seed` is of what is random in a step."""
         self.seed = seed
-        self.means: dict[str, keras.metrics.Mean] = {}
+        self.asked_to_stop = tf.Variable(0.0, trainable=False)  # of any process; no state, and so not Keras's
+        self.means: dict[str, replicas.Mean] = {}
+        self.logs: dict[str, Tensor] = {}  # what the last step gave, on the device until somebody reads it
         self.memory: dict[str, Any] = {}  # of callbacks, beside all variables: JSON, kept in checkpoints
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
     def track(self, names: Iterable[str]) -> None:
         """Prepares means of what `update_metrics` will be given: to be called at the end of `compile`."""
-        self.means = {name: keras.metrics.Mean(name=name) for name in names}
+        self.means = {name: replicas.Mean(name=name) for name in names}
         self.built = True
 
     def update_metrics(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Ends a step: counts it, and gives the means so far, with the step's `values`."""
+        """Ends a step: counts it, and gives the means so far, with the step's `values`.
+
+        On several replicas, `values` are averaged over them, and so are the statistics of batches.
+        """
+        replicas.average(self._statistics())
         self.step.assign(self.step + 1)
-        for name, value in values.items():
-            self.means[name].update_state(value)
-        return {name: mean.result() for name, mean in self.means.items()}
+        said = replicas.mean({**values, STOP: self.asked_to_stop})
+        for name in values:
+            self.means[name].update_state(said[name])
+        stop = {STOP: said[STOP]} if replicas.count() > 1 else {}
+        return {name: mean.result() for name, mean in self.means.items()} | stop
+
+    def _statistics(self) -> Iterator[keras.Variable]:
+        """Yields what follows the pictures in all networks, running averages of networks among them."""
+        for layer in self._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                yield from (layer.moving_mean, layer.moving_variance)
+            yield from getattr(layer, "statistics", ())
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Returns means over the steps since they were last reset."""
         return list(self.means.values())
+
+    def step_everywhere(self, data: Any) -> dict[str, Tensor]:
+        """Does a step on all replicas, each with its part of `data`; returns what one says, as all say the same."""
+        return self.run_everywhere(self.train_step, data)
+
+    def run_everywhere(self, step: Callable[[Any], dict[str, Tensor]], data: Any) -> dict[str, Tensor]:
+        """Calls `step(data)` on all replicas."""
+        strategy = self.distribute_strategy
+        said = strategy.run(step, args=(data,))
+        return {name: strategy.experimental_local_results(value)[0] for name, value in said.items()}
+
+    def _maybe_symbolic_build(self, *data: Any, **named: Any) -> None:
+        """Does nothing: all is built already. Keras would take a batch, and ask all machines for it."""
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls for each `steps_per_execution` steps; called by Keras.
+
+        In place of Keras's, which averages over replicas and machines what is the same on all, or is no number. To
+        Keras nothing is said: it would wait for every step. What the last step gave are the `logs`.
+        """
+        if self.train_function is not None and not force:
+            return
+        options = {"reduce_retracing": True, "autograph": False}
+        step = tf.function(self.step_everywhere, jit_compile=self.jit_compile, **options)
+
+        @tf.function(**options)
+        def steps(iterator: Iterator[Any]) -> dict[str, Tensor]:
+            if self.steps_per_execution > 1:
+                more = self.steps_per_execution - 1
+                tf.while_loop(lambda i: i < more, lambda i: (step(next(iterator)), i + 1)[1:], [0])
+            return step(next(iterator))
+
+        def train(iterator: Iterator[Any]) -> dict[str, Tensor]:
+            self.logs = steps(iterator)
+            return {}
+
+        self.train_function = train
 
 
 class Adversarial(Trainable):
@@ -170,9 +224,9 @@ class Adversarial(Trainable):
         seed = {"seed": self.key(MARGINS + 8 * i)} if self.draws_margins else {}
         return self.discriminator_loss(real_logits, fake_logits, **seed)
 
-    def key(self, purpose: int) -> Tensor:
-        """Returns a seed, int32 `[2]`, for a purpose in this step on this replica."""
-        return key(self.seed, purpose, self.step)
+    def key(self, purpose: int, replica: Tensor | int | None = None) -> Tensor:
+        """Returns a seed, int32 `[2]`, for a purpose in this step on a replica, by default this one."""
+        return key(self.seed, purpose, self.step, replica)
 
 
 def functional(network: keras.Model, name: str) -> keras.Model:
@@ -195,20 +249,21 @@ def functional(network: keras.Model, name: str) -> keras.Model:
 def update(
     optimizer: keras.Optimizer, tape: tf.GradientTape, loss: Tensor, variables: list[keras.Variable]
 ) -> Tensor:
-    """Applies the gradients of the (`scale_loss_for`) loss; returns their norm, unscaled."""
+    """Applies the gradients of the (`scale_loss_for`) loss, those of all replicas; returns their norm, unscaled."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
+    gradients = replicas.total(gradients)
     optimizer.apply(gradients, variables)
     return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
 
 
 def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
     """Returns the loss to differentiate: replicas' gradients are summed, so each gives its share of the mean."""
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return optimizer.scale_loss(loss / replicas)
+    return optimizer.scale_loss(loss / replicas.count())
 
 
 def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> keras.Optimizer:
     """Builds an optimizer's state for these variables, and has it scale the loss where the precision needs that."""
+    replicas.update_alike(optimizer)
     if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `model.optimizer`
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
@@ -224,8 +279,10 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) 
     return ops.mean(ops.cast(right, "float32"))
 
 
-def key(seed: int, purpose: int, step: Tensor) -> Tensor:
-    """Returns a seed, int32 `[2]`, that is a function of its arguments and the replica alone."""
+def key(seed: int, purpose: int, step: Tensor, replica: Tensor | int | None = None) -> Tensor:
+    """Returns a seed, int32 `[2]`, that is a function of its arguments alone.
+
+    `replica` is by default the one that asks; 0 for what all are to draw alike.
+    """
     mixed = tf.random.fold_in(tf.constant([seed, purpose]), tf.convert_to_tensor(step))
-    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    return tf.random.fold_in(mixed, tf.cast(replica, tf.int64))
+    return tf.random.fold_in(mixed, tf.cast(replicas.number() if replica is None else replica, tf.int64))

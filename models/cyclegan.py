@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses import reconstruction
+from models import replicas
 from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.image_pool import ImagePool
@@ -110,8 +111,9 @@ class CycleGAN(Adversarial, keras.Model):
         )
 
     def _train_discriminators(self, a: Tensor, b: Tensor, fake_a: Tensor, fake_b: Tensor) -> dict[str, Tensor]:
-        fake_a = self.pool_a(fake_a, self.key(POOL_A))
-        fake_b = self.pool_b(fake_b, self.key(POOL_B))
+        # Each replica has the same history, of the pictures of all.
+        fake_a = replicas.own(self.pool_a(replicas.gathered(fake_a), self.key(POOL_A, 0)))
+        fake_b = replicas.own(self.pool_b(replicas.gathered(fake_b), self.key(POOL_B, 0)))
         with tf.GradientTape() as tape:
             logits = [
                 (network(real, training=True), network(fake, training=True))

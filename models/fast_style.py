@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from losses.clipping import clipped
+from models import replicas
 from models.average import averaged, follow
 from models.base import Trainable, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
@@ -98,8 +99,8 @@ class FastStyle(Trainable, keras.Model):
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the network once, on the contents `data["image"]`."""
         images = data["image"]
-        batch = images.shape[0]
-        styles = tf.random.stateless_uniform([batch], key(self.seed, 0, self.step), 0, len(self.styles), tf.int32)
+        batch, draw = images.shape[0] * replicas.count(), key(self.seed, 0, self.step, 0)
+        styles = replicas.own(tf.random.stateless_uniform([batch], draw, 0, len(self.styles), tf.int32))
         targets = {name: tf.gather(grams, styles) for name, grams in self.targets.items()}
         objective = self.objective
         content = objective.content(objective.content_encoder(images, training=False))

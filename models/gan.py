@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from losses.penalties import clip_weights
-from models import growth, opinions
+from models import growth, opinions, replicas
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
@@ -203,8 +203,7 @@ class GAN(Draws, Adversarial, keras.Model):
         if self.weight_clipping is not None:
             clip_weights(self.discriminator.trainable_variables, self.weight_clipping)
         if self.augmentation.target is not None:
-            replicas = self.distribute_strategy.num_replicas_in_sync
-            self.augmentation.update(real["logits"] - self.threshold, tf.shape(reals)[0] * replicas)
+            self.augmentation.update(real["logits"] - self.threshold, tf.shape(reals)[0] * replicas.count())
         if self.augmentation.varies:
             terms["augment_probability"] = self.augmentation.current(tf.convert_to_tensor(self.step))
         return terms | {
@@ -242,18 +241,19 @@ class GAN(Draws, Adversarial, keras.Model):
     def _decay(self, batch: Tensor) -> float | Tensor:
         if self.ema_kimg is None:
             return self.ema_decay
-        images = batch * self.distribute_strategy.num_replicas_in_sync
+        images = batch * replicas.count()
         step = tf.convert_to_tensor(self.step)
         kimg = self.ema_kimg(step) if callable(self.ema_kimg) else self.ema_kimg
         return decay_by_images(1000 * kimg, images, step)
 
     def _latents(self, batch: Tensor, i: int = 0, purpose: int = LATENT) -> Tensor:
-        """Draws standard normal `[batch, latent_dim]`, a function of (seed, step, replica, i, purpose)."""
-        return tf.random.stateless_normal([batch, self.latent_dim], self._key(purpose, i))
+        """Draws normal `[batch, latent_dim]`, a replica's part of a function of (seed, step, i, purpose)."""
+        shape = [batch * replicas.count(), self.latent_dim]
+        return replicas.own(tf.random.stateless_normal(shape, self._key(purpose, i, 0)))
 
-    def _key(self, purpose: int, i: int) -> Tensor:
-        """Returns a seed, int32 `[2]`, for the i-th discriminator update of this step on this replica."""
-        return self.key(purpose + 8 * i)
+    def _key(self, purpose: int, i: int, replica: Tensor | int | None = None) -> Tensor:
+        """Returns a seed, int32 `[2]`, for the i-th discriminator update of this step, as `key`."""
+        return self.key(purpose + 8 * i, replica)
 
     def _split(self, batch: Tensor) -> list[Tensor]:
         return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]

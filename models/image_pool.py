@@ -36,6 +36,6 @@ class ImagePool(keras.layers.Layer):
             old = tf.gather(tf.convert_to_tensor(self.pictures), slot)
             chosen.append(tf.where(full & swap, old, image))
             kept = tf.where(~full | swap, image, old)
-            self.pictures.value.scatter_nd_update([[slot]], kept[None])
+            self.pictures.value.scatter_update(tf.IndexedSlices(kept[None], slot[None]))
             self.count.assign(tf.minimum(count + 1, self.size))
         return tf.stack(chosen)

@@ -15,8 +15,7 @@ class PathLength(keras.Layer):
     """Averages the squared distance of path lengths to their own running mean; a `function` of a `Penalty`.
 
     For generators with two layers that are networks, `mapping`: latent (and label) -> styles, and `synthesis`:
-    styles -> image, such as `models/networks/stylegan2.py`. The mean is a variable, which goes into checkpoints;
-    replicas keep each their own.
+    styles -> image, such as `models/networks/stylegan2.py`. The mean is a variable, which goes into checkpoints.
 
     Args:
         decay: what a new batch counts in the running mean.
@@ -29,6 +28,11 @@ class PathLength(keras.Layer):
         self.shrink = shrink
         self.mean = self.add_weight((), "zeros", "float32", trainable=False, name="mean")
         self.built = True
+
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """Returns what follows the batches: replicas average it."""
+        return [self.mean]
 
     def __call__(self, generator: keras.Model, latents: Tensor, labels: Tensor | None, seed: Tensor) -> Tensor:
         """Computes the penalty of a `generator` in training at latents `[batch, dim]` and labels, a scalar."""

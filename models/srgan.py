@@ -88,21 +88,30 @@ class SRGAN(Adversarial, keras.Model):
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the generator once, and after the first phase the discriminator, on "source" and "target"."""
-        small, large = data["source"], data["target"]
-        phases = (lambda: self._to_least_error(small, large), lambda: self._to_what_looks_right(small, large))
-        values = tf.cond(self.step < self.pretrain_steps, *phases)
-        follow(self.ema, self.generator, self.step, self.ema_decay)
-        return self.update_metrics(dict(zip(self.measures, values, strict=True)))
+        return self._in_phase(lambda step: step(data))
 
-    def _to_least_error(self, small: Tensor, large: Tensor) -> list[Tensor]:
+    def step_everywhere(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Does a step on all replicas; asks before for the phase: in a condition none can wait for others."""
+        return self._in_phase(lambda step: self.run_everywhere(step, data))
+
+    def _in_phase(self, does: Callable[[Callable], dict[str, Tensor]]) -> dict[str, Tensor]:
+        steps = (self._to_least_error, self._to_what_looks_right)
+        return tf.cond(self.step < self.pretrain_steps, *(partial(does, step) for step in steps))
+
+    def _finished(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        follow(self.ema, self.generator, self.step, self.ema_decay)
+        return self.update_metrics(dict.fromkeys(self.measures, tf.zeros([])) | values)
+
+    def _to_least_error(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        small, large = data["source"], data["target"]
         with tf.GradientTape() as tape:
             error = reconstruction.l2(self.generator(small, training=True), large)
             objective = scale_loss_for(error, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
-        zero = tf.zeros([])
-        return [error, zero, zero, zero, zero, norm]
+        return self._finished({"l2_loss": error, "generator_gradient_norm": norm})
 
-    def _to_what_looks_right(self, small: Tensor, large: Tensor) -> list[Tensor]:
+    def _to_what_looks_right(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        small, large = data["source"], data["target"]
         judge = partial(self.discriminator, training=True)
         with tf.GradientTape() as tape:
             image = clipped(self.generator(small, training=True))
@@ -115,9 +124,12 @@ class SRGAN(Adversarial, keras.Model):
             loss += self.pixel_weight * reconstruction.l1(image, large)
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
-        error = reconstruction.l2(image, large)
-        judged = [means[name] for name in ("discriminator_loss", "discriminator_accuracy")]
-        return [error, content, adversarial, *judged, norm]
+        judged = {name: means[name] for name in ("discriminator_loss", "discriminator_accuracy")}
+        return self._finished(
+            {"l2_loss": reconstruction.l2(image, large), "content_loss": content, "generator_loss": adversarial}
+            | judged
+            | {"generator_gradient_norm": norm}
+        )
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Enlarges pictures; returns rows of small ones, their pixels as squares, of results, and of large ones."""

@@ -1,6 +1,7 @@
 """Callbacks beside the training steps: scalars, samples, checkpoints, progress, and a good end.
 
-All count in steps, by the system's own `step` variable, whatever Keras calls an epoch.
+All count in steps, by the system's own `step` variable, whatever Keras calls an epoch. Where a GPU or other
+machines take part, what a step gave is read every now and then alone: to wait for each would leave them idle.
 """
 
 import logging
@@ -8,7 +9,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
@@ -20,9 +21,12 @@ from core import rows
 from core.errors import DivergedError, GessoError
 from core.images import grid, save_png, to_uint8
 from core.run import Run
+from models.base import STOP
 from training import checkpoint
 
 log = logging.getLogger(__name__)
+
+READ_EVERY = 20  # calls of the train function
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -37,12 +41,18 @@ class StepCallback(keras.callbacks.Callback):
         self.step = int(self.model.step.numpy())
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self.step += 1
+        self.step += self.model.steps_per_execution
         if self.step % self.every == 0 or self.step == self.last:
             self.at(self.step)
 
     def at(self, step: int) -> None:
         """Does what is to be done at `step`; for subclasses."""
+
+    def reads(self, step: int) -> bool:
+        """Says whether what the step gave is to be read: on a CPU alone always, as nothing waits there."""
+        if self.model.distribute_strategy.num_replicas_in_sync == 1 and not tf.config.list_logical_devices("GPU"):
+            return True
+        return step % (READ_EVERY * self.model.steps_per_execution) == 0
 
 
 class Presence(StepCallback):
@@ -74,16 +84,30 @@ class ScalarLogger(StepCallback):
     last row stays there as well, but for speeds: others look at it before there is the next.
     """
 
-    def __init__(self, run: Run, writer: tf.summary.SummaryWriter, batch_size: int, every: int, last: int):
+    def __init__(
+        self,
+        run: Run | None,
+        writer: tf.summary.SummaryWriter,
+        batch_size: int,
+        every: int,
+        last: int,
+        before: Collection[int] = (),
+    ):
+        """`before`: each so many steps others look at the system, and rely on its being sound.
+
+        Without a `run` there are no rows, but all else is done: by a worker that writes nothing.
+        """
         super().__init__(every, last)
-        self.path = run.metrics
+        self.path = run and run.metrics
         self.writer = writer
         self.batch_size = batch_size
+        self.before = (every, *before)
         self.latest: dict[str, float] = {}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
-        rows.cut(self.path, self.step, self.every, lambda row: "images_per_second" in row)
+        if self.path is not None:
+            rows.cut(self.path, self.step, self.every, lambda row: "images_per_second" in row)
         self.images = self.model.memory.get("images", 0)
         self.latest = dict(self.model.memory.get("latest", {}))
         self.since = (time.perf_counter(), self.step)
@@ -97,33 +121,38 @@ class ScalarLogger(StepCallback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._keep_window()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        # Losses only: under float16, an infinite gradient norm is how the loss scale finds its bound.
-        bad = [
-            name
-            for name, value in logs.items()
-            if name.endswith(("_loss", "_penalty")) and not math.isfinite(value)
-        ]
-        if bad:
-            raise DivergedError(
-                f"{', '.join(bad)} became NaN or infinite by step {self.step + 1}; stopped. The checkpoints so "
-                "far are kept. A lower learning rate, or precision=float32, may help."
-            )
-        self.images += self.batch_size
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        steps = self.model.steps_per_execution
+        step = self.step + steps
+        if self.reads(step) or step == self.last or any(step % every == 0 for every in self.before):
+            self._check(step)
+        self.images += self.batch_size * steps
         self.model.memory["images"] = self.images
         super().on_train_batch_end(batch, logs)
+
+    def _check(self, step: int) -> None:
+        # Means: one that is not finite stays so. Of losses only: under float16, an infinite gradient norm is how
+        # the loss scale finds its bound.
+        losses = {name: v for name, v in self.model.logs.items() if name.endswith(("_loss", "_penalty"))}
+        bad = [name for name, value in losses.items() if not math.isfinite(value)]
+        if bad:
+            raise DivergedError(
+                f"{', '.join(bad)} became NaN or infinite by step {step}; stopped. The checkpoints so far are "
+                "kept. A lower learning rate, or precision=float32, may help."
+            )
 
     def at(self, step: int) -> None:
         now, (then, before) = time.perf_counter(), self.since
         self.latest = {metric.name: float(metric.result()) for metric in self.model.metrics}
         for name, optimizer in self.model.optimizers.items():
-            self.latest[f"{name}_learning_rate"] = float(optimizer.learning_rate)
+            self.latest[f"{name}_learning_rate"] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         self.model.memory["latest"] = dict(self.latest)
         self.latest["images_per_second"] = (step - before) * self.batch_size / max(now - then, 1e-6)
         self.since = (now, step)
         if step % self.every == 0:  # a short last window stays open, for a run that is resumed with more steps
             self.model.reset_metrics()
-        rows.append(self.path, {"step": step, "images": self.images, **self.latest})
+        if self.path is not None:
+            rows.append(self.path, {"step": step, "images": self.images, **self.latest})
         with self.writer.as_default():
             for name, value in self.latest.items():
                 tf.summary.scalar(_tag(name), value, step=step)
@@ -179,15 +208,17 @@ class GracefulStop(StepCallback):
     """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
 
     A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is the number, if there was one.
+    Several workers stop after the same step, whichever of them was asked to. Without `checkpoints`, another saves.
     """
 
-    def __init__(self, checkpoints: Checkpoints, last: int):
+    def __init__(self, checkpoints: Checkpoints | None, last: int):
         super().__init__(every=1, last=last)
         self.checkpoints = checkpoints
         self.signal: int | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "GracefulStop":
         self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
 
     def __exit__(self, *error: object) -> None:
         for number, handler in self.previous.items():
@@ -198,10 +229,17 @@ class GracefulStop(StepCallback):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def at(self, step: int) -> None:
-        if self.signal is not None and step < self.last:
+        stopping = self.signal is not None
+        if self.model.distribute_strategy.extended._in_multi_worker_mode():
+            if stopping:
+                self.model.asked_to_stop.assign(1.0)
+            stopping = self.reads(step) and float(self.model.logs[STOP]) > 0
+            if stopping and self.signal is None:
+                self.signal = signal.SIGTERM
+        if stopping and step < self.last and self.checkpoints is not None:
             log.info("Stopping at step %d: saving a checkpoint.", step)
             self.checkpoints.at(step)
-        self.model.stop_training = self.signal is not None or step == self.last
+        self.model.stop_training = stopping or step == self.last
 
 
 class Progress(StepCallback):
@@ -219,7 +257,7 @@ class Progress(StepCallback):
         self.start = self.said = (time.perf_counter(), self.step)
 
     def at(self, step: int) -> None:
-        self.bar.update(1)
+        self.bar.update(step - self.bar.n)
         now = time.perf_counter()
         values = {name: f"{value:.3g}" for name, value in self.scalars.latest.items() if _shown(name)}
         if not self.bar.disable:

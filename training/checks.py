@@ -4,6 +4,7 @@ import logging
 import math
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.config import options_that
@@ -24,6 +25,7 @@ def check_train(config: DictConfig) -> None:
     _check_objective(config)
     _check_metrics(config)
     _check_growth(config)
+    _check_trainer(config)
     if config.model.get("freeze") and not config.model.start:
         raise GessoError("model.freeze= keeps layers as they are in a start: model.start=<run or name in zoo/>.")
 
@@ -106,6 +108,23 @@ def _check_growth(config: DictConfig) -> None:
             "The networks reach %d px at step %d, and steps=%d: raise it, or lower model.phase_steps.",
             config.image_size, whole, config.steps,
         )  # fmt: skip
+
+
+def _check_trainer(config: DictConfig) -> None:
+    each = config.trainer.steps_per_execution
+    keys = ("steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every")
+    for key in (*keys, "restart_steps") if config.restarts > 1 else keys:
+        if config[key] is not None and config[key] % each:
+            raise GessoError(f"{key}={config[key]} must be a multiple of trainer.steps_per_execution={each}.")
+    if config.trainer.strategy == "multi_worker":
+        if config.restarts > 1:
+            raise GessoError(f"restarts={config.restarts} is not for trainer=multi_worker.")
+        told = [override.partition("=")[0] for override in HydraConfig.get().overrides.hydra]
+        if "hydra.run.dir" not in told:
+            raise GessoError("trainer=multi_worker: name a folder that all workers see, hydra.run.dir=<folder>.")
+    penalties = config.get("loss", {}).get("penalties", {})
+    if config.model.get("synchronized") and any(penalty.every > 1 for penalty in penalties.values()):
+        raise GessoError("model.synchronized=true takes penalties at every step: loss.penalties.<name>.every=1.")
 
 
 def check_batches(config: DictConfig, option: str) -> None:

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
+from core import distribution
 from core.errors import GessoError, Stopped
 from core.images import provenance
 from core.instantiate import build
@@ -32,7 +33,8 @@ class Training:
     """A training: what is trained, on what, and where it is written.
 
     `name` is that of the model, for pictures' provenance; `seed` is of noise and the order of pictures; without an
-    `evaluator`, nothing is evaluated on the way. `words` as `make` takes it.
+    `evaluator`, nothing is evaluated on the way. `words` as `make` takes it. Of several processes that train
+    together, one `writes`.
     """
 
     run: Run
@@ -42,6 +44,7 @@ class Training:
     seed: int
     evaluator: Evaluator | None = None
     words: Words | None = None
+    writes: bool = True
 
 
 def make(config: DictConfig, dataset: Dataset, seed: int, words: Words | None = None) -> keras.Model:
@@ -62,14 +65,25 @@ def make(config: DictConfig, dataset: Dataset, seed: int, words: Words | None = 
     asked = _parameters(config.model.system._target_)
     if spec.has_text:
         facts |= {"captions": dataset.captions, "words": words}
-    model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
-    optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
-    objective = build(config.loss) if "loss" in config else {}  # some systems have their own
-    try:
-        model.compile(**optimizers, **objective, jit_compile=config.trainer.jit_compile)
-    except ValueError as error:
-        raise GessoError(str(error)) from error
+    with distribution.scope(config.trainer.strategy):
+        model = build(config.model.system, **{name: fact for name, fact in facts.items() if name in asked})
+        optimizers = {name: build(part) for name, part in config.model.items() if name.endswith("optimizer")}
+        objective = build(config.loss) if "loss" in config else {}  # some systems have their own
+        try:
+            model.compile(**optimizers, **objective, jit_compile=config.trainer.jit_compile)
+        except ValueError as error:
+            raise GessoError(str(error)) from error
+    model.steps_per_execution = config.trainer.steps_per_execution
+    if config.model.get("synchronized"):
+        synchronize(model)
     return model
+
+
+def synchronize(model: keras.Model) -> None:
+    """Has batch normalisation go by the whole batch, where each replica would by its part of it."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
 
 
 def _parameters(target: str) -> Collection[str]:
@@ -89,31 +103,62 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
     export = Exporter(config, training.name, model, training.dataset.spec)
     if start >= last:
         log.info("Nothing to do: already at step %d. Raise steps= to go on.", start)
-        export(run)
+        if training.writes:
+            export(run)
         return
+    if start % model.steps_per_execution:
+        raise GessoError(
+            f"trainer.steps_per_execution={model.steps_per_execution}: the run stands at step {start}."
+        )
     log.info(
         "%s on %d pictures of %s, steps %d to %d: %s",
         training.name, len(training.dataset), training.dataset.spec.name, start, last, run.folder,
     )  # fmt: skip
-    batch_size, prepare = config.batch_size * model.batches_per_step, model.prepare
-    stream = training.dataset.stream(batch_size, training.seed, start_step=start)
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
-    scalars = callbacks.ScalarLogger(run, writer, batch_size, config.log_every, last)
-    checkpoints = callbacks.Checkpoints(run, export, config.keep_checkpoints, config.checkpoint_every, last)
-    progress, stop = callbacks.Progress(scalars, last), callbacks.GracefulStop(checkpoints, last)
-    watching = _watching(training, model, writer, scalars, export, last)
-    with closing(writer), closing(progress), stop:
+    batch_size = config.batch_size * model.batches_per_step
+    before = [every for every in (config.sample_every, config.checkpoint_every, config.evaluate_every) if every]
+    scalar_options = (batch_size, config.log_every, last, before)
+    with ExitStack() as stack:
+        if training.writes:
+            writer = stack.enter_context(closing(tf.summary.create_file_writer(str(run.tensorboard))))
+            scalars = callbacks.ScalarLogger(run, writer, *scalar_options)
+            checkpoints = callbacks.Checkpoints(run, export, config.keep_checkpoints, config.checkpoint_every, last)
+            progress = stack.enter_context(closing(callbacks.Progress(scalars, last)))
+            watching = _watching(training, model, writer, scalars, export, last)
+            # Checkpoints after the others: a killed run that has one has all that was done before it.
+            others = [callbacks.Presence(run, last), scalars, *watching, checkpoints, progress]
+        else:
+            checkpoints = None
+            others = [callbacks.ScalarLogger(None, tf.summary.create_noop_writer(), *scalar_options)]
+        stop = stack.enter_context(callbacks.GracefulStop(checkpoints, last))
         model.fit(
-            stream if prepare is None else stream.map(prepare, num_parallel_calls=2).prefetch(2),
+            _stream(training, model, batch_size, start),
             epochs=-(-(last - start) // config.checkpoint_every),
             steps_per_epoch=config.checkpoint_every,
-            # Checkpoints after the others: a killed run that has one has all that was done before it.
-            callbacks=[callbacks.Presence(run, last), scalars, *watching, checkpoints, progress, stop],
+            callbacks=[*others, stop],
             verbose=0,
             shuffle=False,  # the stream is shuffled
         )
     if stop.signal is not None:
         raise Stopped(stop.signal)
+
+
+def _stream(training: Training, model: keras.Model, batch_size: int, start: int):
+    """Returns the batches from a step on, as the system wants them; of several replicas, each gets its own part."""
+    strategy, replicas = model.distribute_strategy, model.distribute_strategy.num_replicas_in_sync
+
+    def part(**whose: int) -> tf.data.Dataset:
+        stream = training.dataset.stream(batch_size, training.seed, start_step=start, **whose)
+        if replicas > 1:
+            stream = stream.rebatch(batch_size // replicas, drop_remainder=True)
+        return stream if model.prepare is None else stream.map(model.prepare, num_parallel_calls=2).prefetch(2)
+
+    if replicas == 1:
+        return part()
+    if training.config.batch_size % replicas:
+        raise GessoError(f"batch_size={training.config.batch_size} must be a multiple of the {replicas} devices.")
+    return strategy.distribute_datasets_from_function(
+        lambda context: part(worker=context.input_pipeline_id, workers=context.num_input_pipelines)
+    )
 
 
 def _watching(

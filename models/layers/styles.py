@@ -31,6 +31,11 @@ class Styles(layers.Layer):
     def build(self, first_shape: tuple, second_shape: tuple) -> None:
         self.average = self.add_weight((first_shape[-1],), "zeros", trainable=False, name="average")
 
+    @property
+    def statistics(self) -> list[keras.Variable]:
+        """Returns what follows the batches: replicas average it."""
+        return [self.average]
+
     def call(self, first: tf.Tensor, second: tf.Tensor, training: bool = False) -> tf.Tensor:
         if training:
             mean = tf.reduce_mean(tf.stop_gradient(first), axis=0)

@@ -12,6 +12,7 @@ import math
 import keras
 from keras import layers, ops
 
+from models.layers.dropout import Dropout
 from models.layers.normalization import batch_norm
 from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
 
@@ -60,10 +61,10 @@ def discriminator(
     pixels (and of a joined label), `input_dropout`, and of the units, `dropout`, are left out.
     """
     inputs, x, label = discriminator_inputs(image_shape, num_classes, condition, flat=True)
-    x = layers.Dropout(input_dropout, name="input_dropout")(x)
+    x = Dropout(input_dropout, name="input_dropout")(x)
     for name in ("hidden_1", "hidden_2"):
         x = _maxout(x, width, pieces, name)
-        x = layers.Dropout(dropout, name=f"{name}_dropout")(x)
+        x = Dropout(dropout, name=f"{name}_dropout")(x)
     outputs = discriminator_head(x, label, num_classes, condition, initializer=DISCRIMINATOR_INIT)
     return keras.Model(inputs, outputs, name="discriminator")
 

@@ -12,6 +12,7 @@ from keras import layers
 
 from core.network_metadata import Geometry
 from models.layers.convolution import Conv2D, Conv2DTranspose
+from models.layers.dropout import Dropout
 from models.layers.holes import FilledHoles
 from models.layers.initializers import CONV_INIT
 from models.layers.normalization import batch_norm
@@ -75,7 +76,7 @@ def generator(
         x = _up(x, filters[i], "transposed" if innermost else upsampling, CONV_INIT, name, use_bias=False)
         x = batch_norm(x, name=f"{name}_norm", **NORM)
         if levels - 2 - i < DROPOUT_LEVELS and dropout:
-            x = layers.Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
+            x = Dropout(dropout, seed=seed, name=f"{name}_dropout")(x)
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[i]])
     x = layers.ReLU(name="out_relu")(x)
     init = "zeros" if holes else CONV_INIT
