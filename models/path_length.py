@@ -36,7 +36,7 @@ class PathLength(keras.Layer):
 
     def __call__(self, generator: keras.Model, latents: Tensor, labels: Tensor | None, seed: Tensor) -> Tensor:
         """Computes the penalty of a `generator` in training at latents `[batch, dim]` and labels, a scalar."""
-        count = tf.maximum(1, tf.shape(latents)[0] // self.shrink)
+        count = -(-(latents.shape[0] or tf.shape(latents)[0]) // self.shrink)  # known, where XLA has to know it
         inputs = latents[:count] if labels is None else [latents[:count], labels[:count]]
         styles = generator.get_layer("mapping")(inputs, training=True)
         synthesis = generator.get_layer("synthesis")

@@ -162,10 +162,12 @@ class MinibatchStddev(layers.Layer):
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        batch = tf.shape(inputs)[0]
-        height, width, channels = inputs.shape[1:]
-        sizes = tf.range(1, 5)
-        group = tf.reduce_max(tf.where(batch % sizes == 0, sizes, 1))
+        batch, height, width, channels = inputs.shape
+        if batch is not None:  # XLA has to know sizes, of gradients above all
+            group = max(size for size in range(1, 5) if batch % size == 0)
+        else:
+            batch, sizes = tf.shape(inputs)[0], tf.range(1, 5)
+            group = tf.reduce_max(tf.where(batch % sizes == 0, sizes, 1))
         # Pictures i, i + batch / group, ... form a group.
         x = tf.reshape(tf.cast(inputs, tf.float32), [group, batch // group, height, width, channels])
         stddev = tf.sqrt(tf.math.reduce_variance(x, axis=0) + 1e-8)

@@ -62,7 +62,7 @@ class ModulatedConv2D(layers.Layer):
         if not self.upsample:
             return tf.nn.conv2d(x, kernel, 1, "SAME")
         doubled = (2 * side + self.kernel_size - 2 for side in x.shape[1:3])
-        shape = [tf.shape(x)[0], *doubled, self.filters]
+        shape = [x.shape[0] or tf.shape(x)[0], *doubled, self.filters]  # known, where XLA has to know it
         x = tf.nn.conv2d_transpose(x, tf.transpose(kernel, [0, 1, 3, 2]), shape, 2, "VALID")
         return 4 * blur(x, (5 - self.kernel_size) // 2)  # as strong as before the zeros between the pixels
 
@@ -90,7 +90,8 @@ class LearnedConstant(layers.Layer):
         self.constant = self.add_weight((1, self.size, self.size, self.filters), normal, name="constant")
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.tile(tf.cast(self.constant, self.compute_dtype), [tf.shape(inputs)[0], 1, 1, 1])
+        batch = inputs.shape[0] or tf.shape(inputs)[0]  # known, where XLA has to know it
+        return tf.tile(tf.cast(self.constant, self.compute_dtype), [batch, 1, 1, 1])
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         return (shape[0], self.size, self.size, self.filters)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from losses.penalties import Penalty
+from losses.penalties import Penalty, r1
 from models.gan import GAN
+from models.layers.equalized import MinibatchStddev
+from models.layers.modulated import LearnedConstant, ModulatedConv2D
 from models.networks import dcgan
 from models.path_length import PathLength, path_lengths
 
@@ -92,3 +94,37 @@ def test_a_generators_penalty_in_a_step(every):
             model.generator.trainable_variables[0], before * (1 - 0.1 * counts), rtol=1e-5, atol=1e-8
         )
     assert seen == [((4, 100), None)] * (2 // every)
+
+
+class Small:
+    """Networks of the layers that have to know the size of a batch, under XLA."""
+
+    def __init__(self):
+        image, latent, styles = keras.Input((4, 4, 1)), keras.Input((2,)), keras.Input((2, 2))
+        x = keras.layers.Flatten()(MinibatchStddev()(image))
+        self.critic = keras.Model(image, keras.layers.Dense(1)(x))
+        x = ModulatedConv2D(2, upsample=True)(LearnedConstant(2, 2)(styles), styles[:, 0])
+        parts = {"mapping": keras.Model(latent, keras.layers.RepeatVector(2)(latent))}
+        parts["synthesis"] = keras.Model(styles, ModulatedConv2D(1, 1, demodulate=False)(x, styles[:, 1]))
+        self.get_layer = parts.get
+
+
+def test_lazy_penalties_under_xla():
+    """Sizes must be known there even in gradients of gradients, in branches: on a GPU this is how steps run."""
+    keras.utils.set_random_seed(0)
+    small, images, latents = Small(), tf.ones([4, 4, 4, 1]), tf.random.stateless_normal([4, 2], (1, 2))
+    penalties = Penalty(r1, 1.0, 2), Penalty(PathLength(), 1.0, 2)
+    weights = [v.value for v in [*small.critic.variables, *small.get_layer("synthesis").trainable_variables]]
+
+    def gradients(step):
+        with tf.GradientTape() as tape:
+            loss = penalties[0](lambda x: small.critic(x, training=True), images, images, SEED, step)
+            loss += penalties[1](small, latents, None, SEED, step)
+        return tape.gradient(loss, weights, unconnected_gradients="zero")
+
+    plain, compiled = gradients(tf.constant(2)), tf.function(gradients, jit_compile=True)(tf.constant(2))
+    of_critic = len(small.critic.variables)  # the others are of noise, which is another one under XLA
+    for one, other in zip(plain[:of_critic], compiled[:of_critic], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    norms = [float(tf.norm(gradient)) for gradient in compiled[of_critic:]]
+    assert np.isfinite(norms).all() and np.median(norms) > 0  # biases have no part in a linear one's slopes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.gan import _plain
+from models.average import _plain
 from models.layers import equalized
 from models.networks import progressive
 
