@@ -49,8 +49,9 @@ def build() -> None:
                 vary = gr.Button("Vary a little", elem_id="imagine-vary")
             status = gr.HTML(elem_id="imagine-status")
             strip = gr.Gallery(
-                label="What you liked", columns=8, allow_preview=False, object_fit="contain", height=130,
+                label="What you liked", columns=8, allow_preview=False, object_fit="contain", height="auto",
                 fit_columns=False, buttons=[], interactive=False, format="png", elem_id="imagine-strip",
+                elem_classes="whole",
             )  # fmt: skip
             with gr.Row():
                 pack = gr.Button("Take it home", elem_id="imagine-pack")

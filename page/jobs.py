@@ -1,7 +1,6 @@
 """Heavy work, one piece at a time, in a thread of its own: watched, and stopped, from the page."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,13 +31,17 @@ class Job:
         self.error: BaseException | None = None
 
     def tick(self, picture: np.ndarray | None = None, total: int | None = None) -> None:
-        """Tells how far the work is. Raises `KeyboardInterrupt`, as Ctrl-C would, once it is to stop."""
-        if self.stopped.is_set():
-            raise KeyboardInterrupt
+        """Tells how far the work is, one step further. Raises as `check` does."""
+        self.check()
         self.done += 1
         self.total = total
         if picture is not None:
             self.picture = picture
+
+    def check(self) -> None:
+        """Raises `KeyboardInterrupt`, as Ctrl-C would, once the work is to stop."""
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
 
     def run(self) -> None:
         """Does the work, and keeps what it returned or raised."""
@@ -90,11 +93,3 @@ def stop(visitor: str | None) -> None:
         job = _running.get(visitor or "")
     if job is not None:
         job.stopped.set()
-
-
-def wait_until_idle(seconds: float) -> bool:
-    """Says whether nothing is being worked on, within so many seconds."""
-    until = time.monotonic() + seconds
-    while _turn.locked() and time.monotonic() < until:
-        time.sleep(0.05)
-    return not _turn.locked()

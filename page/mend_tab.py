@@ -49,7 +49,7 @@ def build() -> None:
 
     easel.listen(choose, [content, how, hole], command)
     how.change(fitting, how, drawing, **widgets.LIGHT)
-    content.change(widgets.canvas, content, hole, **widgets.LIGHT)
+    content.change(widgets.canvas, content, hole, **widgets.LOOK)
     gr.on(None, offered, [], [how, none], **widgets.LIGHT)
 
 

@@ -24,7 +24,7 @@ _kept: dict[tuple, Paint] = {}
 def paint(options: Options, job: Job) -> Path:
     """Paints what `python stylize.py` would with these options, and returns the file, `options["output"]`.
 
-    A picture that was stopped on the way is there as far as it came, under another name. Raises `GessoError`.
+    What was stopped on the way is there as far as it came, under another name. Raises `GessoError`.
     """
     content, output = options["content"], options["output"]
     with commands.composed("stylize", options) as config:
@@ -45,26 +45,26 @@ def paint(options: Options, job: Job) -> Path:
         from stylization import painting, progress
 
         built = _built(config, options, method, network)
-        if film.is_film(content):
-            total = film.open(content).frames
+        total = None
 
-            def frame(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-                painted = built(image, before)
-                job.tick(painted, total)
-                return painted
+        def frame(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+            painted = built(image, before)
+            job.tick(painted, total)
+            return painted
 
-            painting.paint_film(
-                content, output, frame, chunks, config.size, config.temporal_consistency, config.motion
-            )
-        else:
-            try:
+        try:
+            if film.is_film(content):
+                total, how = film.open(content).frames, (config.size, config.temporal_consistency, config.motion)
+                with progress.watching(lambda *_: job.check()):
+                    painting.paint_film(content, output, frame, chunks, *how)
+            else:
                 with progress.watching(job.tick):
                     painting.paint_picture(content, output, built, chunks, config.size)
-            except KeyboardInterrupt:
-                partial = next(output.parent.glob(f"{output.stem}.partial*"), None)
-                if partial is None:
-                    raise
-                return partial
+        except KeyboardInterrupt:
+            partial = next(output.parent.glob(f"{output.stem}.partial*"), None)
+            if partial is None:
+                raise
+            return partial
     return output
 
 

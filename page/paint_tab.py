@@ -52,7 +52,8 @@ def build(weights: Path | None) -> None:
 
     def fitting(name: str) -> dict:
         """Shows what a painter has a use for, and hides the rest."""
-        method, metadata = method_of(name)
+        with widgets.in_words():
+            method, metadata = method_of(name)
         names = list(metadata.styles) if method == "fast" and len(metadata.styles) > 1 else []
         shown = gr.update(visible=method in ("gatys", "nnst", "adain"))
         return {
@@ -71,10 +72,10 @@ def build(weights: Path | None) -> None:
 
     inputs = [content, moving, how, styles, painting, region, size, strength, brush, steps, color]
     easel.listen(choose, inputs, command)
-    chosen = how.change(fitting, how, [styles, painting, brush, steps, strength, color], **widgets.LIGHT)
-    chosen.then(thumbnails_of, how, manners, **widgets.LIGHT)
+    how.change(fitting, how, [styles, painting, brush, steps, strength, color], **widgets.LIGHT)
+    how.change(thumbnails_of, how, manners, **widgets.LIGHT)
     manners.select(toggle, [styles, how], styles, **widgets.LIGHT)
-    content.change(widgets.canvas, content, region, **widgets.LIGHT)
+    content.change(widgets.canvas, content, region, **widgets.LOOK)
     gr.on(None, offered, [], how, **widgets.LIGHT)
 
 

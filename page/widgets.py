@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "api_visibility": "private"}
 LIGHT = {"api_visibility": "private", "show_progress": "hidden"}
-SUFFIXES = [".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"]
+LOOK = {**LIGHT, "concurrency_id": "look", "concurrency_limit": 1}  # whole pictures are read, which takes memory
 
 
 def photo(label: str, elem_id: str) -> gr.Image:

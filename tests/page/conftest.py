@@ -23,6 +23,20 @@ CONFIG = {"host": "127.0.0.1", "port": 0, "password": None, "browser": False, "w
 
 
 @pytest.fixture(scope="session")
+def idle():
+    """Says whether nothing is being worked on, within so many seconds: `idle(5)`."""
+    from page import jobs
+
+    def waited(seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while jobs._turn.locked() and time.monotonic() < until:
+            time.sleep(0.05)
+        return not jobs._turn.locked()
+
+    return waited
+
+
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `outputs/` of networks that were never trained, two short runs, and pictures."""
     import keras

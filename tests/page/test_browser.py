@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from page import app, jobs
+from page import app
 from page.taste import KEY
 
 
@@ -108,25 +108,26 @@ def test_wrong_files_get_words(browser, place, tmp_path):
     browser.until(lambda: "50" in "".join(e.text for e in browser.all(".toast-body")))
 
 
-def test_stop_and_leaving_make_room(browser, other, film):
+def test_stop_and_leaving_make_room(browser, other, film, idle):
     """A film is stopped; another's painter leaves the page; each time the next one can begin."""
-    begin(browser, film)
+    begin(browser, film, idle)
     browser.click("paint-stop")
-    browser.until(lambda: "Stopped" in browser.text("paint-progress"))
-    assert jobs.wait_until_idle(5)
-    begin(other, film)
+    browser.until(lambda: "as far as it came" in browser.text("paint-progress"))
+    assert browser.download("#paint-download", ".mp4").name.endswith(".partial.mp4")
+    assert idle(5)
+    begin(other, film, idle)
     other.driver.get("about:blank")
-    assert jobs.wait_until_idle(20)
+    assert idle(20)
 
 
-def begin(visitor, film) -> None:
+def begin(visitor, film, idle) -> None:
     """Has a film painted, until some frames are."""
     visitor.open()
     next(element for element in visitor.all("button") if element.text.startswith("A film instead")).click()
     visitor.bring("paint-film", film)
     visitor.click("paint-go")
     visitor.until(lambda: "frame" in visitor.text("paint-progress"))
-    assert not jobs.wait_until_idle(0.1)
+    assert not idle(0.1)
 
 
 def test_two_at_once_see_their_own(browser, other, place):

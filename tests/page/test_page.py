@@ -115,7 +115,7 @@ def test_without_weights_it_is_said_what_to_do(here, tmp_path, monkeypatch):
         paint.paint({**options, "output": tmp_path / "a.png"}, Job(print))
 
 
-def test_one_job_at_a_time_and_who_leaves_makes_room():
+def test_one_job_at_a_time_and_who_leaves_makes_room(idle):
     order, go = [], threading.Event()
 
     def long(job: Job) -> str:
@@ -134,10 +134,10 @@ def test_one_job_at_a_time_and_who_leaves_makes_room():
     third = jobs.watch("a", long)
     next(third)
     third.close()
-    assert jobs.wait_until_idle(1)
+    assert idle(1)
     with pytest.raises(ZeroDivisionError):
         list(jobs.watch("a", lambda job: 1 / 0))
-    assert jobs.wait_until_idle(0.1) and not jobs._running
+    assert idle(0.1) and not jobs._running
 
 
 def test_messages_say_no_paths():
