@@ -18,8 +18,10 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 STYLE = """
 .gradio-container { max-width: 1200px !important; width: 100%; margin: auto; }
 #gesso-head h1 { margin-bottom: 0; }
-.whole .grid-wrap { max-height: none; overflow: visible; }
-.whole .grid-container { grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; }
+.whole .grid-wrap { min-height: 0; max-height: none; overflow: visible; }
+.whole .grid-container {
+  grid-template-columns: repeat(var(--grid-cols), minmax(0, 1fr)) !important; grid-auto-rows: auto !important;
+}
 progress { appearance: none; border: none; width: 60%; height: 0.6rem; vertical-align: middle; overflow: hidden; }
 progress, progress::-webkit-progress-bar { background: var(--border-color-primary); border-radius: 0.3rem; }
 progress::-webkit-progress-value { background: var(--color-accent); }
