@@ -6,9 +6,9 @@
 - list: names, sizes and times of all files, small JPEGs of 40x36 px in 100 folders, the classes
 - decode: from the folder to the finished cache, at --size px
 - start: from a process that has TensorFlow to the first batch, out of that cache; so with dataset.trust_cache=true
-- cached: training batches, shuffled; beside those of --few pictures, in turns
+- cached: training batches, shuffled, from the second epoch on; beside those of --few pictures, in turns
 - add: with 1,000 files more in one of the folders, what the next start takes
-- encoded: from the folder to the cache of files (dataset.store=encoded), and batches from it
+- encoded: from the folder to the cache of files (dataset.store=encoded), and batches from one of --few pictures
 
 Each runs in a process of its own. Memory is the most that it took beyond what it had before, and so beyond
 TensorFlow's where that is loaded; with batches, what it grew by, without the pages of the mapped cache, which are
@@ -96,8 +96,9 @@ def cached(options: argparse.Namespace, folder: Path | None = None, **more) -> d
     from core import hardware
 
     hardware.load_tensorflow()
-    batches = iter(load(options, folder or options.folder, **more).stream(options.batch, seed=1))
-    for _ in range(50):
+    dataset = load(options, folder or options.folder, **more)
+    batches = iter(dataset.stream(options.batch, seed=1))
+    for _ in range(max(50, len(dataset) // options.batch)):  # in the first epoch, the system maps page after page
         next(batches)
     steps, before, wall, cpu = 0, memory("RssAnon"), time.perf_counter(), time.process_time()
     while time.perf_counter() - wall < options.seconds:
@@ -118,7 +119,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, float]]] = {
     "cached, few": lambda options: cached(options, options.few),
     "add": decode,
     "decode, encoded": lambda options: decode(options, store="encoded"),
-    "encoded": lambda options: cached(options, store="encoded"),
+    "encoded": lambda options: cached(options, options.few, store="encoded"),
 }
 
 
