@@ -8,6 +8,7 @@ import keras
 from omegaconf import DictConfig, OmegaConf
 
 from core import zoo
+from core.config import CONF
 from core.errors import GessoError
 from core.network_file import find_network
 from core.network_metadata import Metadata
@@ -61,6 +62,7 @@ def _system(run: Run, generator: keras.Model, metadata: Metadata) -> keras.Model
     config = run.load_config()
     if "kind" not in config.model:
         raise GessoError(f"model.start={run.folder}: an earlier Gesso made this run. Take its generator.keras.")
+    config.trainer = OmegaConf.load(CONF / "trainer" / "default.yaml")  # whatever it was trained on
     shape = generator.output_shape[1:]
     spec = DatasetSpec("", tuple(config.model.batch_keys), shape, class_names=metadata.classes)
     return loop.make(config, SimpleNamespace(spec=spec), config.seed)

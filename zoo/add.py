@@ -29,7 +29,7 @@ MOST = 2  # levels of 255 by which a picture may change
 def add(config: DictConfig) -> None:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", str(config.name)):
         raise GessoError(f"name={config.name}: small letters, digits and _, as in name=paintings.")
-    path = find_network(config.network)
+    path = find_network(config.network, kinds=("generator", "stylizer", "translator"))
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
@@ -46,7 +46,8 @@ def put(path: Path, name: str) -> None:
 
     metadata = facts(path, read_metadata(path))
     before, _ = trained.load(path, metadata.kind)
-    judge = discriminator(path, before, metadata) if metadata.kind == "generator" else None
+    goes_on = metadata.kind == "generator" and not metadata.words  # which a start has to learn anew
+    judge = discriminator(path, before, metadata) if goes_on else None
     with tempfile.TemporaryDirectory() as folder:
         half = Path(folder, path.name)
         halve(path, half)
@@ -89,7 +90,9 @@ def difference(one, other, metadata: Metadata) -> int:
     for i, tensor in enumerate(one.inputs):
         if metadata.kind == "generator":
             classes = np.arange(16, dtype=np.int32) % max(1, len(metadata.classes))
-            inputs.append(latent.sample(0, 16, tensor.shape[-1]) if i == 0 else classes)
+            words = np.ones((16, *tensor.shape[1:]), np.int32)
+            label = words if metadata.words else classes
+            inputs.append(latent.sample(0, 16, tensor.shape[-1]) if i == 0 else label)
         elif len(tensor.shape) == 4:
             side = max(64, metadata.geometry.stride)
             coarse = random.uniform(-1, 1, (1, side // 8, side // 8, tensor.shape[-1]))

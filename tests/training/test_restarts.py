@@ -25,7 +25,7 @@ def tried(monkeypatch):
         for file in (training.run.checkpoint(last), training.run.metrics):
             file.write_text(str(training.seed))
 
-    monkeypatch.setattr(restarts.loop, "make", lambda config, dataset, seed: seed)
+    monkeypatch.setattr(restarts.loop, "make", lambda config, dataset, seed, words: seed)
     monkeypatch.setattr(restarts.loop, "fit", fit)
 
     def call(folder: Path, *seeds: int):
