@@ -13,7 +13,7 @@ from core.vocabulary import Vocabulary, words_of
 
 Tensor = tf.Tensor
 
-SHOWN = 8  # sentences of which samples are made
+SHOWN, LOOKED_AT = 8, 200  # sentences of which samples are made, and captions that they are chosen from
 BATCH = 512
 
 
@@ -21,15 +21,14 @@ class Words:
     """A text encoder (`models.networks.text.joined`), the words that it knows, and the sentences of a data set.
 
     Each sentence is looked up as a whole: its words are split, and its vector computed, once and not in every step,
-    and no string enters a step, which may be compiled. `shown` are some sentences, of pictures far from each other.
+    and no string enters a step, which may be compiled. `shown` are some sentences that have few words in common.
     """
 
     def __init__(self, network: keras.Model, vocabulary: Vocabulary, captions: Sequence[Sequence[str]] = ()):
         self.network = network
         self.vocabulary = vocabulary
         self._sentences = list(dict.fromkeys(sentence for of_one in captions for sentence in of_one))
-        numbers = np.arange(SHOWN) * 37 % max(len(captions), 1) if len(captions) > SHOWN else range(len(captions))
-        self.shown = tuple(dict.fromkeys(captions[i][0] for i in numbers))
+        self.shown = _apart(list(dict.fromkeys(of_one[0] for of_one in captions[:LOOKED_AT])))
 
     @classmethod
     def load(cls, path: str | Path, captions: Sequence[Sequence[str]] = ()) -> "Words":
@@ -83,3 +82,14 @@ class Words:
         tokens = keras.Input((self.vocabulary.length,), dtype="int32", name="tokens")
         vector = self.network.get_layer("sentences")(tokens)
         return keras.Model([latent, tokens], generator([latent, vector]), name="generator")
+
+
+def _apart(sentences: list[str]) -> tuple[str, ...]:
+    """Chooses the first, and then always the one that shares least of its words with any chosen so far."""
+    words = [set(words_of(sentence)) for sentence in sentences]
+    chosen, common = [], np.zeros(len(words))
+    for _ in sentences[:SHOWN]:
+        number = min((i for i in range(len(words)) if i not in chosen), key=lambda i: common[i])
+        chosen.append(number)
+        common = np.maximum(common, [len(own & words[number]) / max(len(own | words[number]), 1) for own in words])
+    return tuple(sentences[i] for i in chosen)

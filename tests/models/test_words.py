@@ -16,6 +16,7 @@ from models.gan import GAN
 from models.networks import dcgan
 from models.networks.condition import sentence_outputs
 from models.text_encoder import TextEncoder
+from models.words import Words
 from training import checkpoint
 
 SHAPE = (16, 16, 1)
@@ -70,6 +71,14 @@ def test_a_sentence_is_read_whatever_stands_beside_it(tiny_words):
         words.lookup(vectors=False)(TEXTS).numpy().tolist()
         == words.vocabulary.tokens([text.decode() for text in TEXTS.numpy()]).tolist()
     )
+
+
+def test_sentences_that_are_shown_share_few_words():
+    captions = [["a red circle"], ["a red circle on white"], ["a blue square"], ["a red circle"]] * 9
+    assert Words(None, None, captions).shown == ("a red circle", "a blue square", "a red circle on white")
+    many = [[f"number {i}"] for i in range(20)] + [["something else"]]
+    shown = Words(None, None, many).shown
+    assert len(shown) == len(set(shown)) == 8 and shown[1] == "something else"
 
 
 def compiled(words) -> GAN:
