@@ -22,9 +22,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(VENV)/installed-page: $(VENV)/installed
-	@echo "Installing Gradio for the page (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,page]'
+$(VENV)/installed-%: $(VENV)/installed
+	@echo "Installing what make $* needs besides (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,$*]'
 	@touch $@
 
 install: $(VENV)/installed  ## create .venv and install
@@ -38,7 +38,7 @@ page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, m
 test: $(VENV)/installed  ## run the tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-test-page: $(VENV)/installed-page  ## run the tests of the page, in a browser
+test-page: $(VENV)/installed-test-page  ## run the tests of the page, in a browser
 	@command -v chromedriver chromium >/dev/null || \
 		{ echo "These tests drive Chromium. On Debian and Ubuntu: apt install chromium chromium-driver"; exit 1; }
 	@GESSO_PAGE_JOBS=$(or $(JOBS),200) $(BIN)/python -m pytest tests/page $(ARGS)
