@@ -87,9 +87,12 @@ def start(options: argparse.Namespace, **more) -> dict[str, float]:
     hardware.load_tensorflow()
     import data.stream  # noqa: F401
 
-    return measured(
-        lambda: len(next(iter(load(options, options.folder, **more).stream(options.batch, 1)))["image"])
-    )
+    def first() -> int:
+        dataset = load(options, options.folder, **more)
+        next(iter(dataset.stream(options.batch, seed=1)))
+        return len(dataset)
+
+    return measured(first)
 
 
 def cached(options: argparse.Namespace, folder: Path | None = None, **more) -> dict[str, float]:
