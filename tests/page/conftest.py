@@ -22,6 +22,16 @@ CHROMIUM = (
 CONFIG = {"host": "127.0.0.1", "port": 0, "password": None, "browser": False, "weights": None}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_kept():
+    """A file leaves none of the networks in memory that the page keeps."""
+    yield
+    from page import imagine, paint, thumbnails
+
+    for kept in (imagine._kept, paint._kept, thumbnails._kept):
+        kept.clear()
+
+
 @pytest.fixture(scope="session")
 def idle():
     """Says whether nothing is being worked on, within so many seconds: `idle(5)`."""
