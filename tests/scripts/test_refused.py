@@ -43,7 +43,7 @@ def test_nor_does_one_that_is_terminated_before_it_trains(start, tmp_path):
     while process.poll() is None and not cache.is_dir():  # until it paints
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 143 and errors.strip() == "Terminated.", errors
     assert list(here.iterdir()) == []
 
