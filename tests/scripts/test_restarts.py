@@ -10,7 +10,7 @@ from core.run import Run
 
 TINY = (
     "model=mlp", "model.width=8", "model.discriminator_width=4", "image_size=32", "batch_size=8",
-    "dataset.num_images=40", "log_every=4", "sample_every=20", "checkpoint_every=8", "steps=16", "seed=5",
+    "dataset.num_images=40", "log_every=4", "sample_every=8", "checkpoint_every=8", "steps=16", "seed=5",
     "restarts=2", "restart_steps=8", "evaluate_num=40",
 )  # fmt: skip
 
