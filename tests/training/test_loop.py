@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hydra import initialize_config_dir
 
 from core.cli import ROOT
@@ -61,3 +62,21 @@ def test_weights_and_names_are_those_of_the_seed_whatever_was_made_before():
     for one, two in zip(first.generator.variables, again.generator.variables, strict=True):
         assert one.path == two.path
         np.testing.assert_array_equal(one, two)
+
+
+def test_several_steps_at_once_are_these_steps():
+    pictures = SimpleNamespace(spec=DatasetSpec("none", ("image",), (8, 8, 1)))
+    images = np.random.default_rng(0).uniform(-1, 1, (4, 4, 8, 8, 1)).astype(np.float32)
+    weights = []
+    for together in (1, 2):
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            line = ["model=mlp", "model.width=4", "model.discriminator_width=2"]
+            model = loop.make(
+                compose("train", [*line, f"trainer.steps_per_execution={together}"]), pictures, seed=0
+            )
+        stream = tf.data.Dataset.from_tensor_slices({"image": images}).repeat()
+        model.fit(stream, steps_per_epoch=4, epochs=1, verbose=0, shuffle=False)
+        assert int(model.step.numpy()) == 4 and set(model.logs) == {mean.name for mean in model.metrics}
+        weights.append(model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
