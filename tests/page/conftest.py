@@ -188,12 +188,12 @@ class Browser:
 
     def bring(self, name: str, file: Path) -> None:
         """Uploads a file, and waits until it is there."""
-        self.all(f"#{name} input[type=file]")[0].send_keys(str(file))
+        self.until(lambda: self.all(f"#{name} input[type=file]"))[0].send_keys(str(file))
         self.until(lambda: self.all(f"#{name} img, #{name} .file-preview"))
 
     def choose(self, name: str, words: str) -> None:
         """Chooses from a list."""
-        self.all(f"#{name} input")[0].click()
+        self.until(lambda: self.all(f"#{name} input"))[0].click()
         self.until(lambda: [o for o in self.all("[role=option]") if words in o.text])[0].click()
 
     def download(self, selector: str, suffix: str) -> Path:
