@@ -27,6 +27,8 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"method={config.method}: {did_you_mean(str(config.method), METHODS)}")
     if config.motion == "flow":
         motion.check()
+    if config.trainer.strategy != "one":
+        raise GessoError("trainer= has several devices train together; painting takes one: trainer.devices=[0].")
     weights = [1] if config.style_weights is None else config.style_weights
     if not isinstance(weights, list | ListConfig) or not all(isinstance(weight, int | float) for weight in weights):
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
