@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from metrics.order import canonical
+
 SAME = 1 - 1e-4  # cosine from which two sentences say the same
 
 
@@ -20,11 +22,11 @@ def r_precision(pictures: np.ndarray, sentences: np.ndarray, candidates: int = 1
     """
     if len(pictures) < 2:
         raise ValueError("A picture's sentence is told from others: two pictures at least.")
-    rng = np.random.default_rng(0)
+    ordered = sentences[canonical(sentences)]  # the same are drawn in whatever order the pictures come
     found = 0
     for picture, own in zip(pictures, sentences, strict=True):
-        others = sentences[sentences @ own < SAME]
-        others = others[rng.permutation(len(others))[: candidates - 1]]
+        others = ordered[ordered @ own < SAME]
+        others = others[np.random.default_rng(0).permutation(len(others))[: candidates - 1]]
         found += bool((others @ picture < own @ picture).all())
     return found / len(pictures)
 

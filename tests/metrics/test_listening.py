@@ -29,6 +29,8 @@ def test_among_fewer_candidates_it_is_easier():
     pictures = sentences + 0.5 * rng.normal(size=sentences.shape)
     found = [r_precision(pictures, sentences, candidates) for candidates in (2, 10, 100)]
     assert found[0] > found[1] > found[2] > 0.1
+    shuffled = rng.permutation(200)
+    assert r_precision(pictures[shuffled], sentences[shuffled], 10) == found[1]
 
 
 def test_attributes_are_right_where_the_first_is_nearest():

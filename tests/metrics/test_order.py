@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from core.config import CONF, metrics_named
 from core.instantiate import build
-from evaluation import sets
+from evaluation import modes, sets
 from metrics.features import FeatureSpace
 from metrics.order import canonical
 
@@ -34,7 +34,7 @@ def means(images: np.ndarray) -> np.ndarray:
 
 def of_sets() -> list[str]:
     files = {path.stem: OmegaConf.load(path) for path in (CONF / "metrics").glob("*.yaml")}
-    return sorted(name for name, file in files.items() if file[name].of != "pairs")
+    return sorted(name for name, file in files.items() if file[name].of not in modes.OF)
 
 
 def measured(metric, space: FeatureSpace, order: np.ndarray, batch_size: int) -> dict[str, float]:
