@@ -36,7 +36,10 @@ page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, m
 	@$(BIN)/python page.py $(ARGS)
 
 test: $(VENV)/installed  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not long" $(ARGS)
+
+test-long: $(VENV)/installed  ## run the tests that take minutes: replicas of every system, workers that are killed
+	@$(BIN)/python -m pytest -m long $(ARGS)
 
 test-page: $(VENV)/installed-test-page  ## run the tests of the page, in a browser
 	@command -v chromedriver chromium >/dev/null || \

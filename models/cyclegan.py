@@ -129,7 +129,8 @@ class CycleGAN(Adversarial, keras.Model):
     def _noisy(self, images: Tensor, purpose: int) -> Tensor:
         if not self.cycle_noise:
             return images
-        noise = tf.random.stateless_normal(tf.shape(images), self.key(purpose), dtype=images.dtype)
+        shape = tf.shape(images) * [replicas.count(), 1, 1, 1]
+        noise = replicas.own(tf.random.stateless_normal(shape, self.key(purpose, 0), dtype=images.dtype))
         return images + self.cycle_noise * noise
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:

@@ -42,7 +42,7 @@ def test_two_replicas_train_what_one_device_does(check):
     check(Path("none"), "gan")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_replicas_of_each_other_system(check, vgg_weights):
     check(vgg_weights, "pix2pix", "cyclegan", "srgan", "fast_style", "adain", "content_style_gan")
 
@@ -77,7 +77,7 @@ class Workers:
         self.processes[which].send_signal(number)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_that_were_killed_go_on_as_if_nothing_had_been(tmp_path):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     codes, said = Workers(straight, "steps=60").ended()
