@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train page test test-page soak fuzz lint format dashboard clean
+.PHONY: help install train page test test-long test-page soak fuzz lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'

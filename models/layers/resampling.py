@@ -64,8 +64,8 @@ class UpsamplingConv2D(layers.Layer):
     convolution of the small picture, with kernels that are sums of the 3x3 one: four ninths of the work.
     """
 
-    def __init__(self, filters: int, kernel_initializer: object = None, **options):
-        super().__init__(**options)  # the initializer stands in files from before it was always Keras's own
+    def __init__(self, filters: int, **options):
+        super().__init__(**options)
         self.filters = filters
 
     def build(self, shape: tuple) -> None:

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from models.layers import convolution
 from models.layers.normalization import BatchNormalization
-from models.layers.resampling import UpsamplingConv2D
 
 
 @pytest.fixture
@@ -108,9 +107,3 @@ def test_resized_convolution_is_one_of_the_doubled_picture():
     kernel = tf.transpose(layer.kernel[::-1, ::-1], [0, 1, 3, 2])  # transposed convolutions are mirrored
     slow = tf.nn.conv2d(keras.layers.UpSampling2D(2)(inputs), kernel, 1, "SAME")
     np.testing.assert_allclose(doubled, slow, atol=1e-5)
-
-
-def test_networks_of_before_are_still_read():
-    """Files from when its initial values were an option."""
-    config = UpsamplingConv2D(4).get_config() | {"kernel_initializer": "glorot_uniform"}
-    assert UpsamplingConv2D.from_config(config).filters == 4
