@@ -26,6 +26,7 @@ DAMAGE = (
     AttributeError,
     EOFError,
     RuntimeError,
+    OverflowError,
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -55,6 +55,10 @@ def read_result(run: Run) -> dict[str, Any] | None:
     """Returns what `write_result` wrote; None if the run is not finished, or the file is damaged."""
     try:
         result = json.loads(run.result.read_text(encoding="utf-8"))
-        return result if result["objective"] in result["values"] and isinstance(result["overrides"], list) else None
+        whole = result["objective"] in result["values"] and isinstance(result["overrides"], list)
+        whole = whole and all(isinstance(override, str) for override in result["overrides"])
+        noted = result.get("settings", {})
+        whole = whole and isinstance(noted, dict) and all(isinstance(of or {}, dict) for of in noted.values())
+        return result if whole else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

@@ -51,6 +51,7 @@ def load(path: str | Path, kind: str):
 def load_network(path: str | Path):
     """Loads any network of layers that are Keras's or ours. Raises `GessoError` if Keras cannot read it."""
     import keras
+    from tensorflow.errors import OpError
 
     import models.networks
 
@@ -59,7 +60,7 @@ def load_network(path: str | Path):
     keras_archive.check(path, [name for name in keras.saving.get_custom_objects() if name.startswith("gesso>")])
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
-    except keras_archive.DAMAGE as error:
+    except (*keras_archive.DAMAGE, OpError) as error:
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
     for layer in network._flatten_layers():  # the file says what precision it was trained in, on that machine
