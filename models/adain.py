@@ -18,6 +18,11 @@ from models.trained import take_over
 Tensor = tf.Tensor
 
 
+def added(terms: Sequence[Tensor]) -> Tensor:
+    """Adds up scalars in one order: TensorFlow rearranges a chain of sums, in another way in another process."""
+    return tf.reduce_sum(tf.stack(list(terms)))
+
+
 class AdaIN(Trainable, keras.Model):
     """A decoder that learns to paint the activations that AdaIN makes of a content and a style.
 
@@ -103,14 +108,14 @@ class AdaIN(Trainable, keras.Model):
             / perceptual.strength(style[name])
             for name in self.moments_layers
         ]
-        return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * sum(styles)}
+        return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * added(styles)}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the decoder once, on the pictures `data["content"]` in the styles of `data["style"]`."""
         target, style = self.encode(data["content"], data["style"])
         with tf.GradientTape() as tape:
             losses = self.losses_of(clipped(self.decoder(target, training=True)), target, style)
-            loss = sum(losses.values())
+            loss = added(list(losses.values()))
             scaled_loss = scale_loss_for(loss, self.decoder_optimizer)
         update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
         self.follow(self.step)
