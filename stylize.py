@@ -16,6 +16,8 @@ def stylize(config: DictConfig) -> None:
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys)
     jobs = arguments.undone(jobs, chunks)
+    if not jobs:
+        return
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 

@@ -42,8 +42,9 @@ def between(before: np.ndarray, after: np.ndarray) -> Motion:
     grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (before, after)]
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     forward, backward = search.calc(*grey, None), search.calc(*grey[::-1], None)
-    home = backward + _warped(forward, backward)
-    far = np.square(backward).sum(axis=-1) + np.square(_warped(forward, backward)).sum(axis=-1)
+    back = _warped(forward, backward)
+    home = backward + back
+    far = np.square(backward).sum(axis=-1) + np.square(back).sum(axis=-1)
     visible = np.square(home).sum(axis=-1) <= 0.01 * far + TOLERANCE
     return Motion(backward, (visible & _inside(backward)).astype(np.float32))
 

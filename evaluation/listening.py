@@ -72,14 +72,7 @@ def _measure(reader: Words, metrics: Any, pictures: Iterator[sets.Batch], texts:
     inputs = {"sentences": (seen, reader.vectors(texts))}
     if any(metric["of"] == "attributes" for metric in metrics.values()):
         inputs["attributes"] = (seen, {name: _choices(reader, texts, name) for name in attributes.GROUPS})
-    values = {}
-    for name, metric in metrics.items():
-        try:
-            found = metric["function"](*inputs[metric["of"]])
-        except ValueError as error:
-            raise GessoError(f"metrics={name}: {error}") from error
-        values |= zip(metric["names"], np.atleast_1d(found).tolist(), strict=True)
-    return values
+    return sets.computed(metrics, inputs)
 
 
 def _choices(reader: Words, texts: Sequence[str], attribute: str) -> list[tuple[int, np.ndarray]]:

@@ -97,6 +97,11 @@ def measure(
         "labelled": (statistics.features, statistics.labels),
         "probabilities": (statistics.probabilities, statistics.labels),
     }
+    return computed(metrics, inputs)
+
+
+def computed(metrics: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, tuple]) -> dict[str, float]:
+    """Computes metrics of what they are of, `inputs` by that name: numbers by name. Raises `GessoError`."""
     values = {}
     for name, metric in metrics.items():
         try:
