@@ -105,7 +105,7 @@ def steps_of(folder: Path) -> int:
 
 def line(title: str, row: dict[str, float], seed: str = "", steps: str = "") -> str:
     """Lays out a row of the table."""
-    kid = f"{1000 * row['kid']:.0f} ± {1000 * row['kid_standard_error']:.0f}"
+    kid = f"{1000 * row['kid']:.0f} ± {1000 * row['kid_error']:.0f}"
     others = f"{row['neighbor_distance_ratio']:.2f} | {row['sliced_wasserstein']:.3g}"
     return f"| {title} | {seed} | {steps} | {kid} | {others} |"
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from losses.contrastive import info_nce
 from losses.penalties import clip_weights
 from models import growth, opinions, replicas
 from models.augmentation import Augmentation
@@ -50,6 +51,8 @@ class GAN(Draws, Adversarial, keras.Model):
             batches at once.
         augmentation: of all that the discriminator sees.
         freeze: how many lower blocks of the discriminator stay as they are, `models.transfer.freeze`.
+        matching: weight of the generator's loss by which `words`, whose network of pictures stays as it is, finds
+            each picture's sentence among those of the batch (DAMSM, AttnGAN, Xu et al. 2018, arXiv:1711.10485).
         seed: of the noise drawn in training.
     """
 
@@ -70,6 +73,7 @@ class GAN(Draws, Adversarial, keras.Model):
         augmentation: Augmentation | None = None,
         freeze: int = 0,
         words: Words | None = None,
+        matching: float = 0.0,
         seed: int = 0,
     ):
         super().__init__(name="gan")
@@ -79,11 +83,14 @@ class GAN(Draws, Adversarial, keras.Model):
         self.num_classes = num_classes if condition != "none" and num_classes > 1 else 0
         if condition == "text" and words is None:
             raise ValueError("condition=text needs words, a text encoder")
+        if matching and self.words is None:
+            raise ValueError("matching compares pictures with sentences, and needs condition=text")
         if self.words is not None:  # the sentences that are shown stand for classes, of which there is no end
             self.num_classes, num_classes = len(self.words.shown), self.words.dimensions
         self.latent_dim = latent_dim
         self.ema_decay = float(ema_decay)
         self.ema_kimg = ema_kimg
+        self.matching = float(matching)
         self.discriminator_steps = discriminator_steps
         self.augmentation = augmentation or Augmentation()
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
@@ -105,6 +112,8 @@ class GAN(Draws, Adversarial, keras.Model):
         """Returns the names of what a step measures, penalties aside."""
         names = [*_MEANS, *self.score(ops.zeros(1), ops.zeros(1))]
         names += [f"{who}_{name}" for name in opinions.names(self.discriminator) for who in _BOTH]
+        if self.matching:
+            names += ["matching_loss"]
         if self._has_output("reconstruction_error"):
             names += ["reconstruction_loss"]
         if self.augmentation.varies:
@@ -166,6 +175,9 @@ class GAN(Draws, Adversarial, keras.Model):
             for name, told in opinions.told(labels, judged).items():
                 means[f"generator_{name}"] = told
                 total += told
+            if self.matching:
+                means["matching_loss"] = info_nce(self.words.look_at(fakes), labels, opinions.SHARPNESS)
+                total += self.matching * means["matching_loss"]
             terms = self._generator_penalty_terms(tf.shape(reals)[0], labels)
             objective = scale_loss_for(total + sum(terms.values()), self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)

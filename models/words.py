@@ -55,15 +55,16 @@ class Words:
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
     def look(self, images: np.ndarray) -> np.ndarray:
-        """Looks at pictures, float32 `[batch, height, width, channels]`: unit vectors `[batch, dimensions]`.
+        """Looks at pictures, float32 `[batch, height, width, channels]`: unit vectors `[batch, dimensions]`."""
+        return np.asarray(self.look_at(images), np.float32)
 
-        At the size that the network has learned from.
-        """
+    def look_at(self, images: Tensor) -> Tensor:
+        """Does as `look` in a step; gradients pass through. At the size that the network has learned from."""
         network = self.network.get_layer("pictures")
         size = network.input_shape[1:3]
         if images.shape[1:3] != size:
             images = tf.image.resize(images, size, "bicubic", antialias=True)
-        return np.asarray(network(images, training=False), np.float32)
+        return network(images, training=False)
 
     def lookup(self, vectors: bool = True) -> Callable[[Tensor], Tensor]:
         """Makes a function that looks up sentences of the data set, strings `[batch]`.

@@ -89,6 +89,6 @@ def _words(metadata: Metadata) -> str:
         return f"pictures{size}{kinds}"
     if metadata.kind == "translator":
         return metadata.task.replace("_", " ") if metadata.task else "turns pictures into others"
-    if metadata.method == "adain":
+    if metadata.kind == "stylizer" and not metadata.styles:
         return "any painting that you show it"
     return f"{len(metadata.styles)} manners" if len(metadata.styles) > 1 else "one manner"

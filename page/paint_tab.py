@@ -15,7 +15,9 @@ DEFAULTS = {
     "strength": 1.0, "preserve_color": "none", "gatys.style_scale": 1.0, "nnst.style_scale": 1.0, "style_size": 512,
     "steps": 200,
 }  # fmt: skip
+ANY = ("adain", "any_style")  # methods with a network that paints in the manner of any painting
 SLOW = {"gatys": "by optimisation, in its textures: minutes", "nnst": "by optimisation, in whole strokes: longer"}
+SHOWN = (*SLOW, *ANY)  # methods that are shown a painting
 COLORS = [("the painting's", "none"), ("the photo's own", "histogram"), ("the photo's, brushed", "luminance")]
 KINDS = ("stylizer", "translator")
 
@@ -55,13 +57,13 @@ def build(weights: Path | None) -> None:
         with widgets.in_words():
             method, metadata = method_of(name)
         names = list(metadata.styles) if method == "fast" and len(metadata.styles) > 1 else []
-        shown = gr.update(visible=method in ("gatys", "nnst", "adain"))
+        shown = gr.update(visible=method in SHOWN)
         return {
             styles: gr.update(visible=bool(names), choices=names, value=names[:1]),
             painting: shown,
             brush: shown,
             steps: gr.update(visible=method in SLOW),
-            strength: gr.update(visible=method in ("gatys", "fast", "adain")),
+            strength: gr.update(visible=method in ("gatys", "fast", *ANY)),
             color: gr.update(visible=method != "translate"),
         }
 
@@ -122,19 +124,19 @@ def options_of(
     """Returns the options of `stylize.py` for what is chosen on the page. Raises `GessoError`, `gr.Error`."""
     method, metadata = method_of(how)
     options: dict[str, Any] = {"content": source, "size": int(size)}
-    if method in ("gatys", "nnst", "adain"):
+    if method in SHOWN:
         options["style"] = widgets.path_of(painting, "a painting to paint like")
     if method in SLOW:
         options |= {"method": method, "weights": weights, "steps": int(steps), f"{method}.style_scale": brush}
     else:
         options["network"] = how
-    if method == "adain":
+    if method in ANY:
         options["style_size"] = round(512 * brush)
     if method == "fast" and len(metadata.styles) > 1:
         if not styles:
             raise widgets.refuse("Choose at least one manner.")
         options["style"] = styles[0] if len(styles) == 1 else [name for name in metadata.styles if name in styles]
-    if method in ("gatys", "fast", "adain"):
+    if method in ("gatys", "fast", *ANY):
         options["strength"] = strength
     if method != "translate":
         options["preserve_color"] = color

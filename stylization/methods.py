@@ -13,12 +13,12 @@ from core import images, network_file, zoo
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys
-from stylization import adain, fast, gatys, nnst, options, translate
+from stylization import adain, any_style, fast, gatys, nnst, options, translate
 from stylization.method import Paint
 
 METHODS = {
     "gatys": gatys.METHOD, "nnst": nnst.METHOD, "fast": fast.METHOD, "adain": adain.METHOD,
-    "translate": translate.METHOD,
+    "any_style": any_style.METHOD, "translate": translate.METHOD,
 }  # fmt: skip
 DEFAULT = "gatys"  # where there is no network
 ANY_STYLE = "any_style"  # the zoo's network that takes its place where VGG is not at hand

@@ -22,11 +22,11 @@ STAGES = (
 )  # fmt: skip
 
 
-def encoder(size: int, weights: str | Path | None = None) -> keras.Model:
+def encoder(size: int | None, weights: str | Path | None = None) -> keras.Model:
     """Encodes images `[batch, size, size, 3]` in [-1, 1]: what each of the seven stages makes, in their order.
 
-    `weights` is the package's `.pth` file, by default that of the package where it is installed. Raises
-    `GessoError` where there is none, or where it is another.
+    With a `size` of None, of any. `weights` is the package's `.pth` file, by default that of the package where it
+    is installed. Raises `GessoError` where there is none, or where it is another.
     """
     x = image = keras.Input((size, size, 3), name="image")
     x = _relu6(_norm(layers.Conv2D(32, 3, 2, "same", use_bias=False, name="_conv_stem")(x), "_bn0"), "stem")

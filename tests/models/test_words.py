@@ -81,13 +81,13 @@ def test_sentences_that_are_shown_share_few_words():
     assert len(shown) == len(set(shown)) == 8 and shown[1] == "something else"
 
 
-def compiled(words) -> GAN:
+def compiled(words, **options) -> GAN:
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     model = GAN(
         lambda **a: dcgan.generator(**a, width=8),
         lambda **a: dcgan.discriminator(**a, width=2),
-        image_shape=SHAPE, condition="text", words=words, latent_dim=4,
+        image_shape=SHAPE, condition="text", words=words, latent_dim=4, **options,
     )  # fmt: skip
     losses = adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss
     model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), *losses)
@@ -126,6 +126,25 @@ def test_a_resumed_training_with_words_is_the_same_and_the_export_reads_by_itsel
 def test_without_a_text_encoder_there_are_no_words():
     with pytest.raises(ValueError, match="needs words"):
         compiled(None)
+    with pytest.raises(ValueError, match="matching compares pictures with sentences"):
+        GAN(dcgan.generator, dcgan.discriminator, image_shape=SHAPE, matching=1.0)
+
+
+def test_a_generator_learns_by_what_the_text_encoder_takes_its_pictures_for(tiny_words):
+    """The loss is that of the frozen encoder on the pictures before the step, and it falls by its own gradient."""
+    model = compiled(tiny_words(), matching=100.0)
+    batch = model.prepare({"image": IMAGES, "text": TEXTS})
+    frozen = [weight.numpy() for weight in model.words.network.weights]
+    fakes = model._fakes(IMAGES, batch["label"], 0)
+    expected = float(info_nce(model.words.look(fakes), batch["label"], 10.0))
+    step, losses = tf.function(model.train_step), []
+    for _ in range(30):
+        model.reset_metrics()
+        losses.append(float(step(batch)["matching_loss"]))
+    assert losses[0] == pytest.approx(expected, rel=1e-4)
+    assert np.mean(losses[-5:]) < losses[0] - 0.02
+    for before, weight in zip(frozen, model.words.network.weights, strict=True):
+        np.testing.assert_array_equal(before, weight)
 
 
 def test_a_text_encoder_learns_what_belongs_together():

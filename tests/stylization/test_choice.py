@@ -14,7 +14,7 @@ from stylization import methods, options
 
 NAMES = ("Great Wave", "starry_night", "scream")
 KNOWN = {
-    "any_style": Metadata("stylizer", "adain", geometry=Geometry()),
+    "any_style": Metadata("stylizer", "any_style", geometry=Geometry()),
     "styles": Metadata("stylizer", "fast", styles=NAMES, geometry=Geometry()),
 }
 
@@ -42,7 +42,7 @@ def choose(tmp_path, monkeypatch):
 
 def test_without_vgg_the_zoos_network_for_any_style_paints_and_says_so(choose, caplog, tmp_path):
     caplog.set_level("INFO")
-    assert choose("style=a.jpg") == ("adain", zoo.network("any_style"))
+    assert choose("style=a.jpg") == ("any_style", zoo.network("any_style"))
     assert "network=any_style" in caplog.text and "method=gatys" in caplog.text and "weights=" in caplog.text
     for given in ("method=gatys", "steps=9", "gatys.init=noise", "strength=2", "weights=a.jpg"):
         assert choose("style=a.jpg", given) == ("gatys", None)

@@ -1,0 +1,122 @@
+"""Training of a network for any style (Ghiasi et al. 2017, arXiv:1705.06830)."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from core.errors import GessoError
+from losses.clipping import clipped
+from models.average import averaged, follow
+from models.base import Trainable, prepared, scale_loss_for, update
+from models.fast_style import flattened
+from models.networks import any_style
+from models.perceptual import Perceptual
+from models.trained import take_over
+
+Tensor = tf.Tensor
+
+
+class AnyStyle(Trainable, keras.Model):
+    """A network that learns to paint any picture in the manner of any other, as the objective of Gatys 2016 likes.
+
+    All state is in variables: a run that goes on from a checkpoint cannot be told from one that never stopped.
+    Nothing in a step is random.
+
+    Args:
+        network: builder; `models.networks.any_style.stylizer`.
+        image_shape: of the contents and styles to train on.
+        log_above: a style loss beyond which only its logarithm is minimised, as for `models.fast_style`.
+        start: a network to go on from: of this kind, or of several styles that it has learned, whose part that
+            paints and whose rows are taken over, these again and again until there are enough.
+        ema_decay: of the running average of the network, which is what is exported, `models.average.follow`.
+    """
+
+    method = "any_style"
+    monitor = "total_loss"
+
+    def __init__(
+        self,
+        network: Callable[[], keras.Model],
+        image_shape: tuple[int, int, int],
+        log_above: float | None = None,
+        start: keras.Model | None = None,
+        ema_decay: float = 0.999,
+    ):
+        super().__init__(name="any_style")
+        self.network = network()
+        self.reader, self.painter = any_style.parts(self.network)
+        if start is not None:
+            begin(start, self.network)
+        self.average = any_style.assembled(*(averaged(part) for part in (self.reader, self.painter)))
+        self.ema_decay = ema_decay
+        self.log_above = log_above
+        self.init_state()
+
+    def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:
+        """Sets the optimizer and what to minimise."""
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.objective = objective
+        self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
+        self.track(("total_loss", "content_loss", "style_loss"))
+
+    @property
+    def optimizers(self) -> dict[str, keras.Optimizer]:
+        """Returns the optimizer by the name of the network that it trains."""
+        return {"network": self.network_optimizer}
+
+    @property
+    def exports(self) -> dict[str, keras.Model]:
+        """Returns the network that a user takes away, by file name."""
+        return {"stylizer": self.average}
+
+    def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Updates the network once, on the pictures `data["content"]` in the styles of `data["style"]`.
+
+        How far a style is counts relative to its own strength: the Gram matrices of a loud painting are a thousand
+        times those of a quiet one, and would be all that is learned.
+        """
+        images, styles, objective = data["content"], data["style"], self.objective
+        content = objective.content(objective.content_encoder(images, training=False))
+        targets = objective.style(objective.encoder(styles, training=False))
+        loudness = tf.sqrt(sum(tf.reduce_mean(gram**2, [1, 2, 3], keepdims=True) for gram in targets.values()))
+        targets = {name: gram / loudness for name, gram in targets.items()}
+        with tf.GradientTape() as tape:
+            painted = clipped(self.network({"image": images, "style": styles}, training=True))
+            features = objective.encoder(painted, training=False)
+            grams = {name: gram / loudness for name, gram in objective.style(features).items()}
+            content_loss = objective.content_loss(features, content)
+            style_loss = objective.style_loss(grams, targets)
+            loss = content_loss + style_loss
+            minimised = content_loss + flattened(style_loss, self.log_above)
+            scaled_loss = scale_loss_for(minimised, self.network_optimizer)
+        update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
+        follow(self.average, self.network, self.step, self.ema_decay)
+        losses = {"total_loss": loss, "content_loss": content_loss, "style_loss": style_loss}
+        return self.update_metrics(losses)
+
+    def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
+        """Paints `columns` contents in as many styles; returns a row of each, and a row of what is painted."""
+        content, style = (examples[name][:columns] for name in ("content", "style"))
+        inputs = {"image": tf.constant(content), "style": tf.constant(style)}
+        return np.concatenate([content, style, self.average(inputs, training=False).numpy()])
+
+
+def begin(start: keras.Model, network: keras.Model) -> None:
+    """Gives an `any_style.stylizer` the weights of another, or those of a `transform_net.transformer`.
+
+    Raises `GessoError` if they do not fit.
+    """
+    if any(layer.name == "reader" for layer in start.layers):
+        take_over(start, network)
+        return
+    weights, values = any_style.parts(network)[1].weights, start.get_weights()
+    # Scales and offsets are tables, a row a style; kernels have four axes.
+    fit = [
+        len(value.shape) == 2 or value.shape == weight.shape for value, weight in zip(values, weights, strict=False)
+    ]
+    if len(values) != len(weights) or not all(fit):
+        raise GessoError("model.start is a network of another width or depth than this one.")
+    for weight, value in zip(weights, values, strict=True):
+        weight.assign(np.resize(value, weight.shape))
