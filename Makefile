@@ -29,8 +29,8 @@ $(VENV)/installed-%: $(VENV)/installed
 
 install: $(VENV)/installed  ## create .venv and install
 
-train: $(VENV)/installed  ## train the default experiment on built-in data; ARGS="..." are overrides
-	@$(BIN)/python train.py $(ARGS)
+train: $(VENV)/installed  ## train on the built-in paintings, for minutes; ARGS="..." trains something else
+	@$(BIN)/python train.py $(or $(ARGS),experiment=acgan_paintings)
 
 page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, mend, compare
 	@$(BIN)/python page.py $(ARGS)

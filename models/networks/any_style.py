@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 from keras import layers, ops
 
+from core.errors import GessoError
 from models.networks import efficientnet_lite
 from models.networks.transform_net import transformer
 
@@ -76,5 +77,8 @@ def assembled(reads: keras.Model, paints: keras.Model) -> keras.Model:
 
 
 def parts(stylizer: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Returns the two parts: painting -> code; picture and code -> picture."""
-    return stylizer.get_layer("reader"), stylizer.get_layer("transformer")
+    """Returns the two parts: painting -> code; picture and code -> picture. Raises `GessoError` where they are not."""
+    named = {layer.name: layer for layer in stylizer.layers}
+    if not {"reader", "transformer"} <= {*named}:
+        raise GessoError("This network is not made of a part that reads paintings and one that paints.")
+    return named["reader"], named["transformer"]

@@ -48,6 +48,11 @@ def test_a_code_begins_as_an_equal_share_of_all_rows(small):
     assert paints.geometry.stride == 4
 
 
+def test_another_network_has_no_such_parts():
+    with pytest.raises(GessoError, match="not made of a part that reads"):
+        any_style.parts(transformer(4, 1, styles=2))
+
+
 def test_moments_are_those_of_all_places():
     x = pictures(2, 5, 3)
     found = any_style.Moments()(x).numpy()

@@ -30,6 +30,10 @@ SYSTEMS = {
          "model.accumulate=2", "model.generator_optimizer.global_clipnorm=0.01", *BOTH],
         ("image",), 16, 16, 3,
     ),
+    "r3gan": (
+        ["model=r3gan", "model.width=2", "model.blocks=1", "loss=relativistic", "penalty=[r1,r2]", *BOTH],
+        ("image",), 32, 32, 0,
+    ),
     "pix2pix": (["model=pix2pix", "model.width=4", "model.receptive_field=16", *BOTH], PAIRS, 32, 32, 0),
     "cyclegan": (
         ["model=cyclegan", "model.width=2", "model.blocks=1", "model.pool_size=3", "model.receptive_field=16",

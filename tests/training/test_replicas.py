@@ -44,7 +44,7 @@ def test_two_replicas_train_what_one_device_does(check):
 
 @pytest.mark.long
 def test_two_replicas_of_each_other_system(check, vgg_weights):
-    check(vgg_weights, "pix2pix", "cyclegan", "srgan", "fast_style", "adain", "content_style_gan")
+    check(vgg_weights, "r3gan", "pix2pix", "cyclegan", "srgan", "fast_style", "adain", "content_style_gan")
 
 
 class Workers:
