@@ -77,7 +77,7 @@ def assembled(reads: keras.Model, paints: keras.Model) -> keras.Model:
 
 
 def parts(stylizer: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Returns the two parts: painting -> code; picture and code -> picture. Raises `GessoError` where they are not."""
+    """Returns the two parts: painting -> code, and picture and code -> picture. `GessoError` without them."""
     named = {layer.name: layer for layer in stylizer.layers}
     if not {"reader", "transformer"} <= {*named}:
         raise GessoError("This network is not made of a part that reads paintings and one that paints.")
