@@ -47,6 +47,21 @@ def test_by_optimisation(folder, script, tmp_path, vgg_weights):
         assert not np.array_equal(np.asarray(image), np.asarray(Image.open(content)))
 
 
+def test_a_painting_in_any_style_without_vgg(folder, script, tmp_path):
+    """By the network that comes with Gesso, where VGG's weights are not at hand; it sees which painting it is."""
+    content, painted = folder / "contents" / "0.png", []
+    for i in range(2):
+        style, output = folder / "styles" / f"{i}.png", tmp_path / f"{i}.png"
+        done = script(
+            "stylize.py", f"content={content}", f"style={style}", f"output={output}", KERAS_HOME=str(tmp_path)
+        )
+        assert done.returncode == 0, done.stderr
+        assert "network=any_style" in done.stdout + done.stderr
+        painted.append(np.asarray(Image.open(output).convert("RGB")).astype(int))
+    assert painted[0].shape == (72, 56, 3)
+    assert abs(painted[0] - painted[1]).mean() > 2
+
+
 def test_by_neural_neighbors(folder, script, tmp_path, vgg_weights):
     """A picture at its own size, its colors kept."""
     content, style = (folder / name / "0.png" for name in ("contents", "styles"))
