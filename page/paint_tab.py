@@ -82,8 +82,10 @@ def build(weights: Path | None) -> None:
 
 
 def offered() -> Any:
-    """Lists the painters that there are."""
-    choices = known.choices(known.networks(KINDS), paints) + [(words, name) for name, words in SLOW.items()]
+    """Lists the painters that there are, first those that need no painting beside the photo."""
+    found = known.networks(KINDS)
+    choices = sorted(known.choices(found, paints), key=lambda choice: not found[choice[1]].metadata.styles)
+    choices += [(words, name) for name, words in SLOW.items()]
     return gr.update(choices=choices, value=choices[0][1])
 
 
