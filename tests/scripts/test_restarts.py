@@ -16,6 +16,7 @@ TINY = (
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_best_seed_goes_on(script, tmp_path):
     run, alone = tmp_path / "run", tmp_path / "alone"
     done = script("train.py", *TINY, f"hydra.run.dir={run}")

@@ -14,6 +14,7 @@ from core.run import Run
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_kill(tmp_path):
     command = [sys.executable, "tests/soak.py", "--kills", "1", "--cases", "mlp", "--seed", "3"]
     environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}

@@ -99,6 +99,7 @@ def test_samples_carry_provenance(straight):
         assert image.text["Model"] == "dcgan" and image.text["Source"] == "Made by a neural network"
 
 
+@pytest.mark.long
 def test_a_sweep_that_is_terminated_goes_on(straight, tmp_path, start, script):
     """A job that fails does not stop it; one that is terminated saves; what is finished is not done again.
 

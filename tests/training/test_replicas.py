@@ -97,6 +97,7 @@ def test_workers_that_were_killed_go_on_as_if_nothing_had_been(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_workers_stop_together_where_one_is_asked_to(tmp_path):
     workers = Workers(tmp_path / "run", "steps=2000")
     workers.after_a_checkpoint(1, signal.SIGTERM)
