@@ -1,36 +1,18 @@
 """`method=adain`: one network for any style (Huang & Belongie 2017), which it is shown. A second a picture."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig
 
 from core import color
-from core.network_metadata import Geometry, Metadata
+from core.network_metadata import Geometry
 from data.picture import MIN_SIDE, pad_to_min
-from models import trained
-from stylization import options
-from stylization.method import Method, Paint
+from stylization import shown
+from stylization.method import Paint
 
 if TYPE_CHECKING:
     import keras
-
-
-def check(config: DictConfig, metadata: Metadata) -> None:
-    """Raises `GessoError` for what this network cannot paint."""
-    options.check_blend(config, "adain")
-    options.check_paintings(config, "This network paints in any manner: style=<painting> says in which.")
-    options.check_style_weights(config, len(options.listed(config.style)))
-
-
-def build(config: DictConfig, network: Path) -> Paint:
-    """Loads the network and the styles, and makes what paints with them."""
-    loaded, metadata = trained.load(network, "stylizer")
-    styles = [options.read_picture(file, config.style_size) for file in options.listed(config.style)]
-    weights, preserve_color = options.style_weights(config), options.preserved(config)
-    return painter(loaded, metadata.geometry, styles, weights, preserve_color, config.strength, config.tile)
 
 
 def painter(
@@ -69,6 +51,4 @@ def painter(
     return paint
 
 
-METHOD = Method(
-    ("style", "style_weights", "strength", "preserve_color", "style_size"), check, build, trained_by="adain"
-)
+METHOD = shown.method("adain", painter)
