@@ -10,13 +10,14 @@ from data import film
 from page import networks as known
 from page import thumbnails, widgets
 from page.easel import Easel
+from stylization.methods import METHODS
 
 DEFAULTS = {
     "strength": 1.0, "preserve_color": "none", "gatys.style_scale": 1.0, "nnst.style_scale": 1.0, "style_size": 512,
     "steps": 200,
 }  # fmt: skip
-ANY = ("adain", "any_style")  # methods with a network that paints in the manner of any painting
 SLOW = {"gatys": "by optimisation, in its textures: minutes", "nnst": "by optimisation, in whole strokes: longer"}
+ANY = tuple(name for name, method in METHODS.items() if "style_size" in method.keys)  # one network for any painting
 SHOWN = (*SLOW, *ANY)  # methods that are shown a painting
 COLORS = [("the painting's", "none"), ("the photo's own", "histogram"), ("the photo's, brushed", "luminance")]
 KINDS = ("stylizer", "translator")
@@ -63,7 +64,7 @@ def build(weights: Path | None) -> None:
             painting: shown,
             brush: shown,
             steps: gr.update(visible=method in SLOW),
-            strength: gr.update(visible=method in ("gatys", "fast", *ANY)),
+            strength: gr.update(visible="strength" in METHODS[method].keys),
             color: gr.update(visible=method != "translate"),
         }
 
@@ -138,7 +139,7 @@ def options_of(
         if not styles:
             raise widgets.refuse("Choose at least one manner.")
         options["style"] = styles[0] if len(styles) == 1 else [name for name in metadata.styles if name in styles]
-    if method in ("gatys", "fast", *ANY):
+    if "strength" in METHODS[method].keys:
         options["strength"] = strength
     if method != "translate":
         options["preserve_color"] = color
