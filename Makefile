@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train page test test-long test-page soak fuzz lint format dashboard clean
+.PHONY: help install train page test test-long test-gpu test-page soak fuzz lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
@@ -36,10 +36,13 @@ page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, m
 	@$(BIN)/python page.py $(ARGS)
 
 test: $(VENV)/installed  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not long and not gpu" $(ARGS)
 
 test-long: $(VENV)/installed  ## run the tests that take minutes: replicas of every system, workers that are killed
 	@$(BIN)/python -m pytest -m long $(ARGS)
+
+test-gpu: $(VENV)/installed  ## run the tests that need an NVIDIA GPU and pip install -e '.[gpu]'
+	@$(BIN)/python -m pytest tests/gpu $(ARGS)
 
 test-page: $(VENV)/installed-test-page  ## run the tests of the page, in a browser
 	@command -v chromedriver chromium >/dev/null || \

@@ -21,11 +21,12 @@ import sys
 import time
 from pathlib import Path
 
+READ_EVERY = 5  # steps between looks at the losses, for which a GPU has to be waited for
 VARIANTS = ("gesso float32", "torch float32", "gesso bfloat16", "torch bfloat16")
 
 
 def gesso_step(size: int, width: int, batch: int, precision: str):
-    """Returns a function that trains one step and waits for it."""
+    """Returns a function that trains one step and gives its losses."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from core import hardware
 
@@ -52,11 +53,16 @@ def gesso_step(size: int, width: int, batch: int, precision: str):
     images = tf.random.uniform([batch, size, size, 3], -1, 1)
     data = iter(tf.data.Dataset.from_tensors({"image": images}).repeat())
     model.make_train_function()
-    return lambda: {name: float(value) for name, value in model.train_function(data).items()}
+
+    def step():
+        model.train_function(data)
+        return model.logs.values()
+
+    return step
 
 
 def torch_step(size: int, width: int, batch: int, precision: str, channels_last: bool):
-    """Returns a function that trains one step."""
+    """Returns a function that trains one step and gives its losses."""
     import torch
     from torch import nn
     from torch.nn import functional
@@ -71,16 +77,16 @@ def torch_step(size: int, width: int, batch: int, precision: str, channels_last:
         d += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
     d += [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Flatten(0)]
     generator, discriminator = nn.Sequential(*g), nn.Sequential(*d)
-    images = torch.rand(batch, 3, size, size) * 2 - 1
-    if channels_last:
-        generator, discriminator = (n.to(memory_format=torch.channels_last) for n in (generator, discriminator))
-        images = images.to(memory_format=torch.channels_last)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    generator, discriminator = (n.to(device, memory_format=layout) for n in (generator, discriminator))
+    images = (torch.rand(batch, 3, size, size, device=device) * 2 - 1).to(memory_format=layout)
     g_adam = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999), fused=True)
     d_adam = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999), fused=True)
 
-    def step() -> dict[str, float]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            fakes = generator(torch.randn(batch, 100, 1, 1))
+    def step():
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+            fakes = generator(torch.randn(batch, 100, 1, 1, device=device))
             d_adam.zero_grad(set_to_none=True)
             real_logits, fake_logits = discriminator(images), discriminator(fakes.detach())
             d_loss = (
@@ -90,12 +96,12 @@ def torch_step(size: int, width: int, batch: int, precision: str, channels_last:
         d_adam.step()
         discriminator.requires_grad_(False)  # the generator's update needs no gradients of these weights
         g_adam.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
             g_loss = functional.softplus(-discriminator(fakes).float()).mean()
         g_loss.backward()
         g_adam.step()
         discriminator.requires_grad_(True)
-        return {"generator_loss": g_loss.item(), "discriminator_loss": d_loss.item()}
+        return g_loss, d_loss
 
     return step
 
@@ -103,11 +109,14 @@ def torch_step(size: int, width: int, batch: int, precision: str, channels_last:
 def measure(step, batch: int, seconds: float) -> float:
     """Images/s, after a warm-up of three steps."""
     for _ in range(3):
-        step()
+        losses = step()
+    [float(loss) for loss in losses]
     steps, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        step()
-        steps += 1
+        for _ in range(READ_EVERY):
+            losses = step()
+        [float(loss) for loss in losses]  # waits for it
+        steps += READ_EVERY
     return steps * batch / (time.perf_counter() - start)
 
 
