@@ -5,13 +5,15 @@
 Each row of `SYSTEMS` trains as `train.py` would with these overrides, at its own size and batch, on batches that
 lie in memory, so that the step alone is timed. A process for each of them is made and compiled while the others
 are, and then waits; when all are ready they are timed one after the other, each alone. What cannot be made is said,
-and why.
+and why, and what is not ready in time.
 """
 
 import argparse
 import json
+import queue
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -96,7 +98,7 @@ class Job:
 
     def __init__(self, name: str, xla: bool, options: argparse.Namespace):
         self.name, self.xla, self.said = name, xla, {}
-        picture = next(path for path in sorted(Path(options.pictures).rglob("*.*")) if path.is_file())
+        picture = min(path for path in Path(options.pictures).rglob("*") if path.suffix in (".jpg", ".png"))
         line = SYSTEMS[name].format(pictures=options.pictures, picture=picture).split()
         line += [f"trainer.jit_compile={str(xla).lower()}", f"trainer.steps_per_execution={options.steps}"]
         line += [f"weights={options.weights}"] if options.weights else []
@@ -105,16 +107,29 @@ class Job:
         with self.log.open("w") as log:
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
             self.process = subprocess.Popen([*command, *line, *options.overrides], cwd=ROOT, text=True, **pipes)
+        self.lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def hear(self) -> bool:
-        """Waits for what the process says next; false where it has ended instead."""
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.said |= json.loads(line)
-                return True
+    def hear(self, patience: float | None = None) -> bool:
+        """Waits for what the process says next; false where it ends instead, or takes more seconds than that."""
+        try:
+            line = self.lines.get(timeout=patience)
+        except queue.Empty:
+            self.process.kill()
+            self.said["error"] = "not ready in time"
+            return False
+        if line:
+            self.said |= json.loads(line)
+            return True
         lines = [line.strip() for line in self.log.read_text().splitlines() if line.strip()]
         self.said["error"] = lines[-1] if lines else f"ended with {self.process.wait()}"
         return False
+
+    def _listen(self) -> None:
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                self.lines.put(line)
+        self.lines.put("")
 
     def time(self) -> None:
         self.process.stdin.write("\n")
@@ -141,6 +156,9 @@ def main() -> None:
     )
     parser.add_argument("--xla", choices=("both", "true", "false"), default="both")
     parser.add_argument("--seconds", type=float, default=3, help="of measuring each")
+    parser.add_argument(
+        "--patience", type=float, default=600, help="seconds for the first steps of those made at once"
+    )
     parser.add_argument("--steps", type=int, default=10, help="trainer.steps_per_execution")
     parser.add_argument("--jobs", type=int, default=100, help="made ready at once: they share the memory")
     parser.add_argument("--logs", default="/tmp", help="folder of what each process says")
@@ -154,10 +172,11 @@ def main() -> None:
     asked = [(name, xla) for name in options.only.split(",") for xla in variants]
     for begin in range(0, len(asked), options.jobs):
         jobs = [Job(name, xla, options) for name, xla in asked[begin : begin + options.jobs]]
-        ready = [job for job in jobs if job.hear()]
-        for job in ready:
-            job.time()
+        late = time.monotonic() + options.patience
+        ready = [job for job in jobs if job.hear(max(0.1, late - time.monotonic()))]
         for job in jobs:
+            if job in ready:
+                job.time()
             print(job.row(), flush=True)
 
 

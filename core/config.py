@@ -9,7 +9,7 @@ import hydra
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
-from core.checks import ranges, scheduled, several, without_blocks
+from core.checks import choices, ranges, scheduled, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -43,11 +43,12 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     """Compares the type of every value with the one that the YAML files give it.
 
     The files are the schema: `steps: 2000` says that steps is a whole number, and `steps: null` with a range of
-    `[1, inf)` says so, too. Raises `GessoError`.
+    `[1, inf)` says so, too. Those with `choices` are left to these. Raises `GessoError`.
     """
     options = {group: option for group, option in groups.items() if group in config or group == "penalty"}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
     defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
+    allowed = choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
     for key, value in leaves(without_blocks(config)):
         default = defaults.get(key)
@@ -58,6 +59,8 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
                 raise GessoError(f"{above} is {_kind({})}; it must be a value.")
         if value == default or _interpolates(value) or _interpolates(default):
             continue
+        if key in allowed and not isinstance(default, list) and not isinstance(value, list | None):
+            continue  # `check_values` says which there are
         like, hint = default, f"such as {'[a,b]' if default == [] else default}"
         if default is None:
             if isinstance(value, list) and key in defaults and key not in intervals and key not in lists:
@@ -79,7 +82,7 @@ def _interpolates(value: Any) -> bool:
 
 
 def _fits(value: Any, default: Any) -> bool:
-    if isinstance(default, str):  # `jit_compile: auto` may also be true or false
+    if isinstance(default, str):  # a folder may be called 2024
         return value is not None and not isinstance(value, list | dict)
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
