@@ -11,16 +11,11 @@ from keras import ops
 from losses import perceptual
 from losses.clipping import clipped
 from models.average import averaged, follow
-from models.base import Trainable, prepared, scale_loss_for, update
+from models.base import Trainable, added, prepared, scale_loss_for, update
 from models.networks import adain
 from models.trained import take_over
 
 Tensor = tf.Tensor
-
-
-def added(terms: Sequence[Tensor]) -> Tensor:
-    """Adds up scalars in one order: TensorFlow rearranges a chain of sums, in another way in another process."""
-    return tf.reduce_sum(tf.stack(list(terms)))
 
 
 class AdaIN(Trainable, keras.Model):
@@ -115,7 +110,7 @@ class AdaIN(Trainable, keras.Model):
         target, style = self.encode(data["content"], data["style"])
         with tf.GradientTape() as tape:
             losses = self.losses_of(clipped(self.decoder(target, training=True)), target, style)
-            loss = added(list(losses.values()))
+            loss = added(losses.values())
             scaled_loss = scale_loss_for(loss, self.decoder_optimizer)
         update(self.decoder_optimizer, tape, scaled_loss, self.decoder.trainable_variables)
         self.follow(self.step)

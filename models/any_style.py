@@ -9,7 +9,7 @@ import tensorflow as tf
 from core.errors import GessoError
 from losses.clipping import clipped
 from models.average import averaged, follow
-from models.base import Trainable, prepared, scale_loss_for, update
+from models.base import Trainable, added, prepared, scale_loss_for, update
 from models.fast_style import flattened
 from models.networks import any_style
 from models.perceptual import Perceptual
@@ -80,7 +80,7 @@ class AnyStyle(Trainable, keras.Model):
         images, styles, objective = data["content"], data["style"], self.objective
         content = objective.content(objective.content_encoder(images, training=False))
         targets = objective.style(objective.encoder(styles, training=False))
-        loudness = tf.sqrt(sum(tf.reduce_mean(gram**2, [1, 2, 3], keepdims=True) for gram in targets.values()))
+        loudness = tf.sqrt(added(tf.reduce_mean(gram**2, [1, 2, 3], keepdims=True) for gram in targets.values()))
         targets = {name: gram / loudness for name, gram in targets.items()}
         with tf.GradientTape() as tape:
             painted = clipped(self.network({"image": images, "style": styles}, training=True))

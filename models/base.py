@@ -211,7 +211,7 @@ class Adversarial(Trainable):
             real, fake = judge(reals), judge(fakes)
             loss = self.loss_of_discriminator(real, fake) / slowed
             terms = self.penalty_terms(judge, reals, fakes, self.key(PENALTY))
-            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
+            objective = scale_loss_for(added([loss, *terms.values()]), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         return terms | {
             "discriminator_loss": loss,
@@ -254,6 +254,11 @@ def update(
     gradients = replicas.total(gradients)
     optimizer.apply(gradients, variables)
     return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+
+
+def added(terms: Iterable[Tensor]) -> Tensor:
+    """Adds up tensors in one order: TensorFlow rearranges a chain of sums, in another way in another process."""
+    return tf.reduce_sum(tf.stack(terms), 0) if (terms := list(terms)) else tf.zeros(())
 
 
 def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:

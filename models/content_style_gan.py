@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from losses.clipping import clipped
 from models.adain import AdaIN
-from models.base import Adversarial, functional, scale_loss_for, update
+from models.base import Adversarial, added, functional, scale_loss_for, update
 
 Tensor = tf.Tensor
 
@@ -96,7 +96,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
                 means = self.train_discriminator(judge, data["style"], image)
             losses = painter.losses_of(image, target, style)
             adversarial = self.generator_loss(judge(image))
-            loss = sum(losses.values()) + self.adversarial_weight * adversarial
+            loss = added([*losses.values(), self.adversarial_weight * adversarial])
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, painter.decoder.trainable_variables)
         painter.follow(self.step)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from losses.clipping import clipped
 from models import replicas
 from models.average import averaged, follow
-from models.base import Trainable, key, prepared, scale_loss_for, update
+from models.base import Trainable, added, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
 from models.preview import ROWS, shown
 from models.trained import take_over
@@ -113,7 +113,7 @@ class FastStyle(Trainable, keras.Model):
             }
             if objective.smoothness:
                 losses["smoothness_loss"] = objective.smoothness_loss(painted)
-            loss = sum(losses.values())
+            loss = added(losses.values())
             minimised = loss - losses["style_loss"] + flattened(losses["style_loss"], self.log_above)
             scaled_loss = scale_loss_for(minimised, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)

@@ -11,7 +11,7 @@ from losses.penalties import clip_weights
 from models import growth, opinions, replicas
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
-from models.base import Adversarial, accuracy, functional, scale_loss_for, update
+from models.base import Adversarial, accuracy, added, functional, scale_loss_for, update
 from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
 from models.words import Words
@@ -179,7 +179,7 @@ class GAN(Draws, Adversarial, keras.Model):
                 means["matching_loss"] = info_nce(self.words.look_at(fakes), labels, opinions.SHARPNESS)
                 total += self.matching * means["matching_loss"]
             terms = self._generator_penalty_terms(tf.shape(reals)[0], labels)
-            objective = scale_loss_for(total + sum(terms.values()), self.generator_optimizer)
+            objective = scale_loss_for(added([total, *terms.values()]), self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         follow(self.ema, self.generator, self.step, self._decay(tf.shape(reals)[0]))
         growth.grow(self.ema, self.step)
@@ -210,7 +210,7 @@ class GAN(Draws, Adversarial, keras.Model):
             terms |= {f"discriminator_{name}": told for name, told in opinions.told(labels, real).items()}
             if "reconstruction_error" in real:
                 terms["reconstruction_loss"] = ops.mean(real["reconstruction_error"])
-            objective = scale_loss_for(loss + sum(terms.values()), self.discriminator_optimizer)
+            objective = scale_loss_for(added([loss, *terms.values()]), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)
         if self.weight_clipping is not None:
             clip_weights(self.discriminator.trainable_variables, self.weight_clipping)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from core.errors import GessoError
 from losses import perceptual
+from models.base import added
 from models.networks import vgg
 
 Tensor = tf.Tensor
@@ -69,12 +70,12 @@ class Perceptual:
     def content_loss(self, features: Features, targets: Features) -> Tensor:
         """Computes how far the content layers' activations are from those of another picture of that size."""
         losses = [w * perceptual.content_loss(features[n], targets[n]) for n, w in self.content_layers.items()]
-        return self.content_weight * sum(losses)
+        return self.content_weight * added(losses)
 
     def style_loss(self, grams: Features, targets: Features) -> Tensor:
         """Computes how far Gram matrices are from a style's; the two broadcast: one style serves a whole batch."""
         losses = [w * perceptual.gram_loss(grams[n], targets[n]) for n, w in self.style_layers.items()]
-        return self.style_weight * sum(losses)
+        return self.style_weight * added(losses)
 
     def smoothness_loss(self, images: Tensor) -> Tensor:
         """Computes the total variation of images in [-1, 1]."""
