@@ -17,13 +17,14 @@ from models import latent, trained
 log = logging.getLogger(__name__)
 
 
-@main("generate", files=("network", "output", "text"))
+@main("generate", files=("network", "output", "text", "negative"))
 def generate(config: DictConfig) -> None:
     path = find_network(config.network, kinds=["generator"])
     metadata = read_metadata(path)
     if config.text == "help":
         return say_words(metadata, path)
     names, conditions = asked(config, metadata, path)
+    away = unwanted(config, metadata, path)
     check(config, len(conditions) if metadata.words else 1)
     chunks = provenance(path, config.seed)
     output = Path(config.output)
@@ -34,16 +35,21 @@ def generate(config: DictConfig) -> None:
     generator, _ = trained.load(path, "generator")
     num, latent_dim = config.num, trained.latent_dim(generator)
     truncation = trained.truncate(generator, config.truncation)
+    if metadata.words:  # sentences become vectors
+        from models.words import steered
 
-    def draw(latents: np.ndarray, labels: np.ndarray, network=generator) -> np.ndarray:
+        reader, generator = trained.parts(generator)
+        conditions, away = (np.asarray(reader(tokens, training=False)) for tokens in (conditions, away))
+        conditions = steered(conditions, away)
+
+    def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 `[num, height, width, channels]`."""
-        return to_uint8(trained.draw(network, latents, labels if names else None, config.batch_size))
+        return to_uint8(trained.draw(generator, latents, labels if names else None, config.batch_size))
 
     if config.interpolate and metadata.words and len(names) > 1:  # from sentence to sentence, latents side by side
-        reader, painter = trained.parts(generator)
-        vectors = walk(np.asarray(reader(conditions, training=False)), config.frames)
+        vectors = walk(conditions, config.frames)
         latents = latent.sample(config.seed, num or 1, latent_dim, truncation)
-        rows = [draw(np.tile(z, (len(vectors), 1)), vectors, painter) for z in latents]
+        rows = [draw(np.tile(z, (len(vectors), 1)), vectors) for z in latents]
         save_png(output / "strip.png", grid(np.concatenate(rows), columns=len(vectors)), chunks)
         frames = np.stack([grid(np.stack(side_by_side)) for side_by_side in zip(*rows, strict=True)])
         save_gif(output / "walk.gif", frames, chunks)
@@ -58,6 +64,7 @@ def generate(config: DictConfig) -> None:
         images = draw(latent.sample(config.seed, num, latent_dim, truncation), in_turn(conditions, num))
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
+            own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, chunks | own)
         save_png(output / "grid.png", sheet_of(images, len(names)), chunks)
     log.info("Pictures: %s", output)
@@ -71,11 +78,7 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     """
     if metadata.words:
         texts = config.text if config.text is not None else config.label
-        texts = metadata.sentences if texts is None else texts if isinstance(texts, ListConfig) else [texts]
-        texts = [str(text).replace("_", " ") for text in texts]
-        for text in texts:
-            metadata.vocabulary.check(text)
-        return texts, metadata.vocabulary.tokens(texts)
+        return tokens_of(metadata.sentences if texts is None else texts, metadata)
     if config.text is not None:
         takes = f"label={metadata.classes[0]}" if metadata.classes else "no label either"
         raise GessoError(
@@ -84,6 +87,29 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     names = list(metadata.classes)
     numbers = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
     return [names[i] for i in numbers], np.array(numbers or [0], np.int32)
+
+
+def unwanted(config: DictConfig, metadata: Metadata, path: Path) -> np.ndarray:
+    """What is to be avoided, int32 `[k, words]`, k often 0. Raises `GessoError` for words that it does not know."""
+    if config.negative is None:
+        return np.zeros((0, metadata.sentence_length or 0), np.int32)
+    if not metadata.words:
+        raise GessoError(f"negative={config.negative}: {path} understands no words.")
+    return tokens_of(config.negative, metadata)[1]
+
+
+def tokens_of(texts: str | Sequence[str], metadata: Metadata) -> tuple[list[str], np.ndarray]:
+    """One or several texts as a list, and as numbers, int32 `[k, words]`. Raises `GessoError` for unknown words."""
+    texts = texts_of(texts)
+    for text in texts:
+        metadata.vocabulary.check(text)
+    return texts, metadata.vocabulary.tokens(texts)
+
+
+def texts_of(texts: str | Sequence[str]) -> list[str]:
+    """One or several texts as a list; the underscores of labels are spaces."""
+    several = isinstance(texts, list | tuple | ListConfig)
+    return [str(text).replace("_", " ") for text in (texts if several else [texts])]
 
 
 def check(config: DictConfig, conditions: int) -> None:
@@ -122,9 +148,8 @@ def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
     return grid(sheet, columns)
 
 
-def in_turn(conditions: Sequence[int], num: int) -> np.ndarray:
-    """`num` labels or sentences, those of `conditions` `[k, ...]` in turn, int32; zeros where there are none."""
-    conditions = np.array(conditions if len(conditions) else [0], np.int32)
+def in_turn(conditions: np.ndarray, num: int) -> np.ndarray:
+    """`num` labels or sentences, those of `conditions` `[k, ...]` in turn."""
     return conditions[np.arange(num) % len(conditions)]
 
 

@@ -13,6 +13,7 @@ from core.vocabulary import Vocabulary, words_of
 
 Tensor = tf.Tensor
 
+STEERING = 0.5  # beyond a sentence, of the way to it from what is unwanted
 SHOWN, LOOKED_AT = 8, 200  # sentences of which samples are made, and captions that they are chosen from
 BATCH = 512
 
@@ -83,6 +84,15 @@ class Words:
         tokens = keras.Input((self.vocabulary.length,), dtype="int32", name="tokens")
         vector = self.network.get_layer("sentences")(tokens)
         return keras.Model([latent, tokens], generator([latent, vector]), name="generator")
+
+
+def steered(vectors: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Moves sentences away from what is unwanted, along the line between the two, as guidance does.
+
+    Both are unit vectors, float32 `[num, dimensions]`, and so is what is returned, one for each of `vectors`.
+    """
+    moved = vectors + STEERING * (len(away) * vectors - np.sum(away, axis=0))
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True) if len(away) else vectors
 
 
 def _apart(sentences: list[str]) -> tuple[str, ...]:

@@ -33,9 +33,13 @@ def small(monkeypatch):
     return lambda dimensions=4: any_style.stylizer(dimensions, width=4, blocks=1)
 
 
+@pytest.fixture(scope="module")
+def network():
+    return keras.applications.VGG16(include_top=False, weights=None)
+
+
 @pytest.fixture
-def objective(monkeypatch):
-    network = keras.applications.VGG16(include_top=False, weights=None)
+def objective(monkeypatch, network):
     monkeypatch.setattr(vgg, "pretrained", lambda *_: network)
     return Perceptual(["block2_conv1"], ["block1_conv1", "block2_conv1"], style_weight=10.0)
 

@@ -16,7 +16,7 @@ from models.gan import GAN
 from models.networks import dcgan
 from models.networks.condition import sentence_outputs
 from models.text_encoder import TextEncoder
-from models.words import Words
+from models.words import Words, steered
 from training import checkpoint
 
 SHAPE = (16, 16, 1)
@@ -71,6 +71,15 @@ def test_a_sentence_is_read_whatever_stands_beside_it(tiny_words):
         words.lookup(vectors=False)(TEXTS).numpy().tolist()
         == words.vocabulary.tokens([text.decode() for text in TEXTS.numpy()]).tolist()
     )
+
+
+def test_sentences_move_away_from_what_is_unwanted():
+    sentences = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)
+    moved = steered(sentences, np.array([[0.0, 1.0]], np.float32))
+    np.testing.assert_allclose(moved, [[1.5, -0.5] / np.sqrt(2.5), [0.9, 0.7] / np.sqrt(1.3)], rtol=1e-5)
+    np.testing.assert_array_equal(steered(sentences, np.zeros((0, 2), np.float32)), sentences)
+    twice = steered(sentences[:1], np.array([[0.0, 1.0], [0.0, -1.0]], np.float32))
+    np.testing.assert_allclose(twice, sentences[:1], atol=1e-6)  # from both sides: it stays
 
 
 def test_sentences_that_are_shown_share_few_words():

@@ -13,7 +13,7 @@ from core.cli import ROOT
 from core.errors import GessoError
 from core.images import to_uint8
 from core.network_metadata import Metadata
-from generate import asked, in_turn, sheet_of, walk
+from generate import asked, in_turn, sheet_of, unwanted, walk
 from models import latent
 from models.networks import dcgan
 from models.trained import find_class
@@ -128,7 +128,7 @@ def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
 
 
 def wanted(**keys) -> DictConfig:
-    return OmegaConf.create({"text": None, "label": None} | keys)
+    return OmegaConf.create({"text": None, "negative": None, "label": None} | keys)
 
 
 def test_what_is_asked_for_in_words():
@@ -141,6 +141,18 @@ def test_what_is_asked_for_in_words():
     assert in_turn(tokens, 3).tolist() == [[3, 0, 0], [4, 0, 0], [3, 0, 0]]
     with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
         asked(wanted(text=["red", "zebra"]), knows, Path("g"))
+
+
+def test_what_is_not_wanted():
+    knows = Metadata("generator", words=("a", "red", "circle"), sentence_length=3, sentences=("a circle",))
+    assert unwanted(wanted(negative="red_circle"), knows, Path("g")).tolist() == [[3, 4, 0]]
+    assert unwanted(wanted(negative=["red", "circle"]), knows, Path("g")).tolist() == [[3, 0, 0], [4, 0, 0]]
+    assert unwanted(wanted(), knows, Path("g")).shape == (0, 3)
+    assert len(unwanted(wanted(), Metadata("generator"), Path("g"))) == 0
+    with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
+        unwanted(wanted(negative="zebra"), knows, Path("g"))
+    with pytest.raises(GessoError, match="negative=red: g understands no words"):
+        unwanted(wanted(negative="red"), Metadata("generator", classes=("cubism",)), Path("g"))
 
 
 def test_labels_are_asked_for_by_name_and_words_are_no_labels():

@@ -36,15 +36,6 @@ def test_levels_from_coarse_to_fine():
     assert [level.halvings for level in neural_neighbors.schedule(20, 200)] == [0]
 
 
-def test_all_steps_are_counted(encoder):
-    for init in (None, noise(70, 40, 3)):
-        seen = []
-        neural_neighbors.optimize(
-            noise(70, 40, 3), [noise(30, 30, 3)], encoder, steps=3, init=init, report=lambda *_, s=seen: s.append(1)
-        )
-        assert len(seen) == neural_neighbors.total_steps(70, 3, begun=init is not None)
-
-
 def test_nearest_is_brute_force_by_centred_cosine(monkeypatch):
     monkeypatch.setattr(neural_neighbors, "BLOCK", 40 * 7)  # seven rows at a time
     queries, keys = noise(23, 12) + 3, noise(40, 12) - 5  # far apart: only deviations count
@@ -65,14 +56,15 @@ def test_hypercolumns_are_layers_by_their_channels(encoder):
     np.testing.assert_allclose(found[..., 384:640], layer, rtol=1e-3, atol=1e-6)
 
 
-def test_losses_fall_and_the_style_alone_is_what_it_becomes(encoder):
-    """With the style as its own content, the nearest places are its own: it is painted as it is."""
+def test_losses_fall_and_all_steps_are_counted(encoder):
+    """Of two levels; with the style as its own content, whose nearest places are its own."""
     picture, losses = np.tile(noise(8, 8, 3), (8, 8, 1)), []
     painted = neural_neighbors.optimize(
         picture, [picture], encoder, steps=20, report=lambda terms, image: losses.extend(terms.values())
     )
     assert painted.shape == picture.shape and abs(painted).max() <= 1
     assert losses[19] < losses[0]
+    assert len(losses) == neural_neighbors.total_steps(64, 20, begun=False) > 40
 
 
 def test_a_seed_gives_the_same_picture_and_a_start_is_kept(encoder):
@@ -84,6 +76,7 @@ def test_a_seed_gives_the_same_picture_and_a_start_is_kept(encoder):
         content, [style], encoder, steps=2, init=content, report=lambda terms, image: sizes.append(image.shape)
     )
     assert set(sizes) == {content.shape}  # the finest level alone
+    assert len(sizes) == neural_neighbors.total_steps(40, 2, begun=True)
     assert abs(begun - content).mean() < abs(one - content).mean()
 
 
