@@ -56,9 +56,8 @@ class Trainable:
 
         On several replicas, `values` are averaged over them, and so are the statistics of batches.
         """
-        replicas.average(self._statistics())
         self.step.assign(self.step + 1)
-        said = replicas.mean({**values, STOP: self.asked_to_stop})
+        said = replicas.mean({**values, STOP: self.asked_to_stop}, self._statistics())
         for name in values:
             self.means[name].update_state(said[name])
         stop = {STOP: said[STOP]} if replicas.count() > 1 else {}

@@ -34,23 +34,17 @@ def total(gradients: list[Tensor]) -> list[Tensor]:
     return gradients if count() == 1 else _together("SUM", gradients)
 
 
-def mean(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Averages scalars over all replicas: float32, by name."""
+def mean(values: dict[str, Tensor], variables: Iterable[keras.Variable] = ()) -> dict[str, Tensor]:
+    """Averages scalars over all replicas: float32, by name. Sets `variables`, float32, to their means besides."""
     if count() == 1:
         return values
-    stacked = tf.stack([tf.cast(tf.convert_to_tensor(value), tf.float32) for value in values.values()])
-    means = tf.distribute.get_replica_context().all_reduce("MEAN", stacked)
-    return dict(zip(values, tf.unstack(means), strict=True))
-
-
-def average(variables: Iterable[keras.Variable]) -> None:
-    """Sets variables, float32, to their mean over all replicas."""
     variables = list(variables)
-    if count() == 1 or not variables:
-        return
-    now = [tf.identity(variable) for variable in variables]  # what is read has no device, and one is asked for
-    for variable, value in zip(variables, _together("MEAN", now), strict=True):
+    now = [tf.cast(tf.convert_to_tensor(value), tf.float32) for value in values.values()]
+    now += [tf.identity(variable) for variable in variables]  # what is read has no device, and one is asked for
+    means = _together("MEAN", now)
+    for variable, value in zip(variables, means[len(values) :], strict=True):
         variable.assign(value)
+    return dict(zip(values, means, strict=False))
 
 
 def _together(operation: str, tensors: list[Tensor]) -> list[Tensor]:
