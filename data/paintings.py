@@ -140,7 +140,8 @@ def _paint_in_processes(file: Path, count: int, seed: int, bar: tqdm) -> None:
     caller's main module, TensorFlow with it, or fails where there is none (a notebook, standard input).
     """
     root = str(Path(__file__).resolve().parents[1])
-    environment = {**os.environ, "PYTHONPATH": root, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    where = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))  # NumPy may be there alone
+    environment = {**os.environ, "PYTHONPATH": where, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     receive, send = os.pipe()
     painters: list[subprocess.Popen] = []
     try:

@@ -143,11 +143,18 @@ def test_load_paints_once(tmp_path, monkeypatch):
 
 
 def test_processes_paint_the_same(tmp_path, monkeypatch):
+    """They find packages where we do: `PYTHONPATH` may be what names their folder, as on clusters."""
     alone = load(16, tmp_path / "alone", num_images=60)
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "sitecustomize.py").write_text(
+        "import os\nopen(os.path.join(os.path.dirname(__file__), f'{os.getpid()}.began'), 'w').close()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
     monkeypatch.setattr(paintings, "FEW", 20)
     monkeypatch.setattr(paintings, "_cores", lambda: 3)
     together = load(16, tmp_path / "together", num_images=60)
     assert np.array_equal(alone.images, together.images)
+    assert len(list((tmp_path / "packages").glob("*.began"))) == 3
 
 
 def test_a_painter_that_fails_is_noticed_and_leaves_nothing(tmp_path, monkeypatch):
