@@ -48,7 +48,9 @@ SYSTEMS = {
         ("content", "style"), 16, 16, 0,
     ),
 }  # fmt: skip
-BATCH, STEPS = 4, 4
+BATCH, STEPS = 4, 20
+FEW = 4  # of those where rounding grows: weights changed by 1e-7 of themselves end as far apart after twenty
+GROWS = ("cyclegan", "fast_style", "adain", "content_style_gan")
 
 
 def main(weights: str, style: str, names: list[str]) -> None:
@@ -63,7 +65,8 @@ def main(weights: str, style: str, names: list[str]) -> None:
             elif name != "adain":
                 line += [WHOLE]
             shapes = {key: (source if key == "source" else size, size)[0] for key in keys}
-            one, two = (trained(compose("train", [*line, f"trainer={t}"]), shapes, classes) for t in KINDS)
+            steps = FEW if name in GROWS else STEPS
+            one, two = (trained(compose("train", [*line, f"trainer={t}"]), shapes, classes, steps) for t in KINDS)
             for (variable, alone), shared in zip(one, two, strict=True):
                 np.testing.assert_allclose(shared[1], alone, atol=1e-5, rtol=0, err_msg=f"{name}: {variable}")
             print(f"{name}: the same", flush=True)
@@ -72,7 +75,7 @@ def main(weights: str, style: str, names: list[str]) -> None:
 KINDS = ("default", "mirrored")
 
 
-def trained(config: DictConfig, sizes: dict[str, int], classes: int) -> list[tuple[str, np.ndarray]]:
+def trained(config: DictConfig, sizes: dict[str, int], classes: int, steps: int) -> list[tuple[str, np.ndarray]]:
     """Returns weights and averages after some steps; of two replicas, all state has to agree to the bit."""
     import keras
     import tensorflow as tf
@@ -88,7 +91,7 @@ def trained(config: DictConfig, sizes: dict[str, int], classes: int) -> list[tup
     if classes:
         batch["label"] = np.arange(BATCH, dtype=np.int32) % classes
     stream = tf.data.Dataset.from_tensors(batch).repeat()
-    model.fit(stream, steps_per_epoch=STEPS, epochs=1, verbose=0, shuffle=False)
+    model.fit(stream, steps_per_epoch=steps, epochs=1, verbose=0, shuffle=False)
     state = checkpoint.variables(model)
     for variable in state:
         copies = model.distribute_strategy.experimental_local_results(variable.value)
