@@ -16,7 +16,18 @@ from models.networks.pretrained import pretrained
 MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet: what the network was trained to find subtracted
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions
 FILTERS = (64, 128, 256, 512, 512)
-POOLING = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D}
+L2_SCALE = 0.78  # keeps activations about as large as max pooling does, as crowsonkb/style-transfer-pytorch found
+
+
+class L2Pooling(layers.AveragePooling2D):
+    """A layer that gives the root of the sum of squares of 2x2 places, scaled: smoother than their maximum."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        # Of four zeros, the slope is 0 and not infinite.
+        return L2_SCALE * 2 * ops.sqrt(ops.maximum(super().call(ops.square(inputs)), 1e-8))
+
+
+POOLING = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D, "l2": L2Pooling}
 
 
 def layer_names(network: str) -> list[str]:
@@ -38,8 +49,8 @@ def encoder(
     """Encodes images `[batch, height, width, 3]` in [-1, 1]: activations by layer name, after ReLU; not trainable.
 
     One pass gives all layers in `names`, and goes no deeper than the deepest. With max pooling the activations are
-    those of `keras.applications`; average pooling gives smoother gradients (Gatys et al. 2016). Computes in the
-    precision of the policy; the activations are in it too.
+    those of `keras.applications`; average and l2 pooling give smoother gradients (Gatys et al. 2016). Computes in
+    the precision of the policy; the activations are in it too.
 
     Raises `GessoError` for a layer, network or pooling that does not exist, and where `weights` (a file of
     `keras.applications.VGG16(include_top=False)`, or ImageNet's from the network if None) cannot be had.

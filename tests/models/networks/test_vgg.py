@@ -5,6 +5,7 @@ import importlib
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from core.errors import GessoError
 from models.networks import vgg
@@ -60,6 +61,17 @@ def test_average_pooling_is_another_network(random_weights):
         vgg.encoder(["block2_conv1"], path, name, p)(images)["block2_conv1"].numpy() for p in ("max", "average")
     ]
     assert not np.allclose(*found)
+
+
+def test_l2_pooling_by_hand():
+    x = tf.constant([[3.0, 4.0], [0.0, 0.0]])[None, :, :, None]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        pooled = vgg.L2Pooling(2)(x)
+        nothing = vgg.L2Pooling(2)(0 * x)
+    np.testing.assert_allclose(pooled, [[[[0.78 * 5]]]], rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(pooled, x)[0, :, :, 0], [[0.78 * 0.6, 0.78 * 0.8], [0, 0]], rtol=1e-5)
+    assert not np.any(tape.gradient(nothing, x))
 
 
 def test_errors_in_words(tmp_path):
