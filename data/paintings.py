@@ -169,9 +169,12 @@ def _paint_in_processes(file: Path, count: int, seed: int, bar: tqdm) -> None:
 
 def _paint_part(file: str, seed: str, part: str, count: str) -> None:
     """What a process does: part `part` of `count` of the pictures in `file`."""
-    images = np.lib.format.open_memmap(file, "r+")
+    try:
+        images = np.lib.format.open_memmap(file, "r+")
+        indices = np.load(Path(file).with_name(_INDICES), allow_pickle=False)
+    except FileNotFoundError:  # who wanted them was stopped while we began, and has taken the folder away
+        sys.exit(1)
     num, size = images.shape[:2]
-    indices = np.load(Path(file).with_name(_INDICES), allow_pickle=False)
     for number in range(int(part) * num // int(count), (int(part) + 1) * num // int(count)):
         images[number] = paint(int(seed), int(indices[number]), size)
         try:

@@ -166,6 +166,12 @@ def test_a_painter_that_fails_is_noticed_and_leaves_nothing(tmp_path, monkeypatc
     assert not [entry for entry in tmp_path.iterdir() if entry.is_dir()]
 
 
+def test_a_painter_whose_folder_has_gone_ends_in_silence(tmp_path):
+    command = [sys.executable, "-m", "data.paintings", str(tmp_path / "gone" / "images.npy"), "1", "0", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 def test_some_of_the_styles(tmp_path):
     data = load(16, tmp_path, num_images=7, styles=["cubism", "op_art"])
     assert data.spec.class_names == ("cubism", "op_art")
