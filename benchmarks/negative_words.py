@@ -16,8 +16,7 @@ import numpy as np
 
 from core import hardware
 from core.network_file import find_network
-from data.styles.captions import STYLES
-from data.styles.color import COLORS
+from evaluation.attributes import GROUPS
 from models import latent, trained
 
 
@@ -35,8 +34,9 @@ def main() -> None:
     judge = Words.load(options.reader)
     latents = latent.sample(1, options.num, trained.latent_dim(painter), None)
     known = set(metadata.words)
-    colors = [color for color in COLORS if color in known]
-    styles = [" ".join(style.replace("_", " ").replace("-", " ").split()) for style in STYLES.values()]
+    colors = [color for color in GROUPS["color"][0] if color in known]
+    (styles,) = GROUPS["style"]
+    of_styles = judge.vectors(styles).T
 
     def read(text: str) -> np.ndarray:
         return np.asarray(reader(metadata.vocabulary.tokens([text]), training=False))
@@ -46,16 +46,17 @@ def main() -> None:
         images = trained.draw(painter, latents, np.repeat(vector, options.num, axis=0))
         seen = judge.look(np.clip(images, -1, 1))
         in_color = (seen @ judge.vectors([f"{color} {style}" for color in colors]).T).argmax(axis=1)
-        in_style = (seen @ judge.vectors(styles).T).argmax(axis=1) == styles.index(style)
+        in_style = (seen @ of_styles).argmax(axis=1) == styles.index(style)
         return np.bincount(in_color, minlength=len(colors)) / options.num, float(np.mean(in_style))
 
     rows = []
     for style in styles:
         if not known.issuperset(style.split()):
             continue
-        before, kept_before = look(read(style), style)
+        asked = read(style)
+        before, kept_before = look(asked, style)
         for number in np.flatnonzero(before >= 0.1):
-            after, kept = look(steered(read(style), read(colors[number])), style)
+            after, kept = look(steered(asked, read(colors[number])), style)
             rows.append((before[number], after[number], kept_before, kept))
             print(f"{style:20} negative={colors[number]:10}", *(f"{value:6.2f}" for value in rows[-1]), flush=True)
     print(f"{'mean':20} of {len(rows):16}", *(f"{value:6.3f}" for value in np.mean(rows, axis=0)))

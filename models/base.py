@@ -257,7 +257,8 @@ def update(
 
 def added(terms: Iterable[Tensor]) -> Tensor:
     """Adds up tensors in one order: TensorFlow rearranges a chain of sums, in another way in another process."""
-    return tf.reduce_sum(tf.stack(terms), 0) if (terms := list(terms)) else tf.zeros(())
+    terms = list(terms)
+    return tf.reduce_sum(tf.stack(terms), 0) if terms else tf.zeros(())
 
 
 def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from core.cli import ROOT
+from core.run import Run
+
 TINY = (
     "dataset.num_images=64", "batch_size=8", "model.width=4", "steps=6", "log_every=2", "sample_every=6",
     "checkpoint_every=6",
@@ -48,7 +50,7 @@ def end(process: subprocess.Popen) -> str:
 
 
 def state(run: Path, step: int) -> dict[str, np.ndarray]:
-    with np.load(run / "checkpoints" / f"step_{step:08}.npz") as checkpoint:
+    with np.load(Run(run).checkpoint(step)) as checkpoint:
         return {name: checkpoint[name] for name in checkpoint.files}
 
 
@@ -59,7 +61,7 @@ def assert_same_bits(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -
 
 
 def losses(run: Path) -> list[dict]:
-    lines = (run / "metrics.jsonl").read_text().splitlines()
+    lines = Run(run).metrics.read_text().splitlines()
     return [row for row in map(json.loads, lines) if "generator_loss" in row]
 
 
@@ -161,7 +163,7 @@ def test_a_training_that_diverges_is_stopped(tmp_path):
     process = begin("train.py", *TINY, *options, "log_every=200", f"hydra.run.dir={tmp_path}/run")
     said = process.communicate(timeout=600)[0]
     assert process.returncode == 1 and "Traceback" not in said
-    assert not list(tmp_path.glob("run/checkpoints/*.npz"))
+    assert not Run(tmp_path / "run").saved()
 
 
 def test_paintings_are_the_cpus(tmp_path):
