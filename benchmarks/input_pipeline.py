@@ -199,7 +199,7 @@ def report(options, first, stream, many, torch, has_torch: bool) -> None:
             )
     if stream and many:
         print(
-            f"  memory of the stream: {stream['memory']:.0f} MB, pad_to_min by {stream['growth']:.1f} MB with "
+            f"  memory of the stream: {stream['memory']:.0f} MB, grown by {stream['growth']:.1f} MB with "
             f"{stream['images']:,} images; {many['memory']:.0f} MB, by {many['growth']:.1f} MB, "
             f"with {many['images']:,}"
         )
