@@ -21,13 +21,14 @@ def stylize(config: DictConfig) -> None:
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 
+    if config.depth == 16 and config.precision == "auto":
+        config.precision = "float32"  # bfloat16 has eight bits itself
     hardware.set_up(config)
     from stylization import painting
 
     paint = methods.build(config, method, network)
-    painting.paint_all(
-        jobs, paint, chunks, config.size, config.temporal_consistency, config.motion, config.save_every
-    )
+    of_films = config.temporal_consistency, config.motion
+    painting.paint_all(jobs, paint, chunks, config.size, *of_films, config.save_every, config.depth)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def to_uint16(images: np.ndarray) -> np.ndarray:
+    """Does as `to_uint8` with sixteen bits: uint16 in 0..65535."""
+    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 32767.5), 0, 65535).astype(np.uint16)
+
+
 def to_float(pixels: np.ndarray) -> np.ndarray:
     """Turns uint8 in 0..255 into float32 in [-1, 1], of any shape."""
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from core.errors import GessoError
 from core.files import atomic
 from core.images import provenance_text, to_float
+from data import deep
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.folder import SUFFIXES
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # What `write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+DEEP = {suffix for suffix, kind in OUTPUTS.items() if kind in ("PNG", "TIFF")}  # 16 bits a colour, too
 MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 LONGEST = {"JPEG": 65535, "WEBP": 16383}  # pixels a side; the others have no limit that matters
 
@@ -85,7 +87,9 @@ def read(path: str | Path, size: int | None = None) -> Picture:
 
 
 def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like: Picture | None = None) -> None:
-    """Writes uint8 [height, width, 3] in the format that the suffix names (`OUTPUTS`), with its provenance.
+    """Writes uint8 or uint16 [height, width, 3] in the format that the suffix names, with its provenance.
+
+    The formats are `OUTPUTS`, of uint16 `DEEP`.
 
     What `like` has besides pixels goes along: its transparency, resized where needed (in JPEG, which has none,
     the picture lies on white), and its profile. Raises `GessoError` for other suffixes, for sides that the
@@ -97,21 +101,15 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
         raise GessoError(f"{path}: pictures are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
     if max(pixels.shape[:2]) > LONGEST.get(kind, 10**9):
         raise GessoError(f"{path}: {kind} holds at most {LONGEST[kind]} pixels a side; choose .png or .tiff.")
-    image = Image.fromarray(pixels)
+    alpha, icc = None, None if like is None else like.icc
     if like is not None and like.alpha is not None:
         alpha = Image.fromarray(like.alpha)
-        if alpha.size != image.size:
-            alpha = alpha.resize(image.size, Image.Resampling.LANCZOS)
-        image.putalpha(alpha)
-        if kind == "JPEG":
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    options = _options(kind, chunks)
-    if like is not None and like.icc is not None:
-        options["icc_profile"] = like.icc
-    content = io.BytesIO()  # Pillow does not notice that a full disk took a part of what it writes to a file
-    image.save(content, kind, **options)
+        if alpha.size != pixels.shape[1::-1]:
+            alpha = alpha.resize(pixels.shape[1::-1], Image.Resampling.LANCZOS)
+    encode = _encode_deep if pixels.dtype == np.uint16 else _encode
+    content = encode(kind, pixels, alpha, icc, _options(kind, chunks))
     with atomic(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        temporary.write_bytes(content)
 
 
 def chunks(path: str | Path) -> str | None:
@@ -225,6 +223,31 @@ def _srgb() -> bytes:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = bytes.fromhex("07d0 0001 0001 0000 0000 0000")  # 1 January 2000
     return bytes(profile)
+
+
+def _encode(
+    kind: str, pixels: np.ndarray, alpha: Image.Image | None, icc: bytes | None, options: dict[str, object]
+) -> memoryview:
+    """Encodes uint8 in memory: Pillow does not notice that a full disk took a part of what it writes to a file."""
+    image = Image.fromarray(pixels)
+    if alpha is not None:
+        image.putalpha(alpha)
+        if kind == "JPEG":
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    content = io.BytesIO()
+    image.save(content, kind, **options, **({} if icc is None else {"icc_profile": icc}))
+    return content.getbuffer()
+
+
+def _encode_deep(
+    kind: str, pixels: np.ndarray, alpha: Image.Image | None, icc: bytes | None, options: dict[str, object]
+) -> bytes:
+    """Encodes uint16."""
+    if alpha is not None:
+        pixels = np.dstack([pixels, np.asarray(alpha, np.uint16) * 257])
+    if kind == "PNG":
+        return deep.png(pixels, options["pnginfo"], icc)
+    return deep.tiff(pixels, options["tiffinfo"], icc)
 
 
 def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from stylization.methods import METHODS
 log = logging.getLogger(__name__)
 
 # Keys that every method uses.
-EVERYWHERE = ("size", "region", "tile", "temporal_consistency", "motion", "precision")
+EVERYWHERE = ("size", "region", "tile", "temporal_consistency", "motion", "depth", "precision")
 
 
 def check(config: DictConfig) -> None:
@@ -72,6 +72,8 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         known = film_writer.OUTPUTS if moving else picture.OUTPUTS
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
+        if config.depth == 16 and output.suffix.lower() not in picture.DEEP:
+            raise GessoError(f"depth=16: {output.name} has 8 bits a colour; pictures may have 16 as .png or .tif.")
         if output.resolve() in kept:
             raise GessoError(
                 f"{output} is one of the inputs, or another one's result, and would be overwritten. "

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from core.errors import GessoError
 from core.files import unfinished
-from core.images import to_float, to_uint8
+from core.images import to_float, to_uint8, to_uint16
 from data import film, film_writer, picture
 from data.decode import same_shape
 from data.motion import between
@@ -31,8 +31,9 @@ def paint_all(
     temporal_consistency: float = 0.0,
     motion: str = "still",
     save_every: int | None = None,
+    depth: int = 8,
 ) -> None:
-    """Paints files, each content to its output, with `chunks` as provenance.
+    """Paints files, each content to its output, with `chunks` as provenance, pictures with `depth` bits a colour.
 
     Of films, what is kept from frame to frame is what stands still, or with `motion` flow also what moves.
 
@@ -44,7 +45,7 @@ def paint_all(
             if film.is_film(content):
                 paint_film(content, output, paint, chunks, size, temporal_consistency, motion)
             else:
-                paint_picture(content, output, paint, chunks, size, save_every)
+                paint_picture(content, output, paint, chunks, size, save_every, depth)
             log.info("%s", output)
         except Exception as error:
             if len(jobs) == 1:
@@ -63,26 +64,28 @@ def paint_picture(
     chunks: Mapping[str, str],
     size: int | None = None,
     save_every: int | None = None,
+    depth: int = 8,
 ) -> None:
-    """Paints a picture; transparency and colour profile go along.
+    """Paints a picture, with `depth` bits a colour, 8 or 16; transparency and colour profile go along.
 
     On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial<suffix> is what is done.
     """
     source = picture.read(content, size)
     partial, evaluations = unfinished(output), itertools.count(1)
+    rounded = to_uint16 if depth == 16 else to_uint8
 
     def save(forming: np.ndarray, total: int) -> None:
         if next(evaluations) % save_every == 0:
-            picture.write(partial, to_uint8(np.clip(forming, -1, 1)), chunks, like=source)
+            picture.write(partial, rounded(np.clip(forming, -1, 1)), chunks, like=source)
 
     try:
         with nullcontext() if save_every is None else watching(save):
             painted = checked(paint(to_float(source.pixels), None), content)
     except Interrupted as interrupted:  # minutes of work
-        picture.write(partial, to_uint8(interrupted.painted), chunks, like=source)
+        picture.write(partial, rounded(interrupted.painted), chunks, like=source)
         log.info("As far as it came: %s", partial)
         raise
-    picture.write(output, to_uint8(painted), chunks, like=source)
+    picture.write(output, rounded(painted), chunks, like=source)
     if save_every is not None:
         partial.unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@ import logging
 import struct
 from pathlib import Path
 
+import av
 import numpy as np
 import PIL
 import pytest
@@ -209,6 +210,23 @@ def test_transparency_is_put_back(tmp_path, suffix):
     write(tmp_path / f"b{suffix}", scene(96, 128), CHUNKS, Picture(scene(), alpha))  # at another size
     found = read(tmp_path / f"b{suffix}")
     assert found.alpha.shape == (96, 128) and apart(found.alpha[::2, ::2], alpha) <= 4
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("alpha", [None, np.tile(np.arange(64, dtype=np.uint8), (48, 1))])
+def test_sixteen_bits_as_another_library_reads_them(tmp_path, suffix, alpha):
+    """All bits come back in FFmpeg's decoder; Pillow reads the upper eight, the provenance and the profile."""
+    path = tmp_path / f"deep{suffix}"
+    pixels = np.random.default_rng(0).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    write(path, pixels, CHUNKS, like=Picture(scene(), alpha, picture._srgb()))
+    with av.open(path) as file:
+        found = next(file.decode(video=0)).to_ndarray(format="rgb48le" if alpha is None else "rgba64le")
+    assert (found[..., :3] == pixels).all() and (alpha is None or (found[..., 3] == alpha * 257.0).all())
+    with Image.open(path) as image:
+        assert (np.asarray(image)[..., :3] == pixels >> 8).all() and image.info["icc_profile"] == picture._srgb()
+        told = image.info if suffix == ".png" else dict(image.tag_v2)
+        assert "Gesso 0" in told.values() and "Seed" in (told if suffix == ".png" else told[270])
+    assert (read(path).alpha is None) == (alpha is None)
 
 
 def test_in_jpeg_the_transparent_lies_on_white(tmp_path):

@@ -1,3 +1,4 @@
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,3 +29,13 @@ def test_what_is_done_is_saved_on_the_way(tmp_path):
     (tmp_path / "out.partial.png").unlink()
     painting.paint_picture(content, output, paint(until=None), {"Model": "x"}, save_every=3)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jpg", "out.png"]
+
+
+def test_depth_is_of_what_was_painted(tmp_path):
+    """A tone between two levels of 255 is written as it is."""
+    content, output = tmp_path / "a.jpg", tmp_path / "out.png"
+    Image.new("RGB", (6, 4)).save(content)
+    tone = np.full((4, 6, 3), 1000.5 / 32767.5 - 1, np.float32)
+    painting.paint_picture(content, output, lambda image, before: tone, {"Model": "x"}, depth=16)
+    with av.open(output) as file:
+        assert set(np.unique(next(file.decode(video=0)).to_ndarray(format="rgb48le"))) <= {1000, 1001}
