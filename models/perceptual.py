@@ -28,7 +28,7 @@ class Perceptual:
         content_layer_weights, style_layer_weights: as many numbers, or None: 1 each. `GessoError` otherwise.
         content_weight, style_weight, smoothness: of the three sums. The defaults give both something to say on
             VGG's 0..255 scale.
-        network, pooling, weights: which encoder; `vgg.encoder`. Raises `GessoError` as it does.
+        network, pooling, padding, weights: which encoder; `vgg.encoder`. Raises `GessoError` as it does.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Perceptual:
         smoothness: float = 0.0,
         network: str = "vgg16",
         pooling: str = "max",
+        padding: str = "zeros",
         weights: str | Path | None = None,
     ):
         self.content_layers = _weighted("content", content_layers, content_layer_weights)
@@ -50,7 +51,7 @@ class Perceptual:
         self.style_weight = style_weight
         self.smoothness = smoothness
         names = [*self.content_layers, *self.style_layers]
-        self.encoder = vgg.encoder(names, weights, network, pooling)
+        self.encoder = vgg.encoder(names, weights, network, pooling, padding)
         # The part of it that a content target takes, where nobody asks for its style.
         outputs = {name: self.encoder.output[name] for name in self.content_layers}
         self.content_encoder = keras.Model(self.encoder.input, outputs) if outputs else None

@@ -27,7 +27,15 @@ class L2Pooling(layers.AveragePooling2D):
         return L2_SCALE * 2 * ops.sqrt(ops.maximum(super().call(ops.square(inputs)), 1e-8))
 
 
+class Edge(layers.Layer):
+    """A layer that repeats the pixels at the edges once, outwards, where convolutions would put zeros."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+
+
 POOLING = {"max": layers.MaxPooling2D, "average": layers.AveragePooling2D, "l2": L2Pooling}
+PADDING = ("zeros", "edge")
 
 
 def layer_names(network: str) -> list[str]:
@@ -45,17 +53,20 @@ def encoder(
     weights: str | Path | None = None,
     network: str = "vgg16",
     pooling: str = "max",
+    padding: str = "zeros",
 ) -> keras.Model:
     """Encodes images `[batch, height, width, 3]` in [-1, 1]: activations by layer name, after ReLU; not trainable.
 
     One pass gives all layers in `names`, and goes no deeper than the deepest. With max pooling the activations are
-    those of `keras.applications`; average and l2 pooling give smoother gradients (Gatys et al. 2016). Computes in
-    the precision of the policy; the activations are in it too.
+    those of `keras.applications`; average and l2 pooling give smoother gradients (Gatys et al. 2016). `padding` is
+    what convolutions see beyond the picture: zeros, as in training, or its edge repeated, which is no dark frame.
+    Computes in the precision of the policy; the activations are in it too.
 
-    Raises `GessoError` for a layer, network or pooling that does not exist, and where `weights` (a file of
+    Raises `GessoError` for a layer, network, pooling or padding that does not exist, and where `weights` (a file of
     `keras.applications.VGG16(include_top=False)`, or ImageNet's from the network if None) cannot be had.
     """
-    for key, value, allowed in (("network", network, BLOCKS), ("pooling", pooling, POOLING)):
+    choices = (("network", network, BLOCKS), ("pooling", pooling, POOLING), ("padding", padding, PADDING))
+    for key, value, allowed in choices:
         if value not in allowed:
             raise GessoError(f"{key}={value}: it must be one of {', '.join(allowed)}.")
     known = layer_names(network)
@@ -71,7 +82,10 @@ def encoder(
             x = POOLING[pooling](2, name=f"block{block}_pool")(x)
         for _ in range(count):
             if i <= last:
-                x = layers.Conv2D(FILTERS[block], 3, padding="same", activation="relu", name=known[i])(x)
+                if padding == "edge":
+                    x = Edge(name=f"{known[i]}_edge")(x)
+                kept = "valid" if padding == "edge" else "same"
+                x = layers.Conv2D(FILTERS[block], 3, padding=kept, activation="relu", name=known[i])(x)
                 if known[i] in names:
                     outputs[known[i]] = x
                 i += 1

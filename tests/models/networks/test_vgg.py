@@ -74,6 +74,17 @@ def test_l2_pooling_by_hand():
     assert not np.any(tape.gradient(nothing, x))
 
 
+def test_padded_by_its_edge_an_even_picture_stays_even(random_weights):
+    name, path, _ = random_weights
+    images = np.full((1, 16, 16, 3), 0.3, np.float32)
+    zeros, edge = (
+        vgg.encoder(["block2_conv2"], path, name, padding=p)(images)["block2_conv2"].numpy() for p in vgg.PADDING
+    )
+    np.testing.assert_allclose(edge, np.broadcast_to(edge[:, :1, :1], edge.shape), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(edge[:, 4, 4], zeros[:, 4, 4], rtol=1e-4, atol=1e-4)  # too far in to see the edge
+    assert not np.allclose(edge[:, 0, 0], zeros[:, 0, 0], rtol=1e-2)
+
+
 def test_errors_in_words(tmp_path):
     with pytest.raises(GessoError, match=r"no layer block9_conv1. There are: block1_conv1"):
         vgg.encoder(["block9_conv1"], tmp_path / "x.h5")
