@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from core.vocabulary import words_of
 from data.styles.captions import NUMBERS, PLURALS, STYLES
@@ -28,17 +29,37 @@ GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def alternatives(text: str, attribute: str) -> list[str]:
-    """Returns a text, and the same with each other value of its first word of an attribute; none without one."""
+@dataclass(frozen=True)
+class Asked:
+    """What a text asks for: `value`, one of `values`, between what stands before and after it."""
+
+    before: str
+    value: str
+    after: str
+    values: tuple[str, ...]
+
+    def saying(self, value: str) -> str:
+        """Words the text with another value, in lower case and without signs."""
+        return f"{self.before}{value}{self.after}"
+
+
+def asked(text: str, attribute: str) -> Asked | None:
+    """Finds the first word of an attribute in a text; None where there is none."""
     plain = " ".join(words_of(text))
     found = []
-    for group in GROUPS[attribute]:
-        match = re.search(rf"\b({'|'.join(group)})\b", plain)
+    for values in GROUPS[attribute]:
+        match = re.search(rf"\b({'|'.join(values)})\b", plain)
         if match:
-            others = [value for value in group if value != match[1]]
-            texts = [plain, *(plain[: match.start()] + value + plain[match.end() :] for value in others)]
-            found.append((match.start(), texts))
-    return min(found)[1] if found else []
+            found.append(Asked(plain[: match.start()], match[1], plain[match.end() :], values))
+    return min(found, key=lambda asked: len(asked.before), default=None)
+
+
+def alternatives(text: str, attribute: str) -> list[str]:
+    """Returns a text, and the same with each other value of its first word of an attribute; none without one."""
+    found = asked(text, attribute)
+    if found is None:
+        return []
+    return [found.saying(value) for value in (found.value, *(v for v in found.values if v != found.value))]
 
 
 def speaks_of(text: str, combinations: Iterable[str]) -> bool:

@@ -26,6 +26,7 @@ def generator(
     image_shape: tuple[int, int, int],
     latent_dim: int = 100,
     width: int = 64,
+    full_width: int = 0,
     upsampling: str = "transposed",
     num_classes: int = 0,
     condition: str = "none",
@@ -36,7 +37,9 @@ def generator(
     A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
     hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
     [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
-    which paints no grid. Conditions and priors: `models/networks/condition.py`.
+    which paints no grid. With `full_width` there is one hidden layer more, of so many channels, at full size, and a
+    3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. Conditions and priors:
+    `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
     upsampling.
     """
@@ -56,7 +59,12 @@ def generator(
         x = _doubled(x, filters, upsampling, name)
         x = _batch_norm(x, f"{name}_norm", label, num_classes)
         x = layers.ReLU(name=f"{name}_relu")(x)
-    x = _doubled(x, channels, upsampling, f"up_{size}")
+    last = f"up_{size}"
+    x = _doubled(x, full_width or channels, upsampling, last)
+    if full_width:
+        x = _batch_norm(x, f"{last}_norm", label, num_classes)
+        x = layers.ReLU(name=f"{last}_relu")(x)
+        x = layers.Conv2D(channels, 3, padding="same", kernel_initializer=CONV_INIT, name="colors")(x)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     return keras.Model(inputs, image, name="generator")
 

@@ -29,6 +29,12 @@ def test_layer_table_of_the_reference_implementation():
     ]  # fmt: skip
 
 
+def test_a_layer_more_at_full_size():
+    found = kernels(dcgan.generator((64, 64, 3), full_width=16))
+    assert found[:-2] == kernels(dcgan.generator((64, 64, 3)))[:-1]
+    assert found[-2:] == [(4, 4, 16, 64), (3, 3, 16, 3)]  # 32 to 64 px, then colours
+
+
 def test_initial_weights_are_the_papers():
     network = dcgan.discriminator((64, 64, 3))
     values = np.concatenate([v.numpy().ravel() for v in network.trainable_variables if v.name == "kernel"])
