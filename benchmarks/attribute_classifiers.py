@@ -3,14 +3,15 @@
     python benchmarks/attribute_classifiers.py words <another run> ... --output <folder>
 
 Of a sentence one word is taken out, "three what leaves on black, cut-outs": which is it, by the picture? The judge
-learns to answer for style, first colour, object and count, on built-in paintings that no generator of
-`experiment=words_paintings` has seen, and is kept in the folder. Then it is asked of generated pictures, and beside
-them of painted ones (what a perfect generator would have), and of these with each other's sentences (what can be
-guessed from the sentence alone). The last rows are sentences with combinations that were held out.
+learns to answer for style, first colour, object and count, on built-in paintings that, but for a few, no generator
+of `experiment=words_paintings` has seen, and is kept in the folder. Then it is asked of generated pictures, and
+beside them of painted ones (what a perfect generator would have), and of these with each other's sentences (what
+can be guessed from the sentence alone). The last rows are sentences with combinations that were held out.
 """
 
 import argparse
 import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -22,29 +23,33 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 
 from core import hardware
+from core.files import atomic
 from core.network_file import find_network
 from core.vocabulary import Vocabulary
 from data import paintings
 from evaluation import attributes, sets
 from models import trained
 
-PICTURES, SEEN = 32_000, 18_000  # of the exhibition, and those of them that generators may have seen
+PICTURES, SEEN = 32_000, 18_000  # of the exhibition; generators have seen those up to here, and 42 beyond
 HELD_OUT = ("red circle", "blue frond", "yellow bar", "green rectangle", "cut-outs on orange")
 LOOKED_AT = 4000  # pictures, for those on which there are such
 SIZE, BATCH, LENGTH = 64, 64, 40
 BLANK = "what"
-WORDS = [(name, word) for name, groups in attributes.GROUPS.items() for group in groups for word in group]
+GROUPS = [(name, group) for name, groups in attributes.GROUPS.items() for group in groups]
+WORDS = [(name, word) for name, group in GROUPS for word in group]
+# Of each word those that could stand in its place, itself among them: 0 or 1, `[len(WORDS), len(WORDS)]`.
+POSSIBLE = np.array(
+    [[key in [(name, word) for word in group] for key in WORDS] for name, group in GROUPS for _ in group]
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """Questions about pictures, `attribute` by name, `[n]` each but `possible`, 0 or 1, `[n, len(WORDS)]`."""
+    """Questions, `[n]` each: of which picture, the text with a blank, and the answer, a number of `WORDS`."""
 
     picture: np.ndarray
     text: list[str]
     answer: np.ndarray
-    possible: np.ndarray
-    attribute: np.ndarray
 
 
 def asked_of(texts: Sequence[str], pictures: Sequence[int]) -> Questions:
@@ -55,13 +60,9 @@ def asked_of(texts: Sequence[str], pictures: Sequence[int]) -> Questions:
             found = attributes.asked(text, name)
             if found is not None:
                 question = re.sub(rf"\ban {BLANK}\b", f"a {BLANK}", found.saying(BLANK))  # "an" would tell
-                numbers = [WORDS.index((name, value)) for value in found.values]
-                rows.append((picture, question, WORDS.index((name, found.value)), numbers, name))
-    pictures, questions, answers, numbers, names = zip(*rows, strict=True)
-    possible = np.zeros((len(rows), len(WORDS)), np.float32)
-    for row, own in zip(possible, numbers, strict=True):
-        row[own] = 1
-    return Questions(np.array(pictures), list(questions), np.array(answers), possible, np.array(names))
+                rows.append((picture, question, WORDS.index((name, found.value))))
+    numbers, questions, answers = zip(*rows, strict=True)
+    return Questions(np.array(numbers), list(questions), np.array(answers))
 
 
 def network(words: int):
@@ -83,9 +84,7 @@ def network(words: int):
     x = layers.ReLU()(convolved(image, 32, 2))
     for filters in (64, 128):
         x = layers.ReLU()(convolved(x, filters, 2))
-        for _ in range(
-            2
-        ):  # the picture, seen with the question in mind (FiLM, Perez et al. 2018, arXiv:1709.07871)
+        for _ in range(2):  # seen with the question in mind: FiLM, Perez et al. 2018, arXiv:1709.07871
             scale, shift = (layers.Reshape((1, 1, filters))(layers.Dense(filters)(read)) for _ in range(2))
             x = x + layers.ReLU()(convolved(x, filters) * (1 + scale) + shift)
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x), read])
@@ -103,8 +102,7 @@ def train(steps: int, cache_dir: str) -> tuple:
     numbers = range(SEEN, PICTURES)
     pairs = [(text, number) for number in numbers for text in data.captions[number]]
     questions = asked_of(*zip(*pairs, strict=True))
-    vocabulary = Vocabulary.of(questions.text)
-    vocabulary = Vocabulary(vocabulary.words, LENGTH)
+    vocabulary = Vocabulary(Vocabulary.of(questions.text).words, LENGTH)
     tokens = vocabulary.tokens(questions.text)
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -117,18 +115,16 @@ def train(steps: int, cache_dir: str) -> tuple:
                 images = data.images[questions.picture[own]].astype(np.float32) / 127.5 - 1
                 images = np.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
                 y, x = rng.integers(0, 7, 2)
-                yield (
-                    (images[:, y : y + SIZE, x : x + SIZE], tokens[own], questions.possible[own]),
-                    (questions.answer[own]),
-                )
+                answers = questions.answer[own]
+                possible = POSSIBLE[answers].astype(np.float32)
+                yield (images[:, y : y + SIZE, x : x + SIZE], tokens[own], possible), answers
 
     kinds = ((tf.float32, (BATCH, SIZE, SIZE, 3)), (tf.int32, (BATCH, LENGTH)), (tf.float32, (BATCH, len(WORDS))))
     signature = (tuple(tf.TensorSpec(shape, kind) for kind, shape in kinds), tf.TensorSpec((BATCH,), tf.int64))
     stream = tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
     judge = network(vocabulary.size)
-    rate = keras.optimizers.schedules.CosineDecay(
-        1e-4, steps * 9 // 10, warmup_target=2e-3, warmup_steps=steps // 10
-    )
+    warm = steps // 10
+    rate = keras.optimizers.schedules.CosineDecay(1e-4, steps - warm, warmup_target=2e-3, warmup_steps=warm)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     judge.compile(keras.optimizers.AdamW(rate, weight_decay=0.01), loss, metrics=["accuracy"])
     judge.fit(stream, epochs=10, steps_per_epoch=steps // 10, shuffle=False, verbose=2)
@@ -141,11 +137,16 @@ def judged(judge, vocabulary: Vocabulary, pictures: np.ndarray, texts: Sequence[
     tokens, right = vocabulary.tokens(questions.text), []
     for i in range(0, len(tokens), 256):
         part = slice(i, i + 256)
-        inputs = [pictures[questions.picture[part]], tokens[part], questions.possible[part]]
+        inputs = [
+            pictures[questions.picture[part]],
+            tokens[part],
+            POSSIBLE[questions.answer[part]].astype(np.float32),
+        ]
         logits = np.asarray(judge(inputs, training=False))
         right.append(logits.argmax(axis=1) == questions.answer[part])
     right = np.concatenate(right)
-    return {name: float(right[questions.attribute == name].mean()) for name in attributes.GROUPS}
+    names = np.array([name for name, _ in WORDS])[questions.answer]
+    return {name: float(right[names == name].mean()) for name in attributes.GROUPS}
 
 
 def main() -> None:
@@ -154,7 +155,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the judge, which is made if need be")
     parser.add_argument("--steps", type=int, default=12000, help="batches that it learns from")
     parser.add_argument("--num", type=int, default=2000, help="pictures that it is asked about")
-    parser.add_argument("--cache-dir", default=Path.home() / ".cache" / "gesso")
+    parser.add_argument("--cache-dir", default=os.environ.get("GESSO_CACHE", "~/.cache/gesso"))
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -163,33 +164,35 @@ def main() -> None:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(hardware.best_precision())
     options.output.mkdir(parents=True, exist_ok=True)
     file, words = options.output / "judge.keras", options.output / "words.txt"
     if not file.exists():
         judge, vocabulary = train(options.steps, options.cache_dir)
         words.write_text("\n".join(vocabulary.words), encoding="utf-8")
-        judge.save(file)
+        with atomic(file) as path:
+            judge.save(path)
     judge = keras.saving.load_model(file, compile=False)
     vocabulary = Vocabulary(words.read_text(encoding="utf-8").splitlines(), LENGTH)
 
     seen = paintings.load(SIZE, options.cache_dir, 16_000, text=True, without=list(HELD_OUT))
     chosen = seen.drawn(options.num, 1)
     every = paintings.load(SIZE, options.cache_dir, LOOKED_AT, text=True)
-    held = [i for i, text in enumerate(every.texts(range(len(every)))) if attributes.speaks_of(text, HELD_OUT)]
-    held = np.array(held[: options.num])
+    held = np.array(attributes.speaking_of(every.texts(range(len(every))), HELD_OUT)[: options.num])
     parts = {"": (seen, chosen), "held out, ": (every, held)}
 
     def show(name: str, pictures: np.ndarray, texts: Sequence[str]) -> None:
         found = judged(judge, vocabulary, pictures, texts)
         print(f"{name:60}", *(f"{value:8.3f}" for value in found.values()), flush=True)
 
+    generators = {
+        path: trained.load(find_network(path, kinds=["generator"]), "generator") for path in options.networks
+    }
     print(f"{'':60}", *(f"{name:>8}" for name in attributes.GROUPS))
     for which, (data, numbers) in parts.items():
         texts = list(data.texts(numbers))
         painted = np.concatenate([images for images, _ in sets.dataset_batches(data, numbers, 100)])
-        for path in options.networks:
-            generator, metadata = trained.load(find_network(path, kinds=["generator"]), "generator")
+        for path, (generator, metadata) in generators.items():
             batches = sets.generator_batches(generator, len(texts), 1, metadata.vocabulary.tokens(texts), 100)
             pictures = np.concatenate([images for images, _ in batches])
             show(f"{which}{path}", np.clip(pictures, -1, 1), texts)

@@ -76,3 +76,8 @@ def speaks_of(text: str, combinations: Iterable[str]) -> bool:
             if re.search(rf"\b{color} ({thing}|{_several(thing)})\b", plain):
                 return True
     return False
+
+
+def speaking_of(texts: Iterable[str], combinations: Iterable[str]) -> list[int]:
+    """Lists the numbers of the texts that ask for one of `combinations`."""
+    return [i for i, text in enumerate(texts) if speaks_of(text, combinations)]

@@ -51,10 +51,8 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
     if config.dataset.get("without"):
         few = min(config.dataset.num_images, HELD_OUT)
         whole = build(config.dataset, image_size=size, text=True, without=None, num_images=few)
-        numbers = [
-            i for i, text in enumerate(whole.texts(range(len(whole))))
-            if attributes.speaks_of(text, config.dataset.without)
-        ][: config.num]  # fmt: skip
+        texts = whole.texts(range(len(whole)))
+        numbers = attributes.speaking_of(texts, config.dataset.without)[: config.num]
         if len(numbers) > 1:
             texts = whole.texts(numbers)
             rows["held out"] = measured(generated(texts), texts)

@@ -75,6 +75,7 @@ def encoder(
             raise GessoError(f"{network} has no layer {name}. There are: {', '.join(known)}.")
     source = pretrained(network, weights)
     last = max(known.index(name) for name in names)
+    own = "same" if padding == "zeros" else "valid"  # of the convolutions
     image = keras.Input((None, None, 3), name="image")
     x, outputs, i = Preprocess(name="preprocess")(image), {}, 0
     for block, count in enumerate(BLOCKS[network]):
@@ -84,8 +85,7 @@ def encoder(
             if i <= last:
                 if padding == "edge":
                     x = Edge(name=f"{known[i]}_edge")(x)
-                kept = "valid" if padding == "edge" else "same"
-                x = layers.Conv2D(FILTERS[block], 3, padding=kept, activation="relu", name=known[i])(x)
+                x = layers.Conv2D(FILTERS[block], 3, padding=own, activation="relu", name=known[i])(x)
                 if known[i] in names:
                     outputs[known[i]] = x
                 i += 1
