@@ -45,8 +45,9 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     The files are the schema: `steps: 2000` says that steps is a whole number, and `steps: null` with a range of
     `[1, inf)` says so, too. Those with `choices` are left to these. Raises `GessoError`.
     """
-    options = {group: option for group, option in groups.items() if group in config or group == "penalty"}
+    options = {group: option for group, option in groups.items() if group in config}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
+    chosen += [f"penalty=[{','.join(_penalties(config))}]"]  # Hydra names no list among the options chosen
     defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
     allowed = choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
@@ -68,8 +69,15 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
             if key not in intervals:
                 continue
             like, hint = 1 if intervals[key].whole else 1.0, intervals[key]
-        if not _fits(value, like):
+        each = value if key in lists and isinstance(value, list) else [value]
+        if not all(_fits(one, like) for one in each):
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
+
+
+def _penalties(config: DictConfig) -> list[str]:
+    """The options of `penalty=` that a configuration has, those that its loss brings included."""
+    blocks = (OmegaConf.select(config, f"loss.{name}") or {} for name in ("penalties", "generator_penalties"))
+    return [name for block in blocks for name in block if (CONF / "penalty" / f"{name}.yaml").is_file()]
 
 
 def _above(key: str) -> list[str]:

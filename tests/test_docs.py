@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from core.config import leaves
+from core.checks import check_values
+from core.config import check_types, leaves
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
@@ -60,6 +62,8 @@ def test_keys_of_command_lines_exist(page: Path, hydra_conf: None):
     for script, *arguments in _commands(page):
         if not (CONF / script).with_suffix(".yaml").is_file() or OWN in "".join(arguments):
             continue
+        if _trains_once(script, arguments):
+            continue  # the next test's
         pairs = [argument.lstrip("+~").split("=", 1) for argument in arguments if "=" in argument]
         pairs = [(key, value) for key, value in pairs if not key.startswith(("hydra.", "hydra/"))]
         groups = {key: value for key, value in pairs if (CONF / key).is_dir()}
@@ -68,6 +72,24 @@ def test_keys_of_command_lines_exist(page: Path, hydra_conf: None):
         for choice in _choices(groups, "-m" in arguments):
             known = _keys(script.removesuffix(".py"), choice)
             wrong += [f"{script}: {key}" for key, _ in pairs if key not in groups and key not in known]
+    assert wrong == []
+
+
+@by_page(PAGES)
+def test_trainings_are_accepted(page: Path, hydra_conf: None):
+    wrong = []
+    for script, *arguments in _commands(page):
+        if not _trains_once(script, arguments):
+            continue
+        given = [word for word in arguments if "=" in word and not word.startswith(("hydra.", "hydra/"))]
+        try:
+            config = compose("train", given, return_hydra_config=True)
+            groups = dict(config.hydra.runtime.choices)
+            own = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+            check_types(own, "train", groups)
+            check_values(own)
+        except Exception as error:
+            wrong.append(f"{' '.join(arguments)}: {error}")
     assert wrong == []
 
 
@@ -85,6 +107,12 @@ def test_keys_that_the_text_names_exist(page: Path):
             if not (CONF / key).is_dir() and not key.startswith("hydra") and key.rpartition(".")[2] not in known:
                 wrong.append(key)
     assert wrong == []
+
+
+def _trains_once(script: str, arguments: list[str]) -> bool:
+    """Whether a command line can be composed as it stands: no sweep, no run that goes on, no file of the reader's."""
+    line = " ".join(arguments)
+    return script == "train.py" and "-m" not in arguments and OWN not in line and "resume=" not in line
 
 
 @pytest.fixture(scope="module")
