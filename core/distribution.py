@@ -25,6 +25,7 @@ def choose_devices(config: DictConfig) -> None:
 
     gpus, trainer = tf.config.list_physical_devices("GPU"), config.trainer
     asked = range(len(gpus)) if trainer.devices is None else trainer.devices
+    asked = [asked] if isinstance(asked, int) else asked
     chosen = [gpus[i] for i in asked if i < len(gpus)]
     if len(chosen) < len(asked):
         raise GessoError(f"trainer.devices={list(asked)}: this machine has {len(gpus)} GPUs.")
