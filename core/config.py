@@ -47,7 +47,8 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     """
     options = {group: option for group, option in groups.items() if group in config}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
-    chosen += [f"penalty=[{','.join(_penalties(config))}]"]  # Hydra names no list among the options chosen
+    if penalties := _penalties(config):  # Hydra names no list among the options chosen
+        chosen.append(f"penalty=[{','.join(penalties)}]")
     defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
     allowed = choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
