@@ -110,7 +110,7 @@ def test_keys_that_the_text_names_exist(page: Path):
 
 
 def _trains_once(script: str, arguments: list[str]) -> bool:
-    """Whether a command line can be composed as it stands: no sweep, no run that goes on, no file of the reader's."""
+    """Whether a command line can be composed as it stands: no sweep, no resumed run, no file of the reader's."""
     line = " ".join(arguments)
     return script == "train.py" and "-m" not in arguments and OWN not in line and "resume=" not in line
 
