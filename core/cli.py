@@ -25,7 +25,7 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import quoted
+from core.overrides import quoted_name
 from core.sweeps import in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
@@ -102,10 +102,18 @@ def _plain(argument: str, files: Collection[str], sweep: bool) -> str:
     """Returns an override as Hydra reads it, file names in quotes; of a sweep, each of several."""
     key, equals, value = argument.partition("=")
     file = key in files or value.startswith("~")  # which Hydra cannot read
-    if equals and file and value not in ("", "null") and not value.startswith(("[", "'", '"')):
-        names = value.split(",") if sweep and not Path(value).expanduser().exists() else [value]
-        value = ",".join(quoted(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
+    there = file and _exists(os.path.expanduser(value))
+    if equals and file and value not in ("", "null") and (there or not value.startswith(("[", "'", '"'))):
+        names = value.split(",") if sweep and not there else [value]
+        value = ",".join(quoted_name(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
     return f"{key}{equals}{value}"
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long a name, or a zero in it
+        return False
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,16 @@ def quoted(value: Any) -> str:
         return f"[{','.join(map(quoted, value))}]"
     if isinstance(value, dict):
         return f"{{{','.join(f'{key}:{quoted(item)}' for key, item in value.items())}}}"
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    # Hydra takes a backslash for one, unless a quote follows.
+    escaped = re.sub(r'(\\*)("|\Z)', lambda found: 2 * found[1] + found[2].replace('"', '\\"'), value)
     return f'"{escaped}"'
+
+
+def quoted_name(value: Any) -> str:
+    """Writes a value as `quoted` does, taken as it stands: a file's name may have `${` in it."""
+    if isinstance(value, list):
+        return f"[{','.join(map(quoted_name, value))}]"
+    return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value)
 
 
 def opened(config: DictConfig, run: Run) -> DictConfig:

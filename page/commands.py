@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from core.checks import check_inputs, check_values, without_blocks
 from core.config import CONF, check_types
 from core.network_file import check_networks
-from core.overrides import quoted
+from core.overrides import quoted_name
 
 Options = Mapping[str, Any]  # keys of a script; values that are files are `Path`s
 
@@ -28,7 +28,7 @@ def composed(script: str, options: Options) -> Iterator[DictConfig]:
     `GessoError`.
     """
     below_a_script, before = GlobalHydra.instance().is_initialized(), HydraConfig.instance().cfg
-    overrides = [f"{key}={quoted(_plain(value))}" for key, value in options.items()]
+    overrides = [f"{key}={quoted_name(_plain(value))}" for key, value in options.items()]
     try:
         with nullcontext() if below_a_script else hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra.compose(script, overrides, return_hydra_config=True)
@@ -60,7 +60,7 @@ def _named(value: Any) -> str:
     if isinstance(value, Path):
         return value.name
     if isinstance(value, list):
-        return quoted([item.name if isinstance(item, Path) else item for item in value])
+        return quoted_name([item.name if isinstance(item, Path) else item for item in value])
     if isinstance(value, str) and re.fullmatch(r"[\w./-]+", value):
         return value
-    return quoted(value)
+    return quoted_name(value)

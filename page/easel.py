@@ -46,7 +46,8 @@ class Easel:
                         if mask is not None:
                             options[key] = files.write_mask(folder / f"{key}.png", mask)
                     typed = {key: value for key, value in options.items() if key != "weights"}
-                    yield {command: widgets.typed(commands.shown("stylize", typed))}
+                    drawn = [f"  # {key}.png: what was drawn, white on black" for key in masks if key in options]
+                    yield {command: widgets.typed(commands.shown("stylize", typed) + "".join(drawn))}
                     yield from self._work(request.session_hash, options, folder)
                 finally:
                     shutil.rmtree(folder, ignore_errors=True)
@@ -66,7 +67,7 @@ class Easel:
         }  # fmt: skip
         job = None
         for job in jobs.watch(visitor, lambda job: paint.paint(options, job)):
-            picture = None if moves or job.picture is None else widgets.fitted(job.picture, before)
+            picture = None if moves or job.picture is None else widgets.fitted(job.picture(), before)
             yield {self.progress: widgets.bar(job, "frame" if moves else "step")} | (
                 {} if picture is None else {self.slider: (before, picture)}
             )

@@ -17,7 +17,7 @@ class Job:
     """A piece of work as those who wait for it see it.
 
     Attributes:
-        picture: as far as it came, float32 `[height, width, 3]` in [-1, 1]; None where there is none yet.
+        picture: makes it as far as it came, float32 `[height, width, 3]` in [-1, 1]; None where there is none yet.
         done, total: of what the work counts, steps or frames; `total` is None where that is not known.
         result: what the work returned, when it is finished.
     """
@@ -25,12 +25,12 @@ class Job:
     def __init__(self, work: Callable[["Job"], Any]):
         self.work = work
         self.stopped = threading.Event()
-        self.picture: np.ndarray | None = None
+        self.picture: Callable[[], np.ndarray] | None = None
         self.done, self.total = 0, None
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def tick(self, picture: np.ndarray | None = None, total: int | None = None) -> None:
+    def tick(self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None) -> None:
         """Tells how far the work is, one step further. Raises as `check` does."""
         self.check()
         self.done += 1

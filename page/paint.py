@@ -49,7 +49,7 @@ def paint(options: Options, job: Job) -> Path:
 
         def frame(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
             painted = built(image, before)
-            job.tick(painted, total)
+            job.tick(lambda: painted, total)
             return painted
 
         try:

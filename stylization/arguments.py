@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, ListConfig
 
 from core.config import leaves
@@ -36,6 +38,24 @@ def check(config: DictConfig) -> None:
         raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
 
 
+def of_a_sweep(arguments: list[str]) -> list[str]:
+    """Returns a command line as it is. Raises `GessoError` for a sweep whose results would overwrite each other."""
+    if {"-m", "--multirun"}.isdisjoint(arguments):
+        return arguments
+    try:
+        parsed = OverridesParser.create().parse_overrides([text for text in arguments if not text.startswith("-")])
+    except OverrideParseException:  # which Hydra will say itself
+        return arguments
+    given = {override.key_or_group: override for override in parsed}
+    swept = [key for key, override in given.items() if override.is_sweep_override()]
+    if "output" in given and "output" not in swept and set(swept) - {"content"}:
+        raise GessoError(
+            f"output= would be the same for each {' and '.join(swept)} of this sweep, and pictures would overwrite "
+            "each other. Leave it out: each job has a folder of its own."
+        )
+    return arguments
+
+
 def find_contents(config: DictConfig) -> list[Path]:
     """Finds the files that `content=` names. Raises `GessoError` if there are none."""
     path = Path(str(config.content)).expanduser()
@@ -62,7 +82,10 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture.OUTPUTS}:
             raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
         one_file = False
+    if not one_file and folder.resolve() == Path(str(config.content)).expanduser().resolve():
+        raise GessoError(f"output={folder} is the folder of content=: what is painted would count as content.")
     kept = {Path(path).expanduser().resolve() for path in [*contents, *input_files(config)]}
+    made: set[Path] = set()
     stems = [path.stem for path in contents]
     jobs = []
     for content in contents:
@@ -75,11 +98,10 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         if config.depth == 16 and output.suffix.lower() not in picture.DEEP:
             raise GessoError(f"depth=16: {output.name} has 8 bits a colour; pictures may have 16 as .png or .tif.")
         if output.resolve() in kept:
-            raise GessoError(
-                f"{output} is one of the inputs, or another one's result, and would be overwritten. "
-                "Give another output=."
-            )
-        kept.add(output.resolve())  # a.jpg, a.png and a.jpg.png
+            raise GessoError(f"{output} is one of the inputs, and would be overwritten. Give another output=.")
+        if output.resolve() in made:  # a.jpg, a.png and a.jpg.png
+            raise GessoError(f"{output} would come of {content.name} and of another one. Rename one of them.")
+        made.add(output.resolve())
         jobs.append((content, output))
     parent = jobs[0][1].parent
     try:  # now, not after minutes of painting

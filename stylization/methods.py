@@ -39,8 +39,10 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
     elif config.network is None:
         name = name or DEFAULT
         if METHODS[name].trained_by is not None:
+            ready = [ours for ours, file in zoo.networks().items() if read_metadata(file).method == name]
             raise GessoError(
-                f"method={name} paints with a trained network: network=<run directory or .keras file>. "
+                f"method={name} paints with a trained network: network=<run directory or .keras file>"
+                f"{', or one in the zoo: ' * bool(ready)}{', '.join(ready)}. "
                 f"To train one: python train.py model={METHODS[name].trained_by} ..."
             )
     elif name is not None and METHODS[name].trained_by is None:

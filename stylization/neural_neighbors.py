@@ -24,6 +24,7 @@ DEPTH = 8  # levels of the pyramid whose coefficients are optimised
 SHRINK = 4  # px between two hypercolumns
 SAMPLES = 64  # places a side that the last pass compares in a layer
 BLOCK = 2**25  # similarities held at a time: 64 MB in bfloat16
+LEAST = 8  # px, shorter side of the coarsest level: VGG halves it three times
 SELF_SIMILARITY_SIDE = 32  # px at which content and picture are compared with themselves
 
 
@@ -47,6 +48,11 @@ def schedule(side: int, steps: int, levels: int = 4) -> list[Level]:
     return [Level(count - 1 - i, max(1, n), turned=i < count - 1 or count == 1) for i, n in enumerate(counts)]
 
 
+def least_side(side: int) -> int:
+    """Returns what all sides are to have at least, in px, where the content's longer one has `side`."""
+    return LEAST << schedule(side, 1)[0].halvings
+
+
 def total_steps(side: int, steps: int, begun: bool) -> int:
     """Returns how many steps `optimize` takes in all; `begun`: with a picture to start from."""
     levels = schedule(side, steps)
@@ -68,7 +74,8 @@ def optimize(
     """Paints `content` with the places of `styles`: float32 `[height, width, 3]` in [-1, 1].
 
     Args:
-        content, styles: float32 `[height, width, 3]` in [-1, 1], any sizes; the styles' places are put together.
+        content, styles: float32 `[height, width, 3]` in [-1, 1], sides of `least_side` or more; the styles' places
+            are put together.
         encoder: gives `LAYERS`; `models.networks.vgg.encoder`.
         alpha: how much of the content, beside the picture so far, the search for neighbors looks at: 1 keeps most
             of the content, 0 is freest.

@@ -41,14 +41,15 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         height, width = image.shape[:2]
         if max(height, width) > LARGEST:
             raise GessoError(f"{width}x{height} px: method=nnst paints up to {LARGEST} px. Give size={LARGEST}.")
+        least = max(MIN_SIDE, neural_neighbors.least_side(max(height, width)))
         side = max(height, width) * own.style_scale
         sized = (resize_lanczos(style, scale_sides(style.shape[:2], side)) for style in paintings)
-        styles = [pad_to_min(style, MIN_SIDE) for style in sized]
+        styles = [pad_to_min(style, least) for style in sized]
         styles = [color.prepared(style, image, preserve) for style in styles]
         steps = config.steps if before is None else max(1, config.steps // 4)
-        content = pad_to_min(image, MIN_SIDE)
+        content = pad_to_min(image, least)
         start = begun if before is None else before
-        init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), MIN_SIDE)
+        init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), least)
 
         def finished(painted: np.ndarray) -> np.ndarray:
             painted = painted[:height, :width]
@@ -61,7 +62,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
             )  # fmt: skip
 
         total = neural_neighbors.total_steps(max(content.shape[:2]), steps, begun=init is not None)
-        return watched(optimize, image, total, finished)
+        return watched(optimize, content, total, finished)
 
     return paint
 

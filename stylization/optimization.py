@@ -133,10 +133,12 @@ def painter(
             how["coarsest"] = min(max(image.shape), max(how["coarsest"], *how["init"].shape))
 
         def finished(painted: np.ndarray) -> np.ndarray:
+            painted = painted[: image.shape[0], : image.shape[1]]
             return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
 
         total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"]))
         run = partial(optimize, image, used, objective, **how)
-        return watched(lambda report: run(report=report), image, total, finished, curves)
+        padded = pad_to_min(image, MIN_SIDE)
+        return watched(lambda report: run(report=report), padded, total, finished, curves)
 
     return paint

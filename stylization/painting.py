@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from data import film, film_writer, picture
 from data.decode import same_shape
 from data.motion import between
 from stylization.method import Interrupted, Paint
-from stylization.progress import watching
+from stylization.progress import changed, watching
 from stylization.resizing import resize_frame, resize_lanczos, resize_map
 from stylization.temporal import stabilize
 
@@ -74,9 +74,9 @@ def paint_picture(
     partial, evaluations = unfinished(output), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8
 
-    def save(forming: np.ndarray, total: int) -> None:
+    def save(forming: Callable[[], np.ndarray], total: int) -> None:
         if next(evaluations) % save_every == 0:
-            picture.write(partial, rounded(np.clip(forming, -1, 1)), chunks, like=source)
+            picture.write(partial, rounded(forming()), chunks, like=source)
 
     try:
         with nullcontext() if save_every is None else watching(save):
@@ -122,9 +122,13 @@ def within(region: np.ndarray, paint: Paint) -> Paint:
         if not same_shape((rows, columns), image.shape[:2]):
             height, width = image.shape[:2]
             raise GessoError(f"region= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
-        painted = paint(image, before)
-        image = resize_lanczos(image, painted.shape[:2])  # of super-resolution, larger
-        return image + resize_map(region, painted.shape[:2])[..., None] * (painted - image)
+
+        def blend(painted: np.ndarray) -> np.ndarray:
+            whole = resize_lanczos(image, painted.shape[:2])  # of super-resolution, larger
+            return whole + resize_map(region, painted.shape[:2])[..., None] * (painted - whole)
+
+        with changed(blend):
+            return blend(paint(image, before))
 
     return part
 

@@ -16,9 +16,9 @@ from stylization.resizing import resize_lanczos
 
 Report = Callable[[dict[str, float], np.ndarray], None]
 
-# Shown the picture as it forms, float32 `[height, width, 3]`, and of how many evaluations this is one; it may raise
-# `KeyboardInterrupt`, as Ctrl-C does.
-Watcher = Callable[[np.ndarray, int], None]
+# Given what makes the picture as it would be if this were the end, float32 `[height, width, 3]` in [-1, 1], and of
+# how many evaluations this is one; it may raise `KeyboardInterrupt`, as Ctrl-C does.
+Watcher = Callable[[Callable[[], np.ndarray], int], None]
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -28,6 +28,22 @@ def watching(watcher: Watcher) -> Iterator[None]:
     before = _watcher.set(watcher)
     try:
         yield
+    finally:
+        _watcher.reset(before)
+
+
+@contextmanager
+def changed(change: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
+    """Has watchers, and who catches `Interrupted`, get what `change` makes of what is optimised meanwhile."""
+    watcher = _watcher.get()
+    if watcher is None:
+        before = _watcher.set(None)
+    else:
+        before = _watcher.set(lambda picture, total: watcher(lambda: change(picture()), total))
+    try:
+        yield
+    except Interrupted as interrupted:
+        raise Interrupted(change(interrupted.painted)) from interrupted
     finally:
         _watcher.reset(before)
 
@@ -59,9 +75,13 @@ def watched(
 ) -> np.ndarray:
     """Returns what `optimize(report)` paints, `finished`; `report` is to be called at each of `total` evaluations.
 
-    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image`;
-    where terms of other names are reported, by these alone.
+    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image` and
+    `finished`; where terms of other names are reported, by these alone.
     """
+
+    def whole(picture: np.ndarray) -> np.ndarray:
+        return finished(np.clip(resize_lanczos(picture, image.shape[:2]), -1, 1))
+
     best, part, watcher = (math.inf, image), None, _watcher.get()
     with tqdm(total=total, unit="step", leave=False, disable=None) as bar:
 
@@ -75,10 +95,9 @@ def watched(
             if curves is not None:
                 curves(terms, picture)
             if watcher is not None:
-                watcher(picture, total)
+                watcher(lambda: whole(picture), total)
 
         try:
             return finished(optimize(report))
         except KeyboardInterrupt as error:
-            so_far = np.clip(resize_lanczos(best[1], image.shape[:2]), -1, 1)
-            raise Interrupted(finished(so_far)) from error
+            raise Interrupted(whole(best[1])) from error

@@ -1,9 +1,11 @@
 """What scripts do with their command line."""
 
+import hydra
 import pytest
 from hydra.errors import ConfigCompositionException
 
 from core.cli import _errors_in_words, _plain
+from core.config import CONF
 
 FILES = ("content", "style", "network")
 
@@ -21,6 +23,15 @@ def test_file_names_are_quoted(monkeypatch):
     assert plain("network=runs/1") == 'network="runs/1"'
     for argument in ("style=[a.jpg,b.jpg]", "style=null", "size=3", "content='a.jpg'", "+x=1", "-m"):
         assert plain(argument) == argument
+
+
+def test_a_file_is_taken_as_it_stands(tmp_path):
+    for name in ("[a] b.jpg", "'a'.jpg", "${oc.env:HOME}.jpg", "\\${x}.jpg", "a\\b.jpg", "a\\", 'a\\"b', "${"):
+        (tmp_path / name).touch()
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra.compose("stylize", [plain(f"content={tmp_path / name}")])
+        assert config.content == str(tmp_path / name)
+    assert plain("style=[a]", sweep=True) == "style=[a]"
 
 
 def test_a_sweep_over_files(tmp_path):

@@ -104,7 +104,7 @@ def test_optimisation_is_seen_as_it_forms_and_keeps_what_is_there(here, tmp_path
     job.tick = stop_at_three
     job.run()
     assert job.error is None and job.done == 3 and job.total == 50
-    assert job.picture.shape == (48, 64, 3) and job.result.name == "a.partial.png"
+    assert job.picture().shape == (48, 64, 3) and job.result.name == "a.partial.png"
     assert Image.open(job.result).size == (64, 48)
 
 

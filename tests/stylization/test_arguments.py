@@ -1,9 +1,11 @@
 import os
 
 import numpy as np
+import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
+from core.errors import GessoError
 from data import picture
 from stylization import arguments
 
@@ -31,3 +33,26 @@ def test_an_interrupted_folder_goes_on(tmp_path):
     os.utime(jobs[2][0], (later, later))  # its content changed
     assert arguments.undone(jobs, chunks) == jobs[1:]
     assert arguments.undone(jobs[:1], chunks) == jobs[:1]  # who asks for one picture gets it
+
+
+def test_a_sweep_whose_pictures_would_be_one_file_is_refused():
+    for line in (
+        "-m style=a,b content=c size=64",
+        "style=a output=x",
+        "-m content=a,b output=x",
+        "-m style=a,b output=x,y",
+    ):
+        assert arguments.of_a_sweep(line.split()) == line.split()
+    with pytest.raises(GessoError, match="the same for each style"):
+        arguments.of_a_sweep(["-m", 'style="a","b"', 'output="x"'])
+
+
+def test_outputs_that_are_in_the_way_are_refused(tmp_path):
+    config = OmegaConf.create({"content": str(tmp_path), "output": str(tmp_path), "depth": 8})
+    files = [tmp_path / name for name in ("a.jpg", "a.png", "a.jpg.png")]
+    with pytest.raises(GessoError, match="the folder of content="):
+        arguments.outputs(files, config)
+    config.output = str(tmp_path / "painted")
+    assert [output.name for _, output in arguments.outputs(files[:2], config)] == ["a.jpg.png", "a.png.png"]
+    with pytest.raises(GessoError, match="Rename one of them"):
+        arguments.outputs(files, config)

@@ -5,7 +5,9 @@ import pytest
 
 from models.perceptual import Perceptual
 from stylization import optimization
+from stylization.method import Interrupted
 from stylization.objective import Problem, Style
+from stylization.progress import watching
 
 random = np.random.default_rng(0)
 
@@ -138,3 +140,16 @@ def test_goes_on_from_a_picture_without_levels_coarser_than_it(objective):
     )
     paint(content, None)
     assert set(sizes) == {(64, 48)}
+
+
+def test_a_picture_of_few_rows_that_is_stopped_keeps_its_shape(objective):
+    """VGG wants 16; the rows that are added are not part of what is left."""
+    content = picture(7, 40)
+
+    def stop(picture, total):
+        raise KeyboardInterrupt
+
+    paint = optimization.painter(objective, [Style(picture())], "none", 2, strength=1, coarsest=64, init="content")
+    with watching(stop), pytest.raises(Interrupted) as interrupted:
+        paint(content, None)
+    np.testing.assert_allclose(interrupted.value.painted, content, atol=1e-6)

@@ -2,10 +2,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from omegaconf import OmegaConf
+from PIL import Image
 
 from core.errors import GessoError
+from core.images import to_uint8
 from models.networks import vgg
-from stylization import neural_neighbors
+from stylization import neural_neighbors, nnst
 
 RNG = np.random.default_rng(0)
 
@@ -104,3 +107,22 @@ def test_runs_in_bfloat16(vgg_weights):
     finally:
         keras.config.set_dtype_policy("float32")
     assert painted.dtype == np.float32 and np.isfinite(painted).all()
+
+
+def test_panoramas_and_scrolls(vgg_weights, tmp_path):
+    """Of the coarsest level, their short sides would be less than VGG can halve."""
+    style, content = tmp_path / "scroll.png", noise(12, 128, 3)
+    Image.fromarray(to_uint8(noise(100, 8, 3))).save(style)
+    config = OmegaConf.create(
+        {
+            "init": None,
+            "style": str(style),
+            "preserve_color": False,
+            "weights": str(vgg_weights),
+            "steps": 1,
+            "seed": 0,
+        }
+        | {"nnst": {"alpha": 0.75, "self_similarity": False, "learning_rate": 0.004, "style_scale": 1.0}}
+    )
+    assert neural_neighbors.schedule(128, 1)[0].halvings == 2
+    assert nnst.painter(config)(content, None).shape == content.shape

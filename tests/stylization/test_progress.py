@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stylization.method import Interrupted
-from stylization.progress import watched
+from stylization.progress import changed, watched, watching
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -23,3 +23,15 @@ def test_the_best_picture_is_that_of_the_last_loss(both):
     with pytest.raises(Interrupted) as interrupted:
         watched(optimize, content, 4, lambda painted: painted)
     np.testing.assert_allclose(interrupted.value.painted, last if both else first, atol=1e-6)
+
+
+def test_watchers_see_what_would_be_left_if_this_were_the_end():
+    content, seen = np.zeros((4, 4, 3), np.float32), []
+
+    def optimize(report):
+        report({"loss": 1.0}, np.full((2, 2, 3), 0.1, np.float32))
+        return content
+
+    with watching(lambda picture, total: seen.append(picture())), changed(lambda picture: picture * 2):
+        watched(optimize, content, 1, lambda painted: painted[:3] + 0.1)
+    np.testing.assert_allclose(seen[0], np.full((3, 4, 3), 0.4), atol=1e-6)
