@@ -109,10 +109,10 @@ def test_runs_in_bfloat16(vgg_weights):
     assert painted.dtype == np.float32 and np.isfinite(painted).all()
 
 
-def test_panoramas_and_scrolls(vgg_weights, tmp_path):
-    """Of the coarsest level, their short sides would be less than VGG can halve."""
-    style, content = tmp_path / "scroll.png", noise(12, 128, 3)
-    Image.fromarray(to_uint8(noise(100, 8, 3))).save(style)
+def test_panoramas_and_scrolls(vgg_weights, encoder, tmp_path, monkeypatch):
+    """Their short sides are padded until VGG can halve those of the coarsest level; the picture keeps its own."""
+    style, content, given = tmp_path / "scroll.png", noise(24, 256, 3), []
+    Image.fromarray(to_uint8(noise(200, 16, 3))).save(style)
     config = OmegaConf.create(
         {
             "init": None,
@@ -124,5 +124,14 @@ def test_panoramas_and_scrolls(vgg_weights, tmp_path):
         }
         | {"nnst": {"alpha": 0.75, "self_similarity": False, "learning_rate": 0.004, "style_scale": 1.0}}
     )
-    assert neural_neighbors.schedule(128, 1)[0].halvings == 2
-    assert nnst.painter(config)(content, None).shape == content.shape
+
+    def optimize(content, styles, *args, **options):
+        given.extend([content, *styles])
+        return content
+
+    monkeypatch.setattr(neural_neighbors, "optimize", optimize)
+    np.testing.assert_array_equal(nnst.painter(config)(content, None), content)
+    shortest = min(min(picture.shape[:2]) for picture in given) >> neural_neighbors.schedule(256, 1)[0].halvings
+    neural_neighbors.hypercolumns(encoder, tf.constant(noise(1, shortest, 32, 3)))  # too short a side raises
+    with pytest.raises(tf.errors.OpError):
+        neural_neighbors.hypercolumns(encoder, tf.constant(noise(1, 6, 32, 3)))
