@@ -79,8 +79,11 @@ def train(recipe: list[str], seed: int, seconds: float, folder: Path) -> None:
 
 
 def judge(folder: Path, options: argparse.Namespace, baselines: bool) -> dict:
-    """Returns `evaluation.json` of the network in a folder, made once."""
-    result = folder / "evaluation" / "evaluation.json"
+    """Returns `evaluation.json` of the network in a folder, made once.
+
+    That with baselines is another one: they want other real pictures, and of a small data set leave half for each.
+    """
+    result = folder / ("baselines" if baselines else "evaluation") / "evaluation.json"
     if not result.exists():
         call(
             "evaluate.py",
@@ -93,7 +96,7 @@ def judge(folder: Path, options: argparse.Namespace, baselines: bool) -> dict:
                 *([f"weights={options.weights}"] if options.weights else []),
                 *shlex.split(options.judged),
             ],
-            folder / "evaluation.txt",
+            folder / f"{result.parent.name}.txt",
         )
     return json.loads(result.read_text())
 
@@ -150,10 +153,11 @@ def main() -> None:
             name = "".join(c if c.isalnum() or c in "._-" else "_" for c in recipe)[-100:]
             folder = (options.output / f"{name}_{seed}").resolve()
             train([*shlex.split(recipe), *shlex.split(options.common)], seed, options.seconds, folder)
-            found = judge(folder, options, first)
+            found = judge(folder, options, False)
             print(line(f"`{recipe}`", found, str(seed), f"{steps_of(folder):,}"), flush=True)
             if first:
-                print(*(line(name, row) for name, row in found["baselines"].items()), sep="\n", flush=True)
+                rows = judge(folder, options, True)["baselines"]
+                print(*(line(name, row) for name, row in rows.items()), sep="\n", flush=True)
             first = False
             if seed == seeds[0]:
                 shown.append((recipe, folder))
