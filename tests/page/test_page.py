@@ -218,3 +218,9 @@ def test_without_gradio_one_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "safehttpx", None)
     with pytest.raises(GessoError, match=r"pip install .*'\.\[page\]', or make page"):
         app.check(OmegaConf.create({"host": "127.0.0.1", "password": None}))
+
+
+def test_what_a_visitor_types_is_taken_as_it_stands():
+    """Not as Hydra's syntax, which could look into the environment."""
+    with commands.composed("generate", {"network": "words", "text": ["${oc.env:HOME}", "[a]", 'b"']}) as config:
+        assert list(config.text) == ["${oc.env:HOME}", "[a]", 'b"']
