@@ -102,18 +102,11 @@ def _plain(argument: str, files: Collection[str], sweep: bool) -> str:
     """Returns an override as Hydra reads it, file names in quotes; of a sweep, each of several."""
     key, equals, value = argument.partition("=")
     file = key in files or value.startswith("~")  # which Hydra cannot read
-    there = file and _exists(os.path.expanduser(value))
+    there = file and os.path.exists(os.path.expanduser(value))
     if equals and file and value not in ("", "null") and (there or not value.startswith(("[", "'", '"'))):
         names = value.split(",") if sweep and not there else [value]
         value = ",".join(quoted_name(os.path.expanduser(name)) for name in names)  # the shell leaves `key=~/a.jpg`
     return f"{key}{equals}{value}"
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # too long a name, or a zero in it
-        return False
 
 
 @contextmanager

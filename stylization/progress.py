@@ -23,8 +23,8 @@ _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 @contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Has `watcher` shown all that is optimised meanwhile, in this thread."""
+def watching(watcher: Watcher | None) -> Iterator[None]:
+    """Has `watcher`, or nobody, shown all that is optimised meanwhile, in this thread."""
     before = _watcher.set(watcher)
     try:
         yield
@@ -36,16 +36,11 @@ def watching(watcher: Watcher) -> Iterator[None]:
 def changed(change: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
     """Has watchers, and who catches `Interrupted`, get what `change` makes of what is optimised meanwhile."""
     watcher = _watcher.get()
-    if watcher is None:
-        before = _watcher.set(None)
-    else:
-        before = _watcher.set(lambda picture, total: watcher(lambda: change(picture()), total))
-    try:
-        yield
-    except Interrupted as interrupted:
-        raise Interrupted(change(interrupted.painted)) from interrupted
-    finally:
-        _watcher.reset(before)
+    with watching(watcher and (lambda picture, total: watcher(lambda: change(picture()), total))):
+        try:
+            yield
+        except Interrupted as interrupted:
+            raise Interrupted(change(interrupted.painted)) from interrupted
 
 
 class Curves:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import hydra
 import pytest
-from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from core import config
@@ -120,7 +119,7 @@ def _trains_once(script: str, arguments: list[str]) -> bool:
 
 @pytest.fixture(scope="module")
 def hydra_conf():
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 

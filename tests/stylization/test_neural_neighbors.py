@@ -121,8 +121,8 @@ def test_panoramas_and_scrolls(vgg_weights, encoder, tmp_path, monkeypatch):
             "weights": str(vgg_weights),
             "steps": 1,
             "seed": 0,
+            "nnst": {"alpha": 0.75, "self_similarity": False, "learning_rate": 0.004, "style_scale": 1.0},
         }
-        | {"nnst": {"alpha": 0.75, "self_similarity": False, "learning_rate": 0.004, "style_scale": 1.0}}
     )
 
     def optimize(content, styles, *args, **options):
