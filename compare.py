@@ -41,7 +41,7 @@ class Unfinished(NamedTuple):
 def compare(config: DictConfig) -> None:
     runs, unfinished = find(config.runs)
     if runs:
-        tell(runs, config.by or runs[0].result["objective"], config.over)
+        tell(runs, config.by, config.over)
     if unfinished:
         log.info("Not finished:")
     for name, run in named_apart(unfinished).items():
@@ -88,16 +88,37 @@ def why(run: Run) -> str:
     return last_error(run.log) or f"at step {step} when it last wrote; it was killed, or goes on"
 
 
-def tell(runs: list[Finished], by: str, over: str | None) -> None:
+def tell(runs: list[Finished], by: str | None, over: str | None) -> None:
     """Prints a table of the runs whose number `by` was measured alike, and one for each other way.
 
-    Raises `GessoError`.
+    Without `by`, of the runs that name the same number; and so for each other that some name. Raises `GessoError`.
     """
-    first, *others = alike(runs, by)
-    print(ranked(first, by, over))
-    for apart in others:
-        print(f"\nNot to be compared with these, as {by} was measured otherwise ({ways(first, apart, by)}):")
-        print(ranked(apart, by, over if over in different(apart) else None))
+    if over is not None and over not in different(runs):
+        raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, different(runs))}")
+    for i, (number, those) in enumerate(by_number(runs, by).items()):
+        first, *others = alike(those, number)
+        print("\n" * (i > 0) + ranked(first, number, over))
+        for apart in others:
+            how = ways(first, apart, number)
+            print(f"\nNot to be compared with these, as {number} was measured otherwise ({how}):")
+            print(ranked(apart, number, over))
+
+
+def by_number(runs: list[Finished], by: str | None) -> dict[str, list[Finished]]:
+    """Returns the runs that have the number `by`, under its name, or all by the numbers that they name themselves.
+
+    Raises `GessoError` if no run has it.
+    """
+    groups: dict[str, list[Finished]] = {}
+    for run in runs:
+        number = by or run.result["objective"]
+        if number in run.result["values"]:
+            groups.setdefault(number, []).append(run)
+        else:
+            log.info("Without %s: %s", number, run.folder)
+    if not groups:
+        raise GessoError(f"by={by}: {did_you_mean(by, {name for run in runs for name in run.result['values']})}")
+    return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
 def alike(runs: list[Finished], by: str) -> list[list[Finished]]:
@@ -120,12 +141,9 @@ def ways(one: list[Finished], other: list[Finished], by: str) -> str:
 
 
 def ranked(runs: list[Finished], by: str, over: str | None) -> str:
-    """Returns the table of finished runs, the best first; NaN is last. Raises `GessoError`."""
-    known = set.intersection(*(set(run.result["values"]) for run in runs))
-    if by not in known:
-        raise GessoError(f"by={by}: {did_you_mean(by, known)}")
+    """Returns the table of finished runs, the best first, merged if they differ in `over`; NaN is last."""
     sign = -1 if any(run.result.get("modes", {}).get(by) == "max" for run in runs) else 1
-    rows = merged(runs, by, over) if over else single(runs, by)
+    rows = merged(runs, by, over) if over in different(runs) else single(runs, by)
     order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))
     return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
 
@@ -139,8 +157,6 @@ def single(runs: list[Finished], by: str) -> dict[str, dict[str, float]]:
 
 def merged(runs: list[Finished], by: str, over: str) -> dict[str, dict[str, float]]:
     """A row for all runs that differ in `over` alone: mean, standard deviation, least and most."""
-    if over not in different(runs):
-        raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, different(runs))}")
     differing = [key for key in different(runs) if key != over]
     groups: dict[str, list[float]] = {}
     for run in runs:

@@ -17,7 +17,7 @@ from models import latent, trained
 log = logging.getLogger(__name__)
 
 
-@main("generate", files=("network", "output", "text", "negative"))
+@main("generate", files=("network", "output", "text", "negative", "label"))
 def generate(config: DictConfig) -> None:
     path = find_network(config.network, kinds=["generator"])
     metadata = read_metadata(path)
@@ -77,8 +77,8 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     it does not know.
     """
     if metadata.words:
-        texts = config.text if config.text is not None else config.label
-        return tokens_of(metadata.sentences if texts is None else texts, metadata)
+        key = "label" if config.text is None and config.label is not None else "text"
+        return tokens_of(metadata.sentences if config[key] is None else config[key], metadata, key)
     if config.text is not None:
         takes = f"label={metadata.classes[0]}" if metadata.classes else "no label either"
         raise GessoError(
@@ -95,14 +95,17 @@ def unwanted(config: DictConfig, metadata: Metadata, path: Path) -> np.ndarray:
         return np.zeros((0, metadata.sentence_length or 0), np.int32)
     if not metadata.words:
         raise GessoError(f"negative={config.negative}: {path} understands no words.")
-    return tokens_of(config.negative, metadata)[1]
+    return tokens_of(config.negative, metadata, "negative")[1]
 
 
-def tokens_of(texts: str | Sequence[str], metadata: Metadata) -> tuple[list[str], np.ndarray]:
-    """One or several texts as a list, and as numbers, int32 `[k, words]`. Raises `GessoError` for unknown words."""
+def tokens_of(texts: str | Sequence[str], metadata: Metadata, key: str) -> tuple[list[str], np.ndarray]:
+    """One or several texts as a list, and as numbers, int32 `[k, words]`.
+
+    Raises `GessoError` for unknown words, naming the configuration's `key`, and where there is no text.
+    """
     texts = texts_of(texts)
-    for text in texts:
-        metadata.vocabulary.check(text)
+    for text in texts or [""]:
+        metadata.vocabulary.check(text, f"{key}=")
     return texts, metadata.vocabulary.tokens(texts)
 
 

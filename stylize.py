@@ -8,7 +8,7 @@ from stylization import arguments, methods
 FILES = ("content", "style", "network", "output", "weights", "mask", "region", "init")  # keys
 
 
-@main("stylize", files=FILES, arguments=arguments.of_a_sweep)
+@main("stylize", files=FILES)
 def stylize(config: DictConfig) -> None:
     arguments.check(config)
     method, network = methods.choose(config)

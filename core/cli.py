@@ -25,8 +25,8 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import quoted_name
-from core.sweeps import in_fresh_process, remove_unbegun, slug
+from core.overrides import quoted_name, typed
+from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,6 +68,7 @@ def main(
             with _errors_in_words(tracebacks, config_name), _tidy_when_terminated():
                 sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
                 sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
+                check_output(sys.argv[1:])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
                 OmegaConf.register_new_resolver("gesso.zoo", in_the_zoo, replace=True)
@@ -143,7 +144,7 @@ class _errors_in_words:
             sys.exit(130)
         if isinstance(error, Stopped):
             folder = relative(Path(HydraConfig.get().runtime.output_dir))
-            log.info("Interrupted. To go on: python %s resume=%s", Path(sys.argv[0]).name, folder)
+            log.info("Interrupted. To go on: python %s %s", Path(sys.argv[0]).name, typed("resume", folder))
             sys.exit(128 + error.signal)
         if not isinstance(error, Exception):
             return

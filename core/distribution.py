@@ -11,6 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from core.errors import GessoError
+from core.overrides import typed
 from core.workers import WHERE
 
 log = logging.getLogger(__name__)
@@ -109,5 +110,5 @@ def together(kind: str, folder: Path) -> Iterator[None]:
         log.debug("%s", error)
         raise GessoError(
             "Another worker has gone; it may have said why. What is saved stays: the same command for all with "
-            f"resume={folder} goes on."
+            f"{typed('resume', folder)} goes on."
         ) from error

@@ -5,12 +5,16 @@ import json
 import logging
 import os
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 
 from core import stored
@@ -41,34 +45,51 @@ def run_arguments(arguments: list[str]) -> list[str]:
         values = OmegaConf.to_container(config.dataset).items()
         plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
         own += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
-    return [*own, *arguments]
+    return before(own, arguments)
 
 
 def resume_arguments(arguments: list[str]) -> list[str]:
     """Returns the command line of `resume=<run dir>`: the run's own overrides, then those given now, in its folder.
 
-    Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory.
+    Other command lines come back as they are. Raises `GessoError` if the folder is not a run directory, and for
+    sweeps.
     """
     folder = given_value(arguments, "resume")
     if folder is None:
         return arguments
+    if not {"-m", "--multirun"}.isdisjoint(arguments):
+        raise GessoError("resume= goes on with one run, and a sweep begins new ones: leave out -m.")
     run = _run(folder, "resume")
     own = run.load_overrides()
     stored.check_folder(run.folder)
-    given = quoted(str(run.folder))
-    return [
-        *own,
-        *(argument for argument in arguments if not argument.startswith("resume=")),
-        f"resume={given}",
-        f"hydra.run.dir={given}",
-    ]
+    given = quoted_name(str(run.folder))
+    others = [argument for argument in arguments if not argument.startswith("resume=")]
+    return before(own, [*others, f"resume={given}", f"hydra.run.dir={given}"])
+
+
+def before(own: list[str], arguments: list[str]) -> list[str]:
+    """Puts overrides before those of a command line, and Hydra's flags, `--cfg job`, after all of them."""
+    flags = [argument for argument in arguments if argument.startswith("-") or not re.search("[=~]", argument)]
+    return [*own, *(argument for argument in arguments if argument not in flags), *flags]
 
 
 def given_value(arguments: list[str], key: str) -> str | None:
-    """Finds the value, such as a folder's name, that the last `key=<value>` of a command line gives."""
-    values = [argument.partition("=")[2].strip("'\"") for argument in arguments if argument.startswith(f"{key}=")]
-    given = values and values[-1] not in ("", "null")
-    return os.path.expanduser(values[-1]) if given else None  # the shell leaves `key=~/run` as it is
+    """Finds the value, such as a folder's name, that the last `key=<value>` of a command line gives.
+
+    As it stands, if there is a file of that name, else as Hydra reads it. None if there is none, or there are
+    several, as in sweeps.
+    """
+    given = [argument for argument in arguments if argument.startswith(f"{key}=")]
+    if not given:
+        return None
+    value = given[-1].partition("=")[2].strip("'\"")
+    if not (value and os.path.exists(os.path.expanduser(value))):
+        with suppress(OverrideParseException):
+            value = OverridesParser.create().parse_overrides(given[-1:])[0].value()
+    if value in (None, "") or not isinstance(value, str | int | float):
+        return None
+    name = re.sub(r"(\\*)\\\$\{", lambda found: found[1][::2] + "${", str(value))  # as `quoted_name` writes it
+    return os.path.expanduser(name)  # the shell leaves `key=~/run` as it is
 
 
 def _run(folder: str, key: str) -> Run:
@@ -105,6 +126,12 @@ def quoted_name(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(quoted_name, value))}]"
     return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", value) if isinstance(value, str) else value)
+
+
+def typed(key: str, name: Any) -> str:
+    """Writes `key=<name of a file or folder>` as it is typed at a shell."""
+    plain = re.fullmatch(r"[\w./+-]+", str(name))
+    return f"{key}={name}" if plain else shlex.quote(f"{key}={quoted_name(str(name))}")
 
 
 def opened(config: DictConfig, run: Run) -> DictConfig:
@@ -174,7 +201,7 @@ def _refuse_another(config: DictConfig, run: Run) -> None:
         values = (f"{key} was {quoted(there)}, not {quoted(here)}" for key, there, here in changed[:3])
         raise GessoError(
             f"{run.folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
-            f"Name another folder, or go on with that run: resume={run.folder}."
+            f"Name another folder, or go on with that run: {typed('resume', run.folder)}."
         )
 
 
@@ -205,7 +232,8 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
     """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
     penalties = [_penalties(config) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
-    changes += _differences(before, goes_on)
+    found = _differences(before, goes_on)
+    changes += sorted(found, key=lambda change: not change[0].endswith("._target_"))  # another kind of data: first
     for key, there, here in changes:
         if key == "penalty" or not may_change(key):
             raise GessoError(

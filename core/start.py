@@ -2,7 +2,7 @@
 
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
-from core.overrides import given_value, quoted, resume_arguments
+from core.overrides import before, given_value, quoted, resume_arguments
 from core.stored import OPTION
 
 
@@ -19,6 +19,8 @@ def train_arguments(arguments: list[str]) -> list[str]:
         return resume_arguments(arguments)
     path = find_network(value, "model.start", ("generator", "stylizer"))
     start = read_metadata(path)
+    if start.words:
+        raise GessoError(f"model.start={value} has learned words, and goes on with them alone: resume=<its run>.")
     if start.kind != "generator" or start.model is None:
         return arguments
     if not OPTION.fullmatch(start.model):
@@ -29,4 +31,6 @@ def train_arguments(arguments: list[str]) -> list[str]:
     own = {"model": start.model, "image_size": start.image_size}
     own |= {f"model.{key}": quoted(value) for key, value in start.architecture.items()}
     given = {argument.lstrip("+~").partition("=")[0] for argument in arguments}
-    return [*(f"{key}={value}" for key, value in own.items() if value is not None and key not in given), *arguments]
+    return before(
+        [f"{key}={value}" for key, value in own.items() if value is not None and key not in given], arguments
+    )

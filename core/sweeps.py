@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
 from core.files import remove_empty
 from core.logs import last_error, write_error
-from core.overrides import announce, quoted
+from core.overrides import announce, quoted_name
 from core.results import in_short, read_result
 from core.run import Run
 
@@ -44,7 +46,7 @@ def in_fresh_process(script: str) -> float | None:
         return before["values"][before["objective"]]
     if not run.overrides.is_file():
         announce(run)  # one that fails at once has been begun, too
-    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted(str(run.folder))}"]
+    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted_name(str(run.folder))}"]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
     with _passing_on(signal.SIGTERM, child):
@@ -55,7 +57,7 @@ def in_fresh_process(script: str) -> float | None:
             raise
     if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
         given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
-        again = shlex.join([*given, f"hydra.sweep.dir={quoted(config.sweep.dir)}"])
+        again = shlex.join([*given, f"hydra.sweep.dir={quoted_name(config.sweep.dir)}"])
         log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
         raise KeyboardInterrupt
     if code:
@@ -65,6 +67,23 @@ def in_fresh_process(script: str) -> float | None:
         raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}).")
     result = read_result(run)
     return None if result is None else result["values"][result["objective"]]
+
+
+def check_output(arguments: list[str]) -> None:
+    """Raises `GessoError` for the command line of a sweep whose jobs would overwrite each other's `output=`."""
+    if {"-m", "--multirun"}.isdisjoint(arguments):
+        return
+    try:
+        parsed = OverridesParser.create().parse_overrides([text for text in arguments if not text.startswith("-")])
+    except OverrideParseException:  # which Hydra will say itself
+        return
+    given = {override.key_or_group: override for override in parsed}
+    swept = [key for key, override in given.items() if override.is_sweep_override()]
+    if "output" in given and "output" not in swept and set(swept) - {"content"}:  # whose results have its names
+        raise GessoError(
+            f"output= would be the same for each {' and '.join(swept)} of this sweep, and pictures would overwrite "
+            "each other. Leave it out: each job has a folder of its own."
+        )
 
 
 @contextmanager

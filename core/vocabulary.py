@@ -68,17 +68,20 @@ class Vocabulary:
             -1, self.length
         )
 
-    def check(self, text: str) -> None:
-        """Raises `GessoError` for a text with words that are not known, by name, with none, or with too many."""
+    def check(self, text: str, said: str = "text=", hint: str = " text=help lists what it understands.") -> None:
+        """Raises `GessoError` for a text with words that are not known, by name, with none, or with too many.
+
+        `said` is what the message calls the text, `hint` where it sends who looks for words.
+        """
         found = words_of(text)
         if not found:
-            raise GessoError("text= has no words in it. text=help lists what this network understands.")
+            raise GessoError(f"{said} has no words in it, and this network wants some.{hint}")
         if len(found) > self.length:
-            raise GessoError(f"text= has {len(found)} words, and this network has learned to read {self.length}.")
+            raise GessoError(f"{said} has {len(found)} words, and this network has learned to read {self.length}.")
         unknown = [word for word in dict.fromkeys(found) if word not in self._numbers]
         if unknown:
-            said = "; ".join(f"'{word[:40]}'{self._nearest(word)}" for word in unknown[:5])
-            raise GessoError(f"Not in this network's vocabulary: {said}. text=help lists what it understands.")
+            names = "; ".join(f"'{word[:40]}'{self._nearest(word)}" for word in unknown[:5])
+            raise GessoError(f"Not in this network's vocabulary: {names}.{hint}")
 
     def _nearest(self, word: str) -> str:
         near = difflib.get_close_matches(word[:40], self.words, 1, 0.0)

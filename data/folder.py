@@ -48,7 +48,7 @@ def listed(root: str | None, key: str = "dataset.root", expected: str = LAYOUT) 
 
 def named(root: str | None, key: str, expected: str) -> Path:
     """The folder or file that the configuration's `key` names. Raises `GessoError` if there is none."""
-    if root is None:
+    if root in (None, ""):
         raise GessoError(f"This data set needs to know a folder: {key}=<folder>. {expected}")
     path = Path(str(root)).expanduser()  # 2024 comes as a number
     if not path.exists():

@@ -35,11 +35,10 @@ class Exploration:
         if metadata.words:
             raise GessoError(f"network={self.path} wants words; explore.py looks into generators without.")
         self.draw = trained.drawer(self.generator)
-        self.conditional = bool(metadata.classes)
-        self.label = None
-        if self.conditional:
+        self.classes, self.label = tuple(metadata.classes), None
+        if self.classes:
             label = 0 if config.label is None else config.label
-            self.label = trained.find_class(label, metadata.classes, self.path)
+            self.label = trained.find_class(label, self.classes, self.path)
         self.latent_dim = trained.latent_dim(self.generator)
         self.provenance = provenance(self.path, config.seed)
 
@@ -82,14 +81,22 @@ class Exploration:
         config, dataset = self.config, self.dataset
         num = min(config.pictures, len(dataset))
         chosen = dataset.drawn(num, config.seed)
-        # A generator that takes labels is asked for each class as often as it is there.
-        labels = dataset.labels[chosen] if self.conditional and dataset.labels is not None else None
+        # A generator that takes labels is asked for each class as often as it is there; all alike, if nobody knows.
+        labels, known = None, dataset.spec.class_names
+        if self.classes and known and known != self.classes:
+            raise GessoError(
+                f"{self.path} makes pictures of classes, and {dataset.spec.name} does not have the same."
+            )
+        if self.classes:
+            labels = dataset.labels[chosen] if known else np.arange(num) % len(self.classes)
         size = config.batch_size
         streams = {
             "generated": sets.generator_batches(self.generator, num, config.seed, labels, size, "generated"),
             "training": sets.dataset_batches(dataset, chosen, size, "training"),
         }
-        classifier = None if config.classifier is None else trained.load_network(config.classifier)
+        classifier = None
+        if config.classifier is not None:
+            classifier = trained.load_classifier(config.classifier, dataset.spec.image_shape, len(known) or None)
         found = {name: _count(batches, classifier) for name, batches in streams.items()}
         numbers = {name: colors.numbers() for name, (colors, _) in found.items()}
         if classifier is not None:
@@ -109,13 +116,8 @@ class Exploration:
         return dataset
 
     def _shares(self, shares: np.ndarray) -> dict[str, float]:
-        """Names the shares of classes, `[classes]`. Raises `GessoError` if the data set has more or fewer."""
+        """Names the shares of classes, `[classes]`."""
         names = self.dataset.spec.class_names or [str(i) for i in range(len(shares))]
-        if len(names) != len(shares):
-            raise GessoError(
-                f"classifier={self.config.classifier} knows {len(shares)} classes, and "
-                f"{self.dataset.spec.name} has {len(names)}."
-            )
         return dict(zip(names, shares.tolist(), strict=True))
 
     def _samples(self, num: int) -> np.ndarray:

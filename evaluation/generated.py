@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -10,7 +9,7 @@ from omegaconf import DictConfig
 from core.errors import GessoError
 from core.images import to_float, to_uint8
 from core.instantiate import build
-from data import ImageDataset
+from data import DatasetSpec, ImageDataset
 from evaluation import baselines, sets
 from evaluation.modes import Metrics, Rows, Settings
 from evaluation.subject import Subject
@@ -36,7 +35,7 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
     order = dataset.drawn(2 * num, config.seed)
     first, second = order[:num], order[num:]
 
-    comparison = Comparison(config, metrics, labelled)
+    comparison = Comparison(config, metrics, dataset.spec, labelled)
     comparison.set_reference(dataset, first)
     asked = dataset.labels[first] if labelled else None
     if subject.vocabulary is not None:
@@ -57,14 +56,21 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
 class Comparison:
     """Compares sets of pictures with one reference: by metrics, through a feature space and a classifier.
 
-    Labels are left out unless `labelled`: either all sets have them, or they would not compare.
+    `spec` says what pictures. Labels are left out unless `labelled`: either all sets have them, or they would not
+    compare. Raises `GessoError` for a classifier of other pictures.
     """
 
-    def __init__(self, config: DictConfig, metrics: Metrics, labelled: bool):
+    def __init__(self, config: DictConfig, metrics: Metrics, spec: DatasetSpec, labelled: bool):
         self.config, self.metrics, self.labelled = config, metrics, labelled
         self.kinds = {metric["of"] for metric in metrics.values()}
         self.space = build(config.features) if self.kinds & OF_SPACE else None
-        self.classifier = _classifier(config.classifier) if "probabilities" in self.kinds else None
+        self.classifier = None
+        if "probabilities" in self.kinds:
+            compared = labelled and any("class_accuracy" in metric["names"] for metric in metrics.values())
+            network = trained.load_classifier(
+                config.classifier, spec.image_shape, spec.num_classes if compared else None
+            )
+            self.classifier = lambda images: network(images, training=False)
         self.scale = 1.0
 
     def set_reference(self, dataset: ImageDataset, chosen: np.ndarray) -> None:
@@ -129,6 +135,9 @@ def _count(config: DictConfig, subject: Subject, dataset: ImageDataset) -> int:
     num = min(config.num, len(dataset), subject.available or config.num)
     if subject.available is None and config.baselines and len(dataset) < 2 * num:
         num = len(dataset) // 2
+        log.info(
+            "Compared with %d pictures, as half of them is left for other reals; baselines=false takes all.", num
+        )
     if num < 2:
         raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: too few to compare with.")
     return num
@@ -150,8 +159,3 @@ def _baselines(dataset: ImageDataset, chosen: np.ndarray, size: int) -> dict[str
 def _changed(batches: Iterator[sets.Batch], change: Callable[[np.ndarray], np.ndarray]) -> Iterator[sets.Batch]:
     for images, labels in batches:
         yield to_float(np.stack([change(image) for image in to_uint8(images)])), labels
-
-
-def _classifier(path: str) -> Callable[[np.ndarray], Any]:
-    network = trained.load_network(path)
-    return lambda images: network(images, training=False)

@@ -9,8 +9,7 @@ from omegaconf import DictConfig
 
 from core.errors import GessoError
 from core.instantiate import build
-from evaluation import attributes, sets
-from models import trained
+from evaluation import attributes, sets, subject
 from models.words import Words
 
 HELD_OUT = 4000  # pictures among which those with combinations are found that were left out of training
@@ -23,13 +22,13 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
     sentences (what one that does not listen would). And the first two again for sentences that ask for combinations
     which were on no picture in training (`dataset.without`). Returns them, and what they depend on.
     """
-    generator, metadata = trained.load(network, "generator")
-    if not metadata.words:
+    generator = subject.of_generator(config, network)
+    if generator.vocabulary is None:
         raise GessoError(f"network={network} understands no words: there is nothing to listen to.")
     if "text" not in config.dataset:
         raise GessoError("This dataset= has no words to ask for.")
     reader = Words.load(config.reader)
-    size, rows = generator.output_shape[1], {}
+    size, rows = generator.size, {}
     dataset = build(config.dataset, image_size=size, text=True)
     chosen = dataset.drawn(config.num, config.seed)
 
@@ -37,10 +36,7 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
         return _measure(reader, metrics, pictures, texts)
 
     def generated(texts: Sequence[str]) -> Iterator[sets.Batch]:
-        tokens = metadata.vocabulary.tokens(texts)
-        return sets.generator_batches(
-            generator, len(texts), config.seed, tokens, config.batch_size, "generated", config.truncation
-        )
+        return generator.batches(len(texts), generator.vocabulary.tokens(texts))
 
     texts = dataset.texts(chosen)
     rows[str(network)] = measured(generated(texts), texts)

@@ -13,6 +13,7 @@ from core.color import with_luminance
 from core.errors import GessoError
 from core.images import to_uint8
 from core.instantiate import build
+from core.network_metadata import Metadata
 from core.run import Run
 from data import picture
 from data.dataset import Dataset
@@ -103,7 +104,7 @@ def evaluate_translator(config: DictConfig, metrics: Metrics, path: Path) -> tup
     if size is None:
         raise GessoError("image_size= says at which size the pictures are compared: that which it was trained at.")
     dataset = build(config.dataset, image_size=size)
-    _check_pairs(dataset, network, path)
+    _check_pairs(dataset, network, metadata, path)
     num = min(config.num, len(dataset))
 
     def batches(name: str) -> Iterator[dict[str, np.ndarray]]:
@@ -122,7 +123,7 @@ def evaluate_translator(config: DictConfig, metrics: Metrics, path: Path) -> tup
     return _compare(makes, batches, metrics), settings
 
 
-def _check_pairs(dataset: Dataset, network, path: Path) -> None:
+def _check_pairs(dataset: Dataset, network, metadata: Metadata, path: Path) -> None:
     spec = dataset.spec
     if spec.source_shape is None:
         raise GessoError(
@@ -133,6 +134,11 @@ def _check_pairs(dataset: Dataset, network, path: Path) -> None:
         raise GessoError(
             f"{path} takes pictures of {network.input_shape[-1]} channels, and {spec.name} gives "
             f"{spec.source_shape[-1]}: it was trained on another kind of pairs."
+        )
+    stride = metadata.geometry.stride
+    if any(side % stride for side in spec.source_shape[:2]):
+        raise GessoError(
+            f"image_size={spec.image_shape[0]}: {path} takes pictures whose sides are multiples of {stride} px."
         )
 
 

@@ -84,6 +84,23 @@ def take_over(start, network) -> None:
     network.set_weights(start.get_weights())
 
 
+def load_classifier(path: str | Path, image_shape: Sequence[int], num_classes: int | None = None):
+    """Loads a classifier: pictures `[batch, *image_shape]` -> probabilities `[batch, num_classes]`, None: any.
+
+    Raises `GessoError` for another network.
+    """
+    network = load_network(path)
+    takes, gives = ([tuple(tensor.shape[1:]) for tensor in ends] for ends in (network.inputs, network.outputs))
+    if len(takes) != 1 or len(takes[0]) != 3 or len(gives) != 1 or len(gives[0]) != 1:
+        raise GessoError(f"classifier={path} is none: it makes {gives} of {takes}, not probabilities of a picture.")
+    if any(size not in (None, wanted) for size, wanted in zip(takes[0], image_shape, strict=True)):
+        sizes = ["x".join(map(str, shape)) for shape in (takes[0], image_shape)]
+        raise GessoError(f"classifier={path} takes pictures of {sizes[0]}, and these are of {sizes[1]}.")
+    if num_classes not in (None, gives[0][0]):
+        raise GessoError(f"classifier={path} knows {gives[0][0]} classes, and these pictures have {num_classes}.")
+    return network
+
+
 def find_class(label: str | int, names: Sequence[str], path: Path) -> int:
     """Finds the number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
     if not names:

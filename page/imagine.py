@@ -122,7 +122,7 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | 
         return metadata.classes, number
     if wanted is None and metadata.sentences:
         return metadata.sentences, None
-    metadata.vocabulary.check(wanted or "")
+    metadata.vocabulary.check(wanted or "", "What you typed", "")
     return (wanted,), 0
 
 

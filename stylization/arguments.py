@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import OverrideParseException
 from omegaconf import DictConfig, ListConfig
 
 from core.config import leaves
@@ -36,24 +34,6 @@ def check(config: DictConfig) -> None:
         raise GessoError(f"style_weights={config.style_weights}: a list, [2,1], with a number for each style.")
     if config.content is None:
         raise GessoError("content= says what to paint: a picture, a film, or a folder of them.")
-
-
-def of_a_sweep(arguments: list[str]) -> list[str]:
-    """Returns a command line as it is. Raises `GessoError` for a sweep whose results would overwrite each other."""
-    if {"-m", "--multirun"}.isdisjoint(arguments):
-        return arguments
-    try:
-        parsed = OverridesParser.create().parse_overrides([text for text in arguments if not text.startswith("-")])
-    except OverrideParseException:  # which Hydra will say itself
-        return arguments
-    given = {override.key_or_group: override for override in parsed}
-    swept = [key for key, override in given.items() if override.is_sweep_override()]
-    if "output" in given and "output" not in swept and set(swept) - {"content"}:
-        raise GessoError(
-            f"output= would be the same for each {' and '.join(swept)} of this sweep, and pictures would overwrite "
-            "each other. Leave it out: each job has a folder of its own."
-        )
-    return arguments
 
 
 def find_contents(config: DictConfig) -> list[Path]:

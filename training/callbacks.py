@@ -20,6 +20,7 @@ from tqdm import tqdm
 from core import rows
 from core.errors import DivergedError, GessoError
 from core.images import grid, save_png, to_uint8
+from core.overrides import typed
 from core.run import Run
 from models.base import STOP
 from training import checkpoint
@@ -73,7 +74,7 @@ class Presence(StepCallback):
         if not (self.folder.is_dir() and os.path.samestat(self.before, self.folder.stat())):
             raise GessoError(
                 f"{self.folder} has gone: it was moved, deleted or unmounted. Stopped at step {step}. If it comes "
-                f"back, resume={self.folder} goes on from its last checkpoint."
+                f"back, {typed('resume', self.folder)} goes on from its last checkpoint."
             )
 
 

@@ -16,6 +16,7 @@ from core.run import Run
 
 log = logging.getLogger(__name__)
 
+MEAN = ("/total", "/count")  # how the names of what a running mean consists of end
 KINDS = {"f": "float", "i": "int", "u": "uint", "b": "bool"}  # NumPy's, and how Keras's types begin
 ROOM = 2**26  # bytes that a checkpoint may have beside twice what its variables take
 
@@ -79,7 +80,7 @@ def restore(run: Run, model: keras.Model, weights_alone: bool = False) -> int:
                 f"{path} is of a run in {meta['precision']}, and this is {policy}: only one of the two scales its "
                 f"loss. Give precision={meta['precision']}."
             )
-        _assign(path, arrays, variables(model))
+        _assign(path, *_with_its_means(arrays, variables(model)))
         model.memory = meta["memory"]
         if meta["precision"] != policy:
             log.warning("This run was in %s so far and goes on in %s.", meta["precision"], policy)
@@ -106,6 +107,22 @@ def _read(path: Path, targets: list[keras.Variable]) -> tuple[dict[str, np.ndarr
     if [type(meta[key]) for key in ("step", "precision", "memory")] != [int, str, dict]:
         raise ValueError("what it says of itself is not what Gesso writes")
     return arrays, meta
+
+
+def _with_its_means(
+    arrays: dict[str, np.ndarray], targets: list[keras.Variable]
+) -> tuple[dict[str, np.ndarray], list[keras.Variable]]:
+    """Returns both as they are, or both without running means, where these are of other numbers.
+
+    Another loss= may measure other things: its means since the last row of numbers begin anew.
+    """
+    there = sorted(name.partition(" ")[2] for name in arrays if name.endswith(MEAN))
+    if there == sorted(variable.path for variable in targets if variable.path.endswith(MEAN)):
+        return arrays, targets
+    return (
+        {name: array for name, array in arrays.items() if not name.endswith(MEAN)},
+        [variable for variable in targets if not variable.path.endswith(MEAN)],
+    )
 
 
 def _assign(path: Path, arrays: dict[str, np.ndarray], targets: list[keras.Variable]) -> None:

@@ -113,9 +113,12 @@ def _check_growth(config: DictConfig) -> None:
 def _check_trainer(config: DictConfig) -> None:
     each = config.trainer.steps_per_execution
     keys = ("steps", "log_every", "sample_every", "checkpoint_every", "evaluate_every")
-    for key in (*keys, "restart_steps") if config.restarts > 1 else keys:
-        if config[key] is not None and config[key] % each:
-            raise GessoError(f"{key}={config[key]} must be a multiple of trainer.steps_per_execution={each}.")
+    steps = {key: config[key] for key in ((*keys, "restart_steps") if config.restarts > 1 else keys)}
+    if "words_steps" in config.model and config.model.condition == "text" and config.model.words is None:
+        steps["model.words_steps"] = config.model.words_steps
+    for key, value in steps.items():
+        if value is not None and value % each:
+            raise GessoError(f"{key}={value} must be a multiple of trainer.steps_per_execution={each}.")
     if config.trainer.strategy == "multi_worker":
         if config.restarts > 1:
             raise GessoError(f"restarts={config.restarts} is not for trainer=multi_worker.")

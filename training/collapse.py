@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 FALL = 0.5  # of its best so far, below which the diversity of the samples is called a collapse
 NONE = 0.1  # of the reals': whatever was before
+EARLY = 100  # steps in which a generator that has not drawn anything yet is no failure
 PINNED = 0.99  # accuracy above which the discriminator is called the winner
 
 
@@ -68,7 +69,7 @@ class CollapseMonitor(StepCallback):
             tf.summary.scalar("health/diversity", now, step=step)
         self._warn(
             "collapse",
-            now < max(FALL * self.best, NONE),
+            now < max(FALL * self.best, NONE) and (step >= EARLY or self.best >= NONE),
             step,
             f"The generator may be collapsing: the diversity of its samples is {now:.2f} of the real pictures', at "
             f"best it was {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a lower "

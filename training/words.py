@@ -24,8 +24,13 @@ def reads(config: DictConfig) -> bool:
 
 
 def asked_of_data(config: DictConfig) -> dict[str, Any]:
-    """Returns what a data set is to be loaded with besides. Raises `GessoError` for one that says nothing."""
+    """Returns what a data set is to be loaded with besides.
+
+    Raises `GessoError` for one that says nothing, and where words are asked for that nobody would read.
+    """
     if not reads(config):
+        if config.dataset.get("text"):
+            raise GessoError("dataset.text=true has no effect: this model= reads words with model.condition=text.")
         return {}
     if config.model.get("start") is not None:
         raise GessoError("model.start= goes on from networks with labels or none; words have to be learned anew.")

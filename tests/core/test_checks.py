@@ -77,7 +77,7 @@ def test_values_that_no_key_has(composed, override, words):
 @pytest.mark.parametrize(
     ("script", "override", "words"),
     [
-        ("generate", "truncation=0", "truncation=0: it must be positive"),
+        ("generate", "truncation=0", "truncation=0: it must be at least 0.01"),
         ("generate", "num=0", "num=0: it must be at least 1"),
         ("explore", "show=[sefa,nearst]", "show=nearst: Did you mean nearest?"),
         ("explore", "frames=1", "at least 2"),

@@ -133,6 +133,9 @@ def test_resume_starts_from_the_runs_own_overrides(run):
     assert arguments[:3] == ["steps=10", "model.width=8", "steps=20"]
     assert f'hydra.run.dir="{run}"' in arguments
     assert resume_arguments(["steps=3"]) == ["steps=3"]
+    assert resume_arguments(["--cfg", "job", f"resume={run}"])[-2:] == ["--cfg", "job"]
+    with pytest.raises(GessoError, match="leave out -m"):
+        resume_arguments(["-m", f"resume={run}", "seed=1,2"])
     with pytest.raises(GessoError, match="not a run directory"):
         resume_arguments([f"resume={run.parent}"])
 

@@ -1,8 +1,10 @@
 """What `evaluate.py` and `explore.py` take over from the run that a network is from."""
 
+import shlex
+
 import pytest
 
-from core.overrides import run_arguments
+from core.overrides import given_value, run_arguments, typed
 from core.run import Run
 
 CONFIG = (
@@ -39,3 +41,24 @@ def test_other_networks_bring_nothing(tmp_path):
     (tmp_path / "g.keras").touch()
     for given in ([f"network={tmp_path}/g.keras"], ["network=/nowhere"], ["network=null"], ["images=a"], []):
         assert run_arguments(given) == given
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/a-1", "a b", "a=b", "${oc.env:HOME}", "[1]", "2024", 'say "a"', r"back\\slash", "ü, é", "a'b"]
+)
+def test_what_is_advised_to_be_typed_is_read_as_it_was_meant(name):
+    """At a shell, and by ourselves before Hydra sees it."""
+    [word] = shlex.split(typed("resume", name))
+    assert given_value(["resume=x", word], "resume") == name
+    assert (word == f"resume={name}") == (name in ("runs/a-1", "2024"))
+
+
+def test_values_that_name_nothing():
+    for argument in ("network=", "network=null", "network=a,b", "images=a"):
+        assert given_value([argument], "network") is None
+    assert given_value(["network=a (1)"], "network") == "a (1)"
+
+
+def test_flags_stay_behind_overrides(run):
+    given = ["--cfg", "job", f"network={run.folder}", "num=3", "~x"]
+    assert run_arguments(given) == [*OWN, *given[2:], *given[:2]]

@@ -46,3 +46,15 @@ def test_what_a_job_says_itself_stays_its_last_word(job, monkeypatch):
     with pytest.raises(GessoError, match="exit code 1"):
         sweeps.in_fresh_process("train.py")
     assert last_error(job.log) == "no such data"
+
+
+def test_a_sweep_whose_pictures_would_be_one_file_is_refused():
+    for line in (
+        "-m style=a,b content=c size=64",
+        "style=a output=x",
+        "-m content=a,b output=x",
+        "-m style=a,b output=x,y",
+    ):
+        sweeps.check_output(line.split())
+    with pytest.raises(GessoError, match="the same for each style"):
+        sweeps.check_output(["-m", 'style="a","b"', 'output="x"'])

@@ -48,6 +48,13 @@ def test_what_is_not_understood_is_said(text, message):
         Vocabulary.of(TEXTS).check(text)
 
 
+def test_who_did_not_type_a_key_hears_of_none():
+    for text in ("", "zebra", "a " * 9):
+        with pytest.raises(GessoError, match=r"What you typed|Not in") as error:
+            Vocabulary.of(TEXTS).check(text, "What you typed", "")
+        assert "text=" not in str(error.value)
+
+
 def test_what_is_understood_passes():
     Vocabulary.of(TEXTS).check("On, White: a CIRCLE")
     assert Vocabulary.of(["one"]).words == ("one",)

@@ -151,6 +151,7 @@ def test_nothing_to_read_is_an_error_that_says_what_is_expected(tmp_path):
     (tmp_path / "file").touch()
     for root, reason in (
         (None, r"dataset\.root=<folder>"),
+        ("", r"dataset\.root=<folder>"),  # not the folder that one happens to be in
         (tmp_path / "none", "does not exist"),
         (tmp_path / "file", "is a file"),
         (tmp_path / "empty", "No pictures in"),

@@ -115,6 +115,19 @@ def test_a_translator_is_compared_at_the_size_that_it_was_trained_at(given, size
     assert OmegaConf.to_container(config) == before
 
 
+def test_a_size_that_the_network_does_not_take_is_refused(tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "0.png")
+    sources = keras.Input((None, None, 1))
+    network = keras.Model(sources, keras.layers.Conv2D(3, 1)(sources))
+    path = tmp_path / "n.keras"
+    trained.save(network, path, Metadata("translator", "translate", "colorize", 16, geometry=Geometry(stride=16)))
+    arguments = [f"network={path}", "dataset=colorize", f"dataset.root={tmp_path}", f"cache_dir={tmp_path}/cache"]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("evaluate", [*arguments, "image_size=24"])
+    with pytest.raises(GessoError, match=r"image_size=24: .* multiples of 16 px"):
+        pairs.evaluate_translator(config, {"l1": metric(l1)}, path)
+
+
 def test_a_data_set_without_pairs_is_refused(tmp_path):
     """As that which a CycleGAN learned from, which `evaluate.py network=<its run>` takes by itself."""
     for name in "ab":

@@ -75,3 +75,22 @@ def test_networks_compute_in_the_precision_of_here_not_of_where_they_were_traine
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
     assert not np.array_equal(mixed(image), plain(image))
     np.testing.assert_array_equal(trained.load(tmp_path / "stylizer.keras", "stylizer")[0](image), plain(image))
+
+
+def test_a_classifier_is_one_of_these_pictures_and_classes(tmp_path):
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.Dense(4)(keras.layers.Flatten()(image))).save(tmp_path / "c.keras")
+    pooled = keras.layers.GlobalAveragePooling2D()
+    anything = keras.Input((None, None, 3))
+    keras.Model(anything, pooled(anything)).save(tmp_path / "any.keras")
+    toy(True).save(tmp_path / "generator.keras")
+    assert trained.load_classifier(tmp_path / "c.keras", (8, 8, 3), 4).output_shape == (None, 4)
+    trained.load_classifier(tmp_path / "c.keras", (8, 8, 3))
+    trained.load_classifier(tmp_path / "any.keras", (9, 7, 3), 3)
+    for name, shape, classes, words in (
+        ("c", (16, 16, 3), None, "takes pictures of 8x8x3, and these are of 16x16x3"),
+        ("c", (8, 8, 3), 10, "knows 4 classes, and these pictures have 10"),
+        ("generator", (8, 8, 3), None, "is none"),
+    ):
+        with pytest.raises(GessoError, match=words):
+            trained.load_classifier(tmp_path / f"{name}.keras", shape, classes)

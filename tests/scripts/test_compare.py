@@ -7,7 +7,7 @@ import pytest
 
 from compare import find, merged, single, tell
 from core.errors import GessoError
-from core.results import last_values, write_result
+from core.results import last_values, read_result, write_result
 from core.run import Run
 
 
@@ -49,7 +49,7 @@ def test_runs_are_named_by_what_sets_them_apart(sweep):
     means = merged(runs, "fid", "seed")
     assert means["loss=hinge"] == {"fid": 4, "deviation": pytest.approx(2**0.5), "least": 3, "most": 5, "runs": 2}
     with pytest.raises(GessoError, match="do not differ in it"):
-        merged(runs, "fid", "steps")
+        tell(runs, "fid", "steps")
 
 
 def test_every_job_that_was_begun_is_listed_with_why_it_failed(sweep, script):
@@ -89,6 +89,23 @@ def test_only_what_was_measured_alike_is_ranked_together(sweep, script):
     assert one.returncode == 0 and "otherwise" not in one.stdout
     over = script("compare.py", f"runs={sweep}", "over=loss")
     assert over.returncode == 0 and "otherwise" in over.stdout
+
+
+def test_runs_of_different_kinds_are_ranked_by_what_each_names(sweep, script):
+    """A stylizer has no FID, and a generator no content loss."""
+    for i in (3, 4):
+        run = Run(sweep / f"{i}_x")
+        write_result(run, 10, {"loss": 7.0 - i}, "loss", {"loss": "min"}, read_result(run)["overrides"])
+    done = script("compare.py", f"runs={sweep}")
+    assert done.returncode == 0, done.stderr
+    fid, loss = done.stdout.split("\n\n")
+    assert [line.split()[:3] for line in fid.splitlines()[1:]] == [
+        ["1", "loss=wgan", "seed=1"], ["2", "loss=hinge", "seed=1"], ["3", "loss=hinge", "seed=2"],
+    ]  # fmt: skip
+    assert [line.split()[:2] for line in loss.splitlines()[1:]] == [["1", "loss=nan"], ["2", "loss=wgan"]]
+    done = script("compare.py", f"runs={sweep}", "by=loss")
+    assert done.returncode == 0 and done.stdout == loss, done.stdout
+    assert f"Without loss: {sweep}/0_x" in done.stderr, done.stderr
 
 
 def test_the_same_run_twice_is_two_rows(sweep):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.cli import ROOT
 from core.config import CONF, compose
+from core.errors import GessoError
 from data import paintings
 from evaluation.exploration import Exploration, find_nearest
 from models.networks import dcgan
@@ -68,6 +69,17 @@ def test_the_nearest_are_those_of_all_distances(monkeypatch):
     numbers, found = find_nearest(features, reals, 4)
     np.testing.assert_array_equal(numbers, np.argsort(distances, axis=1)[:, :4])
     np.testing.assert_allclose(found, np.sort(distances, axis=1)[:, :4])
+
+
+def test_classes_are_only_compared_with_the_same(generator, tmp_path):
+    """In another order, a generator asked for the data's labels would paint another class."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        overrides = [f"network={generator}", "dataset=paintings", "dataset.num_images=12", f"cache_dir={tmp_path}"]
+        for styles in ("[ink_painting,cubism]", "[cubism,ink_painting,op_art]"):
+            with pytest.raises(GessoError, match="does not have the same"):
+                Exploration(compose("explore", [*overrides, f"dataset.styles={styles}"])).balance()
+        config = compose("explore", [*overrides, "dataset.styles=[cubism,ink_painting]"])
+    assert set(Exploration(config).balance()[1]) == {"generated", "training", "hue_distance"}
 
 
 @pytest.mark.parametrize(

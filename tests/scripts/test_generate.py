@@ -64,7 +64,7 @@ def test_interpolation(generator, script, tmp_path):
         (["network=tests"], "there is no tests/generator.keras"),
         (["run=outputs"], "Did you mean network=?"),
         (["network=README.md"], "README.md is not a network that Keras can read"),
-        (["network={generator}", "truncation=-1"], "positive"),
+        (["network={generator}", "truncation=-1"], "at least 0.01"),
         (["network={generator}", "num=0"], "at least 1"),
         (["network={generator}", "label=3"], "without labels"),
         (["network={generator}", "truncation=abc"], "it must be a number"),
@@ -141,6 +141,9 @@ def test_what_is_asked_for_in_words():
     assert in_turn(tokens, 3).tolist() == [[3, 0, 0], [4, 0, 0], [3, 0, 0]]
     with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
         asked(wanted(text=["red", "zebra"]), knows, Path("g"))
+    for keys in ({"text": []}, {"text": " "}, {"text": ["red", "!"]}, {"label": ""}):
+        with pytest.raises(GessoError, match=f"{next(iter(keys))}= has no words in it"):
+            asked(wanted(**keys), knows, Path("g"))
 
 
 def test_what_is_not_wanted():
@@ -151,6 +154,8 @@ def test_what_is_not_wanted():
     assert len(unwanted(wanted(), Metadata("generator"), Path("g"))) == 0
     with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
         unwanted(wanted(negative="zebra"), knows, Path("g"))
+    with pytest.raises(GessoError, match="negative= has no words in it"):
+        unwanted(wanted(negative=""), knows, Path("g"))
     with pytest.raises(GessoError, match="negative=red: g understands no words"):
         unwanted(wanted(negative="red"), Metadata("generator", classes=("cubism",)), Path("g"))
 

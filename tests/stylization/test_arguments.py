@@ -35,18 +35,6 @@ def test_an_interrupted_folder_goes_on(tmp_path):
     assert arguments.undone(jobs[:1], chunks) == jobs[:1]  # who asks for one picture gets it
 
 
-def test_a_sweep_whose_pictures_would_be_one_file_is_refused():
-    for line in (
-        "-m style=a,b content=c size=64",
-        "style=a output=x",
-        "-m content=a,b output=x",
-        "-m style=a,b output=x,y",
-    ):
-        assert arguments.of_a_sweep(line.split()) == line.split()
-    with pytest.raises(GessoError, match="the same for each style"):
-        arguments.of_a_sweep(["-m", 'style="a","b"', 'output="x"'])
-
-
 def test_outputs_that_are_in_the_way_are_refused(tmp_path):
     config = OmegaConf.create({"content": str(tmp_path), "output": str(tmp_path), "depth": 8})
     files = [tmp_path / name for name in ("a.jpg", "a.png", "a.jpg.png")]

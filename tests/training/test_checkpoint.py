@@ -6,13 +6,15 @@ import pytest
 
 from core.errors import GessoError
 from core.run import Run
-from losses import adversarial
+from losses import adversarial, scores
 from models.gan import GAN
 from models.networks import dcgan
 from training import checkpoint
 
+NON_SATURATING = adversarial.non_saturating_generator_loss, adversarial.non_saturating_discriminator_loss
 
-def make(width=2, seed=0) -> GAN:
+
+def make(width=2, seed=0, losses=NON_SATURATING, **options) -> GAN:
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     model = GAN(
@@ -24,8 +26,8 @@ def make(width=2, seed=0) -> GAN:
     model.compile(
         keras.optimizers.Adam(),
         keras.optimizers.Adam(),
-        adversarial.non_saturating_generator_loss,
-        adversarial.non_saturating_discriminator_loss,
+        *losses,
+        **options,
     )
     return model
 
@@ -135,3 +137,19 @@ def test_other_networks_are_refused_in_words(tmp_path):
     checkpoint.save(Run(tmp_path), make(width=2), keep=1)
     with pytest.raises(GessoError, match=r"other networks.*there.*here"):
         checkpoint.restore(Run(tmp_path), make(width=3))
+
+
+def test_another_loss_measures_anew_and_all_else_goes_on(tmp_path):
+    """The relativistic loss has a mean of its own; a row of numbers is begun anew."""
+    model = make()
+    train(model, 2)
+    checkpoint.save(Run(tmp_path), model, keep=2)
+    there = {variable.path: variable.numpy() for variable in checkpoint.variables(model)}
+    losses = adversarial.relativistic_generator_loss, adversarial.relativistic_discriminator_loss
+    other = make(seed=1, losses=losses, score=scores.pair_probability)
+    assert checkpoint.restore(Run(tmp_path), other) == 2
+    here = {variable.path: variable.numpy() for variable in checkpoint.variables(other)}
+    assert here.keys() != there.keys()
+    for path, value in here.items():
+        expected = 0 if path.endswith(("/total", "/count")) else there[path]
+        np.testing.assert_array_equal(value, expected, err_msg=path)

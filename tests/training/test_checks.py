@@ -29,6 +29,10 @@ def composed():
         ("image_size=48", "32, 64, 128, 256"),
         (["restarts=2", "restart_steps=5000"], "less than steps=5000"),
         (["trainer.steps_per_execution=3", "steps=6"], "log_every=100 must be a multiple of"),
+        (
+            ["trainer.steps_per_execution=100", "model.condition=text", "model.words_steps=250"],
+            "model.words_steps=250 must be a multiple of",
+        ),
         (["trainer=multi_worker", "restarts=2"], "restarts=2 is not for trainer=multi_worker"),
         (["model.synchronized=true", "penalty=[r1]", "loss.penalties.r1.every=4"], "penalties at every step"),
         (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),

@@ -58,6 +58,8 @@ def test_collapse_from_the_start_is_seen_and_the_noise_of_the_start_is_no_measur
     health.best = 0.0
     health.samples.images = 0.01 * reals
     health.at(3)
+    assert not caplog.records  # nothing can be drawn yet
+    health.at(100)
     assert "collapsing" in caplog.text
 
 

@@ -27,6 +27,8 @@ def test_data_is_asked_for_words_where_they_are_learned_from(composed):
     assert words.asked_of_data(composed("model=text_encoder")) == {"text": True}
     with pytest.raises(GessoError, match=r"has none\. image_folder, paintings, .*have"):
         words.asked_of_data(composed("model=dcgan", "model.condition=text", "dataset=mnist"))
+    with pytest.raises(GessoError, match=r"dataset.text=true has no effect"):
+        words.asked_of_data(composed("model=dcgan", "dataset.text=true"))
     with pytest.raises(GessoError, match=r"model.start= goes on from networks with labels"):
         words.asked_of_data(composed("model=dcgan", "model.condition=text", "model.start=somewhere"))
 
