@@ -62,6 +62,10 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     run = _run(folder, "resume")
     own = run.load_overrides()
     stored.check_folder(run.folder)
+    for group in ("model", "dataset"):
+        option, its = given_value(arguments, group), run.choices().get(group)
+        if None not in (option, its) and option != its:
+            raise GessoError(f"{group}={option}: {folder} is a run of {group}={its}, and goes on as one.")
     given = quoted_name(str(run.folder))
     others = [argument for argument in arguments if not argument.startswith("resume=")]
     return before(own, [*others, f"resume={given}", f"hydra.run.dir={given}"])

@@ -84,5 +84,5 @@ class Vocabulary:
             raise GessoError(f"Not in this network's vocabulary: {names}.{hint}")
 
     def _nearest(self, word: str) -> str:
-        near = difflib.get_close_matches(word[:40], self.words, 1, 0.0)
+        near = difflib.get_close_matches(word[:40], self.words, 1, 0.1)
         return f" (nearest: '{near[0]}')" if near else ""

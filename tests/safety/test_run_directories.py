@@ -101,6 +101,13 @@ def test_what_only_the_user_may_say_is_refused_in_a_stored_command_line(run, ove
         resume_arguments([f"resume={run.folder}"])
 
 
+def test_a_run_goes_on_with_its_own_model_and_data(run):
+    for group, other, own in (("model", "mlp", "dcgan"), ("dataset", "wikiart", "mnist")):
+        with pytest.raises(GessoError, match=f"{group}={other}: .* is a run of {group}={own}"):
+            resume_arguments([f"resume={run.folder}", f"{group}={other}"])
+    resume_arguments([f"resume={run.folder}", "model=dcgan", "dataset=mnist"])
+
+
 def test_its_folder_may_be_in_a_stored_command_line(run):
     run.overrides.write_text("- hydra.run.dir=elsewhere\n")
     assert resume_arguments([f"resume={run.folder}"])[-1] == f'hydra.run.dir="{run.folder}"'
