@@ -63,8 +63,8 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     own = run.load_overrides()
     stored.check_folder(run.folder)
     for group in ("model", "dataset"):
-        option, its = given_value(arguments, group), run.choices().get(group)
-        if None not in (option, its) and option != its:
+        option = given_value(arguments, group)
+        if option is not None and option != (its := run.choices(group)[group]):
             raise GessoError(f"{group}={option}: {folder} is a run of {group}={its}, and goes on as one.")
     given = quoted_name(str(run.folder))
     others = [argument for argument in arguments if not argument.startswith("resume=")]
