@@ -9,26 +9,26 @@ from core.stored import OPTION
 def train_arguments(arguments: list[str]) -> list[str]:
     """Returns the command line of a training: of `resume=<run>` as `resume_arguments`, of `model.start=` with more.
 
-    Before what is given come the model of a generator to start from, its size, and the keys that its networks are
-    built by, as far as they are not given. Other command lines come back as they are. Raises `GessoError` where
-    there is no such start, or it is of another model than the one given.
+    Before what is given come the model of a generator or translator to start from, its size, the kind of data of a
+    translator, and the keys that its networks are built by, as far as they are not given. Other command lines come
+    back as they are. Raises `GessoError` where there is no such start, or it is of a model other than the given.
     """
     value = given_value(arguments, "model.start")
     sweep = not {"-m", "--multirun"}.isdisjoint(arguments)  # whose jobs have command lines of their own
     if value is None or sweep or given_value(arguments, "resume") is not None:
         return resume_arguments(arguments)
-    path = find_network(value, "model.start", ("generator", "stylizer"))
+    path = find_network(value, "model.start", ("generator", "stylizer", "translator"))
     start = read_metadata(path)
     if start.words:
         raise GessoError(f"model.start={value} has learned words, and goes on with them alone: resume=<its run>.")
-    if start.kind != "generator" or start.model is None:
+    if start.kind == "stylizer" or start.model is None:
         return arguments
     if not OPTION.fullmatch(start.model):
         raise GessoError(f"{path} is refused: model={start.model} is no name of an option.")
     model = given_value(arguments, "model")
     if model not in (None, start.model):
         raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")
-    own = {"model": start.model, "image_size": start.image_size}
+    own = {"model": start.model, "image_size": start.image_size, "dataset": start.task}  # sets are named by tasks
     own |= {f"model.{key}": quoted(value) for key, value in start.architecture.items()}
     given = {argument.lstrip("+~").partition("=")[0] for argument in arguments}
     return before(

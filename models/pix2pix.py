@@ -10,6 +10,7 @@ from losses import reconstruction
 from models.average import averaged, follow
 from models.base import Adversarial, functional, scale_loss_for, update
 from models.preview import fit_to
+from models.trained import take_over
 
 Tensor = tf.Tensor
 
@@ -27,6 +28,7 @@ class Pix2Pix(Adversarial, keras.Model):
         image_shape, source_shape: of targets and sources.
         reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
+        start: a translator of the same kind to go on from, `models.trained.translator_of`.
         seed: of the dropout, and of penalties that draw points.
     """
 
@@ -50,6 +52,7 @@ class Pix2Pix(Adversarial, keras.Model):
         source_shape: tuple[int, int, int],
         reconstruction_weight: float = 100.0,
         ema_decay: float = 0.999,
+        start: keras.Model | None = None,
         seed: int = 0,
     ):
         super().__init__(name="pix2pix")
@@ -57,6 +60,8 @@ class Pix2Pix(Adversarial, keras.Model):
         shapes = {"image_shape": image_shape, "source_shape": source_shape}
         self.generator = functional(generator(**shapes), "generator")
         self.discriminator = functional(discriminator(**shapes), "discriminator")
+        if start is not None:
+            take_over(start, self.generator)
         self.ema = averaged(self.generator)
         self.ema_decay = ema_decay
         self.init_state(seed)

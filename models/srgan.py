@@ -15,6 +15,7 @@ from models.average import averaged, follow
 from models.base import Adversarial, functional, scale_loss_for, update
 from models.networks import vgg
 from models.preview import fit_to
+from models.trained import take_over
 
 Tensor = tf.Tensor
 
@@ -37,6 +38,7 @@ class SRGAN(Adversarial, keras.Model):
             holds colours where they are (ESRGAN, Wang et al. 2018, arXiv:1809.00219). Activations are of the 0..255
             scale.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
+        start: a translator of the same kind to go on from, `models.trained.translator_of`.
     """
 
     unsupported = ("penalties", "generator_penalties", "weight_clipping", "relativistic")
@@ -65,6 +67,7 @@ class SRGAN(Adversarial, keras.Model):
         adversarial_weight: float = 0.001,
         pixel_weight: float = 0.01,
         ema_decay: float = 0.999,
+        start: keras.Model | None = None,
     ):
         super().__init__(name="srgan")
         self.pretrain_steps = pretrain_steps
@@ -74,6 +77,8 @@ class SRGAN(Adversarial, keras.Model):
         self.pixel_weight = pixel_weight
         self.generator = functional(generator(image_shape=image_shape, source_shape=source_shape), "generator")
         self.discriminator = functional(discriminator(image_shape=image_shape), "discriminator")
+        if start is not None:
+            take_over(start, self.generator)
         self.ema = averaged(self.generator)
         self.ema_decay = ema_decay
         # A function: what Keras does not know of is neither trained nor saved.

@@ -71,7 +71,16 @@ def load_network(path: str | Path):
 
 def stylizer_of(path: str | Path | None):
     """Loads the stylizer that `model.start` names; None of None. Raises `GessoError` as `load` does."""
-    return None if path is None else load(find_network(path, "model.start", ["stylizer"]), "stylizer")[0]
+    return _start(path, "stylizer")
+
+
+def translator_of(path: str | Path | None):
+    """Loads the translator that `model.start` names, as `stylizer_of`."""
+    return _start(path, "translator")
+
+
+def _start(path: str | Path | None, kind: str):
+    return None if path is None else load(find_network(path, "model.start", [kind]), kind)[0]
 
 
 def take_over(start, network) -> None:
@@ -79,7 +88,8 @@ def take_over(start, network) -> None:
     shapes = [[weight.shape for weight in model.weights] for model in (start, network)]
     if shapes[0] != shapes[1]:
         raise GessoError(
-            "model.start is a network of other sizes than this one's: width, depth and number of styles must agree."
+            "model.start is a network of other sizes than this one's: pictures, width, depth and number of styles "
+            "must agree."
         )
     network.set_weights(start.get_weights())
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.errors import GessoError
 from losses import adversarial, reconstruction
 from losses.penalties import Penalty, r1
 from models.adain import AdaIN
@@ -43,6 +44,19 @@ def pix2pix(**options) -> Pix2Pix:
         lambda **shapes: patchgan.discriminator(**shapes, width=4, receptive_field=16),
         (32, 32, 3), (32, 32, 1), **options,
     )  # fmt: skip
+
+
+def test_translators_go_on_from_others_of_their_kind():
+    """With the start's weights, generator and average alike; one of other pictures is refused."""
+    first = pix2pix().generator
+    for weight in first.weights:
+        weight.assign(weight + 1)
+    model = pix2pix(start=first)
+    for network in (model.generator, model.ema):
+        for one, other in zip(first.get_weights(), network.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(GessoError, match="other sizes"):
+        pix2pix(start=srresnet.generator((32, 32, 3), (8, 8, 3), width=4, blocks=1))
 
 
 def test_pix2pix_counts_the_error_of_holes_alone():
