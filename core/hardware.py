@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -26,6 +27,7 @@ def load_tensorflow() -> None:
     `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
     """
     keep_memory()
+    prefer_onednn()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -93,6 +95,17 @@ def full_float32() -> Iterator[None]:
         yield
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
+def prefer_onednn() -> None:
+    """Has TensorFlow, which is yet to be imported, convolve by oneDNN on x86 processors unless the user says other.
+
+    By itself it does so only where there are instructions made for neural networks, such as AVX512-VNNI. With AVX2
+    alone oneDNN is a third to two thirds faster in training (docs/results.md), and grouped convolutions have
+    gradients by it alone.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def keep_memory() -> bool:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from core.hardware import prefer_onednn
 from tests.forks import AVAILABLE, Forks
 
+prefer_onednn()  # as the scripts, before anything imports TensorFlow
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,9 +1,12 @@
 """How TensorFlow is suited to the machine."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from core import hardware
 
 FAULTS = """
 import resource
@@ -18,6 +21,20 @@ def faults():
 
 print(faults(), keep_memory(), faults(), faults())
 """
+
+
+def test_onednn_is_asked_for_and_the_user_has_the_last_word(monkeypatch):
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "x86_64")
+    for before, after in ((None, "1"), ("0", "0")):
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", str(before))
+        if before is None:
+            monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+        hardware.prefer_onednn()
+        assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == after
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: "riscv64")
+    hardware.prefer_onednn()
+    assert "TF_ENABLE_ONEDNN_OPTS" not in os.environ
 
 
 def test_large_blocks_are_not_given_back_and_fetched_anew():

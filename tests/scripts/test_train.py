@@ -46,7 +46,7 @@ def straight(tmp_path_factory, script) -> Path:
     run = tmp_path_factory.mktemp("straight") / "run"
     done = script("train.py", *TINY, "steps=50", f"hydra.run.dir={run}")
     assert done.returncode == 0, done.stderr
-    assert "Pictures:" in done.stderr and "make dashboard" in done.stderr
+    assert "Pictures:" in done.stderr and "Dashboard: tensorboard --logdir" in done.stderr
     return run
 
 
