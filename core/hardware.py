@@ -101,7 +101,7 @@ def prefer_onednn() -> None:
     """Has TensorFlow, which is yet to be imported, convolve by oneDNN on x86 processors unless the user says other.
 
     By itself it does so only where there are instructions made for neural networks, such as AVX512-VNNI. With AVX2
-    alone oneDNN is a third to two thirds faster in training (docs/results.md), and grouped convolutions have
+    alone training is 1.4 to 2 times as fast by oneDNN (docs/results.md), and grouped convolutions have
     gradients by it alone.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
