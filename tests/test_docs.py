@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import config
 from core.checks import check_values
+from core.start import train_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 CONF = ROOT / "conf"
@@ -85,6 +86,8 @@ def test_trainings_are_accepted(page: Path, hydra_conf: None, monkeypatch):
             continue
         given = [word for word in arguments if "=" in word and not word.startswith(("hydra.", "hydra/"))]
         try:
+            if "model.start=placeholder" not in given:
+                given = train_arguments(given)
             whole = hydra.compose("train", given, return_hydra_config=True)
             groups = dict(whole.hydra.runtime.choices)
             own = OmegaConf.masked_copy(whole, [key for key in whole if key != "hydra"])
