@@ -25,7 +25,7 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import quoted_name, typed
+from core.overrides import is_sweep, quoted_name, typed
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
@@ -66,8 +66,7 @@ def main(
                     remove_empty(Path(HydraConfig.get().runtime.output_dir))
 
             with _errors_in_words(tracebacks, config_name), _tidy_when_terminated():
-                sweep = not {"-m", "--multirun"}.isdisjoint(sys.argv)
-                sys.argv[1:] = arguments([_plain(a, files, sweep) for a in sys.argv[1:]])
+                sys.argv[1:] = arguments([_plain(a, files, is_sweep(sys.argv)) for a in sys.argv[1:]])
                 check_output(sys.argv[1:])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)

@@ -45,7 +45,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
         values = OmegaConf.to_container(config.dataset).items()
         plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
         own += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
-    return before(own, arguments)
+    return put_before(own, arguments)
 
 
 def resume_arguments(arguments: list[str]) -> list[str]:
@@ -57,7 +57,7 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     folder = given_value(arguments, "resume")
     if folder is None:
         return arguments
-    if not {"-m", "--multirun"}.isdisjoint(arguments):
+    if is_sweep(arguments):
         raise GessoError("resume= goes on with one run, and a sweep begins new ones: leave out -m.")
     run = _run(folder, "resume")
     own = run.load_overrides()
@@ -68,10 +68,15 @@ def resume_arguments(arguments: list[str]) -> list[str]:
             raise GessoError(f"{group}={option}: {folder} is a run of {group}={its}, and goes on as one.")
     given = quoted_name(str(run.folder))
     others = [argument for argument in arguments if not argument.startswith("resume=")]
-    return before(own, [*others, f"resume={given}", f"hydra.run.dir={given}"])
+    return put_before(own, [*others, f"resume={given}", f"hydra.run.dir={given}"])
 
 
-def before(own: list[str], arguments: list[str]) -> list[str]:
+def is_sweep(arguments: Collection[str]) -> bool:
+    """Says whether a command line asks for a sweep."""
+    return not {"-m", "--multirun"}.isdisjoint(arguments)
+
+
+def put_before(own: list[str], arguments: list[str]) -> list[str]:
     """Puts overrides before those of a command line, and Hydra's flags, `--cfg job`, after all of them."""
     flags = [argument for argument in arguments if argument.startswith("-") or not re.search("[=~]", argument)]
     return [*own, *(argument for argument in arguments if argument not in flags), *flags]
@@ -236,8 +241,7 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
     """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
     penalties = [_penalties(config) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
-    found = _differences(before, goes_on)
-    changes += sorted(found, key=lambda change: not change[0].endswith("._target_"))  # another kind of data: first
+    changes += _differences(before, goes_on)
     for key, there, here in changes:
         if key == "penalty" or not may_change(key):
             raise GessoError(

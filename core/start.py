@@ -2,7 +2,7 @@
 
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
-from core.overrides import before, given_value, quoted, resume_arguments
+from core.overrides import given_value, is_sweep, put_before, quoted, resume_arguments
 from core.stored import OPTION
 
 
@@ -14,8 +14,8 @@ def train_arguments(arguments: list[str]) -> list[str]:
     back as they are. Raises `GessoError` where there is no such start, or it is of a model other than the given.
     """
     value = given_value(arguments, "model.start")
-    sweep = not {"-m", "--multirun"}.isdisjoint(arguments)  # whose jobs have command lines of their own
-    if value is None or sweep or given_value(arguments, "resume") is not None:
+    # The jobs of a sweep have command lines of their own.
+    if value is None or is_sweep(arguments) or given_value(arguments, "resume") is not None:
         return resume_arguments(arguments)
     path = find_network(value, "model.start", ("generator", "stylizer", "translator"))
     start = read_metadata(path)
@@ -31,6 +31,6 @@ def train_arguments(arguments: list[str]) -> list[str]:
     own = {"model": start.model, "image_size": start.image_size, "dataset": start.task}  # sets are named by tasks
     own |= {f"model.{key}": quoted(value) for key, value in start.architecture.items()}
     given = {argument.lstrip("+~").partition("=")[0] for argument in arguments}
-    return before(
+    return put_before(
         [f"{key}={value}" for key, value in own.items() if value is not None and key not in given], arguments
     )

@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from core.errors import GessoError
 from core.files import remove_empty
 from core.logs import last_error, write_error
-from core.overrides import announce, quoted_name
+from core.overrides import announce, is_sweep, quoted_name
 from core.results import in_short, read_result
 from core.run import Run
 
@@ -71,7 +71,7 @@ def in_fresh_process(script: str) -> float | None:
 
 def check_output(arguments: list[str]) -> None:
     """Raises `GessoError` for the command line of a sweep whose jobs would overwrite each other's `output=`."""
-    if {"-m", "--multirun"}.isdisjoint(arguments):
+    if not is_sweep(arguments):
         return
     try:
         parsed = OverridesParser.create().parse_overrides([text for text in arguments if not text.startswith("-")])

@@ -37,3 +37,9 @@ def test_numbers_stand_beside_the_settings_that_they_were_measured_by(tmp_path, 
     finish.finish(SimpleNamespace(run=run, evaluator=Measures(num)), model)
     result = read_result(run)
     assert (result["values"]["kid"], result["settings"]) == (kid, {"kid": {"num": num}})
+
+
+def test_the_dashboard_is_that_of_all_runs_where_these_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert finish._dashboard(Run(tmp_path / "outputs" / "a" / "b")).startswith("make dashboard (")
+    assert finish._dashboard(Run(tmp_path / "my runs" / "a")) == f"tensorboard --logdir '{tmp_path}/my runs/a'"
