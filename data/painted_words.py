@@ -19,7 +19,7 @@ from data.styles.facts import Facts
 log = logging.getLogger(__name__)
 
 STYLES: tuple[str, ...] = tuple(PAINTERS)
-VERSION = 1  # of what is told and how it is worded
+VERSION = 2  # of what is told and how it is worded
 WORDINGS = 4  # of each picture
 TOLD = 48  # px, side of the canvas on which is painted what is only to be told
 FAR = 50  # times as many pictures are looked at, at most, to find those without a combination

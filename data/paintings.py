@@ -23,7 +23,7 @@ from data.painted_words import STYLES, index_of, said
 from data.styles import PAINTERS
 from data.styles.facts import Facts
 
-VERSION = 1  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
+VERSION = 2  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
 SMALLEST, LARGEST = 16, 4096  # sides in pixels
 FEW = 200  # as many are painted before a process of its own has started
 

@@ -60,7 +60,7 @@ def sentences(described: Description, rng: np.random.Generator, num: int) -> lis
 
 
 def _sentence(described: Description, rng: np.random.Generator) -> str:
-    things = described.things[: rng.integers(1, MOST + 1)]
+    things = _spoken_of(described.things, rng)
     several = Counter(thing.name for thing in described.things)
     parts = [_listed([_named(thing, several[thing.name] == 1, rng) for thing in things])] if things else []
     if described.grounds and (not parts or rng.random() < 0.8):
@@ -81,6 +81,13 @@ def _sentence(described: Description, rng: np.random.Generator) -> str:
     if form < 0.9:
         return f"{described.style} with {body}" if things else f"{described.style} {body}"
     return body
+
+
+def _spoken_of(things: Sequence[Thing], rng: np.random.Generator) -> list[Thing]:
+    """The largest most often, else any: of small ones beside large ones there would be no word."""
+    some = min(int(rng.integers(1, MOST + 1)), len(things))
+    chosen = np.sort(rng.permutation(len(things))[:some]) if rng.random() < 0.3 else range(some)
+    return [things[i] for i in chosen]
 
 
 def _named(thing: Thing, alone: bool, rng: np.random.Generator) -> str:

@@ -1,4 +1,4 @@
-"""Suprematism, after Kazimir Malevich and El Lissitzky: tilted bars, squares and discs afloat on white."""
+"""Suprematism, after Kazimir Malevich, Ilya Chashnik and El Lissitzky: tilted bars, squares and discs, afloat."""
 
 import numpy as np
 from PIL import ImageDraw
@@ -20,9 +20,17 @@ _PALETTES = (
 )
 
 
+_COLOURED = 0.4  # of the pictures are on a ground of another colour than white
+_BARE = 0.3  # of the pictures have hardly more than one form, as Malevich's squares and circles
+
+
 def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
-    """One leading form and a drift of smaller ones along a diagonal; canvas float32 `[3, n, n]`."""
+    """One leading form, most often with a drift of smaller ones along a diagonal; canvas float32 `[3, n, n]`."""
     ground, *inks = choose(rng, _PALETTES, hue=4)
+    if rng.random() < _COLOURED:
+        swapped = int(rng.integers(5))
+        ground, inks[swapped] = inks[swapped], ground
+    bare = rng.random() < _BARE
     axis = rng.uniform(0.25, 1.2) * rng.choice((-1, 1))
     along, across = np.array([np.cos(axis), np.sin(axis)]), np.array([-np.sin(axis), np.cos(axis)])
     weights = np.array([0.34, 0.24, 0.15, 0.15, 0.12])
@@ -37,22 +45,24 @@ def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         facts.shape(points, name, colour)
         draw.polygon(pixels(points, n), fill=ink(vary(rng, colour[None])[0]))
 
-    # The leading form: a large quadrilateral, disc or triangle a little off the centre.
-    centre = 0.5 + rng.uniform(-0.13, 0.13, 2)
+    # The leading form: a quadrilateral, disc or triangle a little off the centre, and large unless it may be alone.
+    small = bare and rng.random() < 0.5
+    scale, size = (0.4, "small") if small else (1.0, "large")
+    centre = 0.5 + rng.uniform(-0.13, 0.13, 2) * (2 if small else 1)
     kind = rng.random()
-    first = int(rng.choice(5, p=weights))
+    first = int(rng.choice(5, p=None if bare else weights))
     if kind < 0.62:
-        width, ratio = rng.uniform(0.36, 0.56), rng.uniform(0.5, 1.0)
-        name = "large square" if ratio > 0.85 else "large rectangle"
-        put(box(*centre, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first], name)
+        width, ratio = scale * rng.uniform(0.36, 0.56), rng.uniform(0.5, 1.0)
+        name = "square" if ratio > 0.85 else "rectangle"
+        put(box(*centre, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first], f"{size} {name}")
     elif kind < 0.85:
-        put(centre + rng.uniform(0.16, 0.26) * circle(96), inks[first], "large circle")
+        put(centre + scale * rng.uniform(0.16, 0.26) * circle(96), inks[first], f"{size} circle")
     else:
-        corners = rng.uniform(0.27, 0.36) * turn(circle(3), axis + rng.normal(0, 0.15))
-        put(centre + corners, inks[first], "large triangle")
+        corners = scale * rng.uniform(0.27, 0.36) * turn(circle(3), axis + rng.normal(0, 0.15))
+        put(centre + corners, inks[first], f"{size} triangle")
 
     # Then bars from thick to thin. They hold to the axis or stand square on it; a few dissent.
-    count = int(rng.integers(6, 14))
+    count = int(rng.integers(0, 4) if bare else rng.integers(6, 14))
     places = 0.5 + rng.normal(0, 0.3, count)[:, None] * along + rng.normal(0, 0.18, count)[:, None] * across
     for k, place in enumerate(np.clip(places, 0.1, 0.9)):
         size = 1.0 - 0.6 * k / count
