@@ -1,5 +1,7 @@
 """Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from core.cli import main
@@ -15,7 +17,8 @@ def stylize(config: DictConfig) -> None:
     jobs = arguments.outputs(arguments.find_contents(config), config)
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys)
-    jobs = arguments.undone(jobs, chunks)
+    used = [Path(file).expanduser() for file in arguments.input_files(config)]
+    jobs = arguments.undone(jobs, chunks, [*used, network] if network else used)
     if not jobs:
         return
 

@@ -1,6 +1,7 @@
 """Checks the command line of `stylize.py`, and finds its files, before anything slow starts."""
 
 import logging
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,22 +104,26 @@ def settings(config: DictConfig, keys: Sequence[str]) -> dict[str, str]:
     return {"Settings": text, "Settings-SHA256": config_hash(config)}
 
 
-def undone(jobs: list[tuple[Path, Path]], chunks: Mapping[str, str]) -> list[tuple[Path, Path]]:
+def undone(
+    jobs: list[tuple[Path, Path]], chunks: Mapping[str, str], others: Sequence[Path] = ()
+) -> list[tuple[Path, Path]]:
     """Returns the pairs of a folder that are yet to be painted, having said how many are not.
 
-    Painted is what has the same provenance and is younger than its content: an interrupted folder goes on.
+    Painted is what has the same provenance and is younger than its content and the `others`, files such as the
+    style: an interrupted folder goes on.
     """
     if len(jobs) < 2:
         return jobs
-    left = [(content, output) for content, output in jobs if not _is_done(content, output, chunks)]
+    newest = max((file.stat().st_mtime for file in others if file.is_file()), default=-math.inf)
+    left = [(content, output) for content, output in jobs if not _is_done(content, output, chunks, newest)]
     if len(left) < len(jobs):
         done = f"{len(jobs) - len(left)} of {len(jobs)}"
         log.info("%s are there, painted just so, and stay. To paint them again, remove them.", done)
     return left
 
 
-def _is_done(content: Path, output: Path, chunks: Mapping[str, str]) -> bool:
-    if not output.is_file() or output.stat().st_mtime < content.stat().st_mtime:
+def _is_done(content: Path, output: Path, chunks: Mapping[str, str], newest: float) -> bool:
+    if not output.is_file() or output.stat().st_mtime < max(newest, content.stat().st_mtime):
         return False
     written = film_writer.comment(output) if film.is_film(output) else picture.chunks(output)
     return written == provenance_text(chunks)

@@ -15,6 +15,7 @@ from stylization.tiling import TILE, Box, Tile, tiles
 Tensor = tf.Tensor
 
 SAMPLE = 64  # px, side of the squares that statistics are estimated from: many small ones see more of a picture
+LEAST = 2**17  # px of them together, at least: small tiles are for little memory, not for other colours
 
 
 class Feedforward:
@@ -58,7 +59,9 @@ class Feedforward:
             if len(self.shared.statistics) == 1:  # depends on no others: a pass over all tiles is exact
                 self.shared.measure(image, parts, conditions)
             else:
-                self.shared.estimate(_sample(image, self.tile**2 // 2, self.geometry.stride), conditions)
+                self.shared.estimate(
+                    _sample(image, max(LEAST, self.tile**2 // 2), self.geometry.stride), conditions
+                )
             run = self.shared.run
         painted = None
         for part in parts:

@@ -1,6 +1,5 @@
 """`method=gatys`: the picture itself is optimised (Gatys et al. 2016). Minutes a picture, any style, untrained."""
 
-import logging
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,8 +12,6 @@ from core.run import Run
 from stylization import options
 from stylization.method import Method, Paint
 
-log = logging.getLogger(__name__)
-
 
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be optimised."""
@@ -24,23 +21,28 @@ def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     options.check_style_weights(config, len(options.listed(config.style)))
     if len(options.listed(own.content_masks)) != len(options.listed(own.style_masks)):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
+    if config.init is not None and own.init != "content":
+        raise GessoError(
+            f"init= is a picture to start from, and gatys.init={own.init} another start: leave out one."
+        )
 
 
 def painter(config: DictConfig, network: Path | None = None) -> Paint:
     """Makes what paints by `config.gatys`. Raises `GessoError` where files are missing or wrong."""
-    import keras
-
     from stylization import optimization
     from stylization.objective import Style
     from stylization.progress import Curves
 
-    if keras.config.dtype_policy().name == "mixed_float16":
-        log.info("Optimisation runs in float32: its gradients are too large for float16.")
-        keras.config.set_dtype_policy("float32")
+    optimization.not_in_float16("gatys")
     files, own = options.listed(config.style), config.gatys
-    masks, style_masks = (options.read_masks(options.listed(own[key])) for key in ("content_masks", "style_masks"))
+    masks, style_masks = (
+        options.read_masks(options.listed(own[key]), f"gatys.{key}") for key in ("content_masks", "style_masks")
+    )
     weights = options.style_weights(config) or [1.0] * len(files)
-    styles = [Style(options.read_picture(file), w, style_masks) for file, w in zip(files, weights, strict=True)]
+    pictures = [options.read_picture(file) for file in files]
+    for picture in pictures if style_masks is not None else ():
+        options.check_shape("gatys.style_masks", style_masks[0], picture, "style")
+    styles = [Style(picture, w, style_masks) for picture, w in zip(pictures, weights, strict=True)]
     curves = own.log_every and Curves(Run(Path(HydraConfig.get().runtime.output_dir)), own.log_every)
     start = own.init if config.init is None else options.read_picture(str(config.init))
     return optimization.painter(

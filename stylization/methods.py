@@ -88,7 +88,7 @@ def build(config: DictConfig, method: str, network: Path | None) -> Paint:
         return paint
     from stylization import painting  # TensorFlow
 
-    return painting.within(options.read_masks([config.region])[0], paint)
+    return painting.within(options.read_masks([config.region], "region")[0], paint)
 
 
 def provenance(config: DictConfig, method: str, network: Path | None) -> dict[str, str]:

@@ -29,26 +29,36 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     from data.picture import MIN_SIDE, pad_to_min, scale_sides
     from models.networks import vgg
     from stylization import neural_neighbors
+    from stylization.optimization import not_in_float16
     from stylization.progress import watched
     from stylization.resizing import resize_lanczos
 
+    not_in_float16("nnst")
     begun = None if config.init is None else options.read_picture(str(config.init))
     own, preserve = config.nnst, options.preserved(config)
     encoder = vgg.encoder(neural_neighbors.LAYERS, config.weights)
     paintings = [options.read_picture(file) for file in options.listed(config.style)]
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        nonlocal begun
         height, width = image.shape[:2]
         if max(height, width) > LARGEST:
             raise GessoError(f"{width}x{height} px: method=nnst paints up to {LARGEST} px. Give size={LARGEST}.")
         least = max(MIN_SIDE, neural_neighbors.least_side(max(height, width)))
         side = max(height, width) * own.style_scale
+        if side > LARGEST:
+            most = f"nnst.style_scale={LARGEST / max(height, width):.2g}"
+            raise GessoError(
+                f"nnst.style_scale={own.style_scale}: styles may have up to {LARGEST} px, here {most}."
+            )
         sized = (resize_lanczos(style, scale_sides(style.shape[:2], side)) for style in paintings)
         styles = [pad_to_min(style, least) for style in sized]
         styles = [color.prepared(style, image, preserve) for style in styles]
         steps = config.steps if before is None else max(1, config.steps // 4)
         content = pad_to_min(image, least)
-        start = begun if before is None else before
+        start, begun = begun if before is None else before, None  # a film's later shots begin as usual
+        if start is not None:
+            options.check_shape("init", start, image)
         init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), least)
 
         def finished(painted: np.ndarray) -> np.ndarray:

@@ -4,11 +4,13 @@ The picture itself is what is trained: it starts as the content and is changed u
 objects in it and the style's textures. No training beforehand, any content, any style.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import keras
 import numpy as np
 
 from core import color
@@ -18,11 +20,21 @@ from models.perceptual import Perceptual
 from stylization.method import Paint
 from stylization.objective import MARGIN, Problem, Style
 from stylization.optimizers import adam, lbfgs
+from stylization.options import check_shape
 from stylization.progress import Curves, Report, watched
 from stylization.resizing import resize_lanczos
 from stylization.tiling import TILE
 
+log = logging.getLogger(__name__)
+
 FEWEST = 20  # evaluations at a level
+
+
+def not_in_float16(method: str) -> None:
+    """Has all that follows run in float32 where it was to run in float16, and says so."""
+    if keras.config.dtype_policy().name == "mixed_float16":
+        log.info("method=%s runs in float32: its gradients are none for float16.", method)
+        keras.config.set_dtype_policy("float32")
 
 
 def schedule(size: tuple[int, int], coarsest: int, steps: int) -> list[tuple[tuple[int, int], int]]:
@@ -80,7 +92,8 @@ def optimize(
     def checked(problem: Problem, image: np.ndarray) -> tuple[float, np.ndarray]:
         terms, gradient = problem(image)
         if not math.isfinite(sum(terms.values())) or not np.isfinite(gradient).all():
-            raise GessoError("The objective is NaN or infinite. Try precision=float32, or gatys.optimizer=adam.")
+            other = ", or gatys.optimizer=adam" if optimizer == "lbfgs" else ", or a lower gatys.learning_rate"
+            raise GessoError(f"The objective is NaN or infinite. Try precision=float32{other}.")
         if report is not None:
             report(terms, image)
         return sum(terms.values()), gradient
@@ -102,7 +115,10 @@ def optimize(
         side = tile or (TILE if math.prod(size) <= TILE**2 else TILE - 2 * MARGIN)
         problem = Problem(objective, target, styles, masks, max(size) * style_scale, strength, side)
         image = np.clip(image, -1, 1)
-        if optimizer == "lbfgs" and size[0] * size[1] <= lbfgs_pixels:
+        if optimizer == "lbfgs" and size[0] * size[1] > lbfgs_pixels:
+            log.info("%dx%d px are too many for L-BFGS, which keeps 25 pictures: Adam goes on.", size[1], size[0])
+            optimizer = "adam"
+        if optimizer == "lbfgs":
             image = lbfgs(lambda x, problem=problem: checked(problem, x), image, count)
         else:
             image = adam(lambda x, problem=problem: checked(problem, x), image, count, learning_rate)
@@ -119,18 +135,31 @@ def painter(
 ) -> Paint:
     """Makes what paints by Gatys et al. 2016; `steps` and `options` as `optimize` takes them, with a progress bar.
 
-    In a film, a frame starts from the one before and takes a quarter of the steps. Ctrl-C raises `Interrupted`.
+    In a film, a frame starts from the one before and takes a quarter of the steps. From a picture, `init`, start
+    one picture, or a film's first frame: from the level of its size on, with the steps that the levels have anyway.
+    Ctrl-C raises `Interrupted`. Masks, and a picture to start from, of another shape raise `GessoError`.
     """
+    begun = options["init"] if isinstance(options.get("init"), np.ndarray) else None
+    if begun is not None:
+        options["init"] = "content"
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        nonlocal begun
         if options["strength"] == 0:
             return image
+        if options.get("masks") is not None:
+            check_shape("gatys.content_masks", options["masks"][0], image)
         used = [replace(style, image=color.prepared(style.image, image, preserve_color)) for style in styles]
         how = {"steps": steps, **options}
         if before is not None:
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
-        elif isinstance(how["init"], np.ndarray):  # its strokes are there already, as fine as it has them
-            how["coarsest"] = min(max(image.shape), max(how["coarsest"], *how["init"].shape))
+        elif begun is not None:  # its strokes are there already, as fine as it has them
+            check_shape("init", begun, image)
+            coarsest = min(max(image.shape), max(how["coarsest"], *begun.shape))
+            levels = schedule(image.shape[:2], how["coarsest"], steps)
+            left = len(schedule(image.shape[:2], coarsest, steps))
+            how |= {"init": begun, "coarsest": coarsest, "steps": levels[-left][1]}
+        begun = None  # a film's later shots begin as usual
 
         def finished(painted: np.ndarray) -> np.ndarray:
             painted = painted[: image.shape[0], : image.shape[1]]

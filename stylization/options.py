@@ -13,6 +13,7 @@ from core import network_file, zoo
 from core.errors import GessoError, did_you_mean
 from core.images import to_float
 from data import picture
+from data.decode import same_shape
 
 
 def listed(value: Any) -> list[str]:
@@ -101,11 +102,23 @@ def read_picture(file: str, size: int | None = None) -> np.ndarray:
     return to_float(picture.read(Path(file).expanduser(), size).pixels)
 
 
-def read_masks(files: Sequence[str]) -> np.ndarray | None:
-    """Reads float32 `[regions, height, width]` in 0..1, all of the first one's size; None of no files."""
+def check_shape(key: str, drawn: np.ndarray, pictured: np.ndarray, what: str = "picture") -> None:
+    """Raises `GessoError` where what `key` names, `[height, width, ...]`, has another shape than a picture."""
+    if not same_shape(drawn.shape[:2], pictured.shape[:2], rounding=2):  # px: a film's sides are even
+        (rows, columns), (height, width) = drawn.shape[:2], pictured.shape[:2]
+        raise GessoError(f"{key}= is {columns}x{rows} px, and the {what} {width}x{height}: another shape.")
+
+
+def read_masks(files: Sequence[str], key: str) -> np.ndarray | None:
+    """Reads float32 `[regions, height, width]` in 0..1, all of the first one's size; None of no files.
+
+    Raises `GessoError` where those that `key` names are not of one shape.
+    """
     if not files:
         return None
     first, *others = [_mask(Path(file).expanduser()) for file in files]
+    for other in others:
+        check_shape(key, np.asarray(other), np.asarray(first), "first of them")
     return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])
 
 

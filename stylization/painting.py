@@ -13,8 +13,8 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import to_float, to_uint8, to_uint16
 from data import film, film_writer, picture
-from data.decode import same_shape
 from data.motion import between
+from stylization import options
 from stylization.method import Interrupted, Paint
 from stylization.progress import changed, watching
 from stylization.resizing import resize_frame, resize_lanczos, resize_map
@@ -116,12 +116,9 @@ def within(region: np.ndarray, paint: Paint) -> Paint:
 
     Raises `GessoError` for pictures of another shape.
     """
-    (rows, columns) = region.shape
 
     def part(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-        if not same_shape((rows, columns), image.shape[:2]):
-            height, width = image.shape[:2]
-            raise GessoError(f"region= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
+        options.check_shape("region", region, image)
 
         def blend(painted: np.ndarray) -> np.ndarray:
             whole = resize_lanczos(image, painted.shape[:2])  # of super-resolution, larger

@@ -71,7 +71,7 @@ def watched(
     """Returns what `optimize(report)` paints, `finished`; `report` is to be called at each of `total` evaluations.
 
     Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image` and
-    `finished`; where terms of other names are reported, by these alone.
+    `finished`; where terms of other names are reported, by these alone. Before the first report it is what it was.
     """
 
     def whole(picture: np.ndarray) -> np.ndarray:
@@ -95,4 +95,6 @@ def watched(
         try:
             return finished(optimize(report))
         except KeyboardInterrupt as error:
+            if part is None:  # nothing has been painted
+                raise
             raise Interrupted(whole(best[1])) from error

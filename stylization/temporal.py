@@ -35,9 +35,12 @@ def stabilize(
         if last is not None and last.shape == frame.shape:
             still, carried = _kept(last, frame, painted, between)
         same_shot = still is not None and still.mean() > CUT
-        new = paint(to_float(frame), carried if same_shot else None)
+        image = to_float(frame)
+        new = paint(image, carried if same_shot else None)
         if same_shot and carried.shape == new.shape:
             share = keep * resize_map(still, new.shape[:2])[..., None]  # of super-resolution, larger than the film
+            if new.shape == image.shape:  # what the painter leaves alone stays the film's
+                share = share * (new != image).any(axis=-1, keepdims=True)
             new = new + share * (carried - new)
         last, painted = frame, new
         yield painted

@@ -10,13 +10,14 @@ from omegaconf import DictConfig
 from core import color
 from core.errors import GessoError
 from core.network_metadata import Geometry, Metadata
-from data.decode import same_shape
 from models import trained
 from stylization import options
 from stylization.method import Method, Paint
 
 if TYPE_CHECKING:
     import keras
+
+TOUCHED = 0.03  # of white, in a mask: more than the noise of a JPEG
 
 
 def check(config: DictConfig, metadata: Metadata) -> None:
@@ -30,7 +31,7 @@ def check(config: DictConfig, metadata: Metadata) -> None:
 def build(config: DictConfig, network: Path) -> Paint:
     """Loads the network and the mask, and makes what paints with them."""
     loaded, metadata = trained.load(network, "translator")
-    hole = None if config.mask is None else options.read_masks([config.mask])[0][..., None]
+    hole = None if config.mask is None else options.read_masks([config.mask], "mask")[0]
     return painter(loaded, metadata.geometry, metadata.task, metadata.image_size, hole, config.tile)
 
 
@@ -45,8 +46,9 @@ def painter(
     """Paints with a translator.
 
     `task` is what its sources were made by: None where pictures are sources as they are, else colorize, inpaint,
-    edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width, 1]` of 0 and 1, and
-    leaves the rest as it is; a hole of another shape than the picture raises `GessoError`. Super-resolution makes
+    edges or super_resolution (`data.tasks`). Inpainting fills `hole`, float32 `[height, width]` in 0..1, wherever a
+    pixel has some of it, and leaves the rest as it is; a hole of another shape than the picture raises
+    `GessoError`. Super-resolution makes
     the picture larger. Colours are guessed at `size`, px of the shorter side, the pictures' that the network
     learned from, and laid over the picture's own light and dark.
     """
@@ -54,17 +56,15 @@ def painter(
 
     from data import transforms
     from stylization.feedforward import Feedforward
-    from stylization.resizing import resize_lanczos
+    from stylization.resizing import resize_lanczos, resize_map
 
     run = Feedforward(network, geometry, tile)
 
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         source = tf.constant(image[None])
         if task == "inpaint":
-            (rows, columns), (height, width) = hole.shape[:2], image.shape[:2]
-            if not same_shape((rows, columns), (height, width)):
-                raise GessoError(f"mask= is {columns}x{rows} px, and the picture {width}x{height}: another shape.")
-            mask = resize_lanczos(hole, image.shape[:2]) > 0.5
+            options.check_shape("mask", hole, image)
+            mask = resize_map(hole, image.shape[:2])[..., None] > TOUCHED
             painted = run(transforms.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)
         if task == "colorize":

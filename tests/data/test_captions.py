@@ -139,4 +139,4 @@ def test_combinations_are_left_out(tmp_path):
     for i, image in zip(kept, data.images, strict=False):
         assert np.array_equal(image, paintings.paint(0, painted_words.index_of(i, styles), 16))
     with pytest.raises(GessoError, match="too few"):
-        paintings.load(16, tmp_path, num_images=1, styles=["suprematism"], without=["suprematism on white"])
+        paintings.load(16, tmp_path, num_images=1, styles=["neo_plasticism"], without=["neo-plasticism on white"])

@@ -178,6 +178,7 @@ def test_a_film(folder, script, tmp_path):
         (["content={c}", "style={c}", "method=nnst", "strength=2"], "strength= has no effect with method=nnst"),
         (["content={c}", "style={c}", "method=nnst", "nnst.alpha=2"], "between 0 and 1"),
         (["content=tests", "style={c}", "init={c}"], "starts one picture"),
+        (["content={c}", "style={c}", "init={c}", "gatys.init=noise"], "another start: leave out one"),
         (["content={c}", "style={c}", "gatys.content_masks=[{c}]"], "give as many of each"),
         (
             ["content={c}", "style={c}", "gatys.content_masks=[{c}]", "gatys.style_masks=[{s}]", "output={s}"],

@@ -45,6 +45,7 @@ def test_holes_are_filled_and_the_rest_stays(folder, script, train, tmp_path):
 
     hole = np.zeros((72, 56), np.uint8)
     hole[20:40, 10:30] = 255
+    hole[50, 10:30] = 60  # a thin, soft line
     Image.fromarray(hole).save(tmp_path / "hole.png")
     output = tmp_path / "out.png"
     done = script(

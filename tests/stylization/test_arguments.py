@@ -32,6 +32,12 @@ def test_an_interrupted_folder_goes_on(tmp_path):
     later = jobs[2][1].stat().st_mtime + 60
     os.utime(jobs[2][0], (later, later))  # its content changed
     assert arguments.undone(jobs, chunks) == jobs[1:]
+    style = tmp_path / "style.jpg"
+    Image.new("RGB", (4, 4)).save(style)
+    os.utime(style, (later - 120, later - 120))
+    assert arguments.undone(jobs, chunks, [style, tmp_path]) == jobs[1:]
+    os.utime(style, (later, later))  # painted over since
+    assert arguments.undone(jobs, chunks, [style]) == jobs
     assert arguments.undone(jobs[:1], chunks) == jobs[:1]  # who asks for one picture gets it
 
 

@@ -103,6 +103,8 @@ def test_sampled_statistics_are_near_those_of_the_whole():
     whole, tiled, separate = Feedforward(network, network.geometry, 1024)(image), run(image), apart(image)
     assert abs(tiled - whole).mean() < 0.3 * abs(separate - whole).mean()
     np.testing.assert_array_equal(tiled, run(image))  # nothing is left over from the picture before
+    tiny = Feedforward(network, network.geometry, 64)(image)  # from as large a sample
+    assert abs(tiny - whole).mean() < 0.3 * abs(separate - whole).mean()
 
 
 @pytest.mark.parametrize("sides", [(2160, 3840), (4000, 600), (300, 260)])

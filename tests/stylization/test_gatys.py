@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.errors import GessoError
 from models.perceptual import Perceptual
 from stylization import optimization
 from stylization.method import Interrupted
@@ -140,6 +141,34 @@ def test_goes_on_from_a_picture_without_levels_coarser_than_it(objective):
     )
     paint(content, None)
     assert set(sizes) == {(64, 48)}
+
+
+def test_goes_on_with_the_steps_that_its_level_has_anyway(objective):
+    """And in a film once: another shot begins as films do."""
+    first, counts = [], []
+    content, started = (np.random.default_rng(i).uniform(-1, 1, (64, 48, 3)).astype(np.float32) for i in (1, 2))
+
+    def watch(terms, image):
+        first.append(image)
+
+    paint = optimization.painter(
+        objective, [Style(content)], "none", 41, curves=watch, strength=1.0, coarsest=32, init=started,
+        optimizer="adam", learning_rate=0.05,
+    )  # fmt: skip
+    for _ in range(2):
+        paint(content, None)
+        counts.append(len(first))
+    np.testing.assert_allclose(first[0], started, atol=1e-6)
+    assert counts[0] == 20 and first[20].shape == (32, 24, 3) and counts[1] == 20 + 41 + 20
+    with pytest.raises(GessoError, match="init= is 48x64 px, and the picture 64x64: another shape"):
+        optimization.painter(objective, [Style(content)], "none", 2, strength=1.0, coarsest=32, init=started)(
+            picture(64, 64), None
+        )
+    masks = np.ones((1, 64, 48), np.float32)
+    with pytest.raises(GessoError, match=r"gatys\.content_masks= is 48x64 px"):
+        optimization.painter(objective, [Style(content)], "none", 2, strength=1.0, coarsest=32, masks=masks)(
+            picture(64, 64), None
+        )
 
 
 def test_a_picture_of_few_rows_that_is_stopped_keeps_its_shape(objective):

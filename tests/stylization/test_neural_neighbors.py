@@ -109,6 +109,30 @@ def test_runs_in_bfloat16(vgg_weights):
     assert painted.dtype == np.float32 and np.isfinite(painted).all()
 
 
+def test_float16_is_declined(vgg_weights, tmp_path):
+    """Its gradients would all be 0."""
+    style = tmp_path / "style.png"
+    Image.fromarray(to_uint8(noise(32, 32, 3))).save(style)
+    config = OmegaConf.create(
+        {
+            "init": str(style), "style": str(style), "preserve_color": False, "weights": str(vgg_weights),
+            "steps": 1, "seed": 0,
+            "nnst": {"alpha": 0.75, "self_similarity": False, "learning_rate": 0.004, "style_scale": 1.0},
+        }
+    )  # fmt: skip
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        paint = nnst.painter(config)
+        assert keras.config.dtype_policy().name == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    content = np.zeros((32, 32, 3), np.float32)
+    assert abs(paint(content, None) - content).mean() > 0.1  # from the picture of init
+    assert abs(paint(content, None) - content).mean() < 0.1  # and in a film's next shot no more
+    with pytest.raises(GessoError, match="init= is 32x32 px, and the picture 40x32: another"):
+        nnst.painter(config)(noise(32, 40, 3), None)
+
+
 def test_panoramas_and_scrolls(vgg_weights, encoder, tmp_path, monkeypatch):
     """Their short sides are padded until VGG can halve those of the coarsest level; the picture keeps its own."""
     style, content, given = tmp_path / "scroll.png", noise(24, 256, 3), []
@@ -131,6 +155,8 @@ def test_panoramas_and_scrolls(vgg_weights, encoder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(neural_neighbors, "optimize", optimize)
     np.testing.assert_array_equal(nnst.painter(config)(content, None), content)
+    with pytest.raises(GessoError, match=r"nnst\.style_scale=6: styles may have up to 1280 px, here .*=5"):
+        nnst.painter(OmegaConf.merge(config, {"nnst": {"style_scale": 6}}))(content, None)
     shortest = min(min(picture.shape[:2]) for picture in given) >> neural_neighbors.schedule(256, 1)[0].halvings
     neural_neighbors.hypercolumns(encoder, tf.constant(noise(1, shortest, 32, 3)))  # too short a side raises
     with pytest.raises(tf.errors.OpError):

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylization import painting
+from core.errors import GessoError
+from stylization import options, painting
 from stylization.progress import watched
+from stylization.resizing import resize_frame
 
 
 def test_what_is_done_is_saved_on_the_way(tmp_path):
@@ -58,3 +60,13 @@ def test_outside_of_a_region_is_the_content_also_on_the_way(tmp_path):
         painting.paint_picture(content, output, paint, {"Model": "x"}, save_every=1)
     for found in (seen[0], np.asarray(Image.open(partial))):
         assert (found[:, :3] == 0).all() and (found[:, 3:] == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("size", [64, 201, 205, 211, 233, 1001])
+def test_a_region_of_a_films_size_fits_its_frames(size):
+    """Whose sides are even, whatever is asked for."""
+    for width, height in ((1920, 1080), (640, 360), (853, 480)):
+        frame = resize_frame(np.zeros((height, width, 3), np.uint8), size)
+        options.check_shape("region", np.zeros((height, width)), frame)
+        with pytest.raises(GessoError, match="another shape"):
+            options.check_shape("region", np.zeros((width, height)), frame)

@@ -25,6 +25,15 @@ def test_the_best_picture_is_that_of_the_last_loss(both):
     np.testing.assert_allclose(interrupted.value.painted, last if both else first, atol=1e-6)
 
 
+def test_stopped_before_anything_is_painted_there_is_nothing_to_keep():
+    def optimize(report):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        watched(optimize, np.zeros((4, 4, 3), np.float32), 4, lambda painted: painted)
+    assert not isinstance(interrupted.value, Interrupted)
+
+
 def test_watchers_see_what_would_be_left_if_this_were_the_end():
     content, seen = np.zeros((4, 4, 3), np.float32), []
 

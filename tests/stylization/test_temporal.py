@@ -26,6 +26,16 @@ def test_without_keeping_nothing_changes():
         np.testing.assert_allclose(painted, frame / 127.5 - 1, atol=1e-6)
 
 
+def test_what_the_painter_leaves_alone_stays_the_films():
+    """As outside of a region: on the left, a fade is the film's own, to the bit."""
+    film = [np.full((8, 8, 3), 100 + 2 * i, np.uint8) for i in range(6)]
+    right = (np.arange(8) >= 4)[None, :, None]
+    painted = list(stabilize(film, lambda frame, before: np.where(right, -frame, frame), keep=0.8))
+    for frame, found in zip(film, painted, strict=True):
+        np.testing.assert_allclose(found[:, :4], frame[:, :4] / 127.5 - 1, atol=1e-6)
+    assert (painted[-1][:, 4:] > 1 - film[-1][:, 4:] / 127.5).all()  # there, what was before is still to be seen
+
+
 def test_the_painter_is_given_the_frame_before():
     given = []
     list(stabilize([np.zeros((4, 4, 3), np.uint8)] * 3, lambda f, b: given.append(b) or f, keep=0.5))
