@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from core.cli import main
 from core.errors import GessoError, did_you_mean
 from core.logs import last_error
-from core.results import in_short, last_values, read_result
+from core.results import badness, in_short, last_values, read_result
 from core.run import Run
 from evaluation.report import table
 
@@ -142,9 +142,9 @@ def ways(one: list[Finished], other: list[Finished], by: str) -> str:
 
 def ranked(runs: list[Finished], by: str, over: str | None) -> str:
     """Returns the table of finished runs, the best first, merged if they differ in `over`; NaN is last."""
-    sign = -1 if any(run.result.get("modes", {}).get(by) == "max" for run in runs) else 1
+    mode = next((run.result["modes"][by] for run in runs if by in run.result.get("modes", {})), "min")
     rows = merged(runs, by, over) if over in different(runs) else single(runs, by)
-    order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), sign * row[1][by]))
+    order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), badness(row[1][by], mode)))
     return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
 
 

@@ -45,10 +45,10 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     from training.evaluator import Evaluator
     from training.finish import finish
 
-    reader = words.ready(config, run, dataset)
+    reader = words.ready(config, run, dataset, writes)
     model = loop.make(config, dataset, config.seed, reader)
     data_record.check(run, dataset, conditional=model.num_classes > 0)
-    start.place(run, config, model)
+    start.place(run, config, model, dataset.spec.class_names)
     evaluator = Evaluator.checked(config, dataset) if writes else None
     training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader, writes)
     with distribution.together(strategy, run.folder):
@@ -60,7 +60,7 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     if config.restarts > 1:
         training = restarts.with_best_seed(training)
         model = loop.make(config, dataset, training.seed, reader)
-        start.place(run, config, model)
+        start.place(run, config, model, dataset.spec.class_names)
     with distribution.together(strategy, run.folder):
         loop.fit(training, model, config.steps)
         result = finish(training, model) if writes else None

@@ -1,6 +1,7 @@
 """The file `result.json`, which says that a run is finished, and how it ended."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ def write_result(
 ) -> float:
     """Writes that `run` is finished; returns the objective's value.
 
-    `values`: numbers by name, at `step`; `modes`: "min" or "max", of each that runs may be ranked by;
+    `values`: numbers by name, at `step`; `modes`: "min", "max" or "one", of each that runs may be ranked by;
     `overrides`: the command line that the run answers, of which `in_short` is kept; `settings`: what numbers depend
     on besides the model, of those by name that depend on something.
     """
@@ -40,6 +41,13 @@ def write_result(
     with atomic(run.result) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return values[objective]
+
+
+def badness(value: float, mode: str) -> float:
+    """Returns what is less the better a number is, whose mode is min, max, or one: the nearer to 1, the better."""
+    if mode == "one":
+        return abs(math.log(value)) if value > 0 else math.inf if value <= 0 else value
+    return -value if mode == "max" else value
 
 
 def in_short(overrides: Sequence[str]) -> list[str]:

@@ -37,11 +37,13 @@ def attribute_accuracy(
     """Computes, of each attribute, how often what was asked for is nearer than what stands in its place otherwise.
 
     `choices` has of each attribute (style, colour, object, count) pairs of a picture's number and the vectors
-    `[k, dimensions]` of its sentence, the first of them as it is, the others with another word in one place. NaN
-    for an attribute that no sentence speaks of.
+    `[k, dimensions]` of its sentence, the first of them as it is, the others with another word in one place. Where
+    one is as near, as of a word that the encoder does not know, it is not right. NaN for an attribute that no
+    sentence speaks of.
     """
     shares = []
     for pairs in choices.values():
-        right = [np.argmax(vectors @ pictures[number]) == 0 for number, vectors in pairs]
+        near = [vectors @ pictures[number] for number, vectors in pairs]
+        right = [all(own > other for other in others) for own, *others in near]  # not of what is as near as another
         shares.append(float(np.mean(right)) if right else float("nan"))
     return shares

@@ -59,7 +59,8 @@ class AnyStyle(Trainable, keras.Model):
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.objective = objective
         self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
-        self.track(("total_loss", "content_loss", "style_loss"))
+        names = ["total_loss", "content_loss", "style_loss"]
+        self.track(names + ["smoothness_loss"] * bool(objective.smoothness))
 
     @property
     def optimizers(self) -> dict[str, keras.Optimizer]:
@@ -88,13 +89,15 @@ class AnyStyle(Trainable, keras.Model):
             grams = {name: gram / loudness for name, gram in objective.style(features).items()}
             content_loss = objective.content_loss(features, content)
             style_loss = objective.style_loss(grams, targets)
-            loss = content_loss + style_loss
-            minimised = content_loss + flattened(style_loss, self.log_above)
+            losses = {"content_loss": content_loss, "style_loss": style_loss}
+            if objective.smoothness:
+                losses["smoothness_loss"] = objective.smoothness_loss(painted)
+            loss = added(losses.values())
+            minimised = loss - style_loss + flattened(style_loss, self.log_above)
             scaled_loss = scale_loss_for(minimised, self.network_optimizer)
         update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
         follow(self.average, self.network, self.step, self.ema_decay)
-        losses = {"total_loss": loss, "content_loss": content_loss, "style_loss": style_loss}
-        return self.update_metrics(losses)
+        return self.update_metrics({"total_loss": loss, **losses})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Paints `columns` contents in as many styles; returns a row of each, and a row of what is painted."""

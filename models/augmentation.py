@@ -101,6 +101,7 @@ class Augmentation(keras.Layer):
         self.color_share = color_share
         self.schedule = probability if callable(probability) else None
         self.target = target
+        self.fixed = probability
         self.speed = speed
         self.noise = noise
         self.noise_steps = noise_steps
@@ -148,8 +149,13 @@ class Augmentation(keras.Layer):
         return self.target is not None or self.schedule is not None
 
     def current(self, step: Tensor) -> Tensor:
-        """Returns the probability at a step, a float32 scalar."""
-        return self.probability.value if self.schedule is None else self.schedule(step)
+        """Returns the probability at a step, a float32 scalar: the weight that adapts, else what was asked for.
+
+        A run that goes on may ask for another than its checkpoint has.
+        """
+        if self.target is not None:
+            return self.probability.value
+        return tf.constant(self.fixed, tf.float32) if self.schedule is None else self.schedule(step)
 
     def update(self, real_logits: Tensor, batch_size: int | Tensor) -> None:
         """Moves the probability by `batch_size / speed` towards less overfitting, within [0, 1] (ADA, section 3.2).

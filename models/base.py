@@ -275,6 +275,23 @@ def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> ker
     return optimizer
 
 
+def by_step(optimizer: keras.Optimizer, updates: int) -> None:
+    """Has the schedules of an optimizer that updates so many times in a step go by the step, as all others do."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    for name in ("_learning_rate", "_beta_2"):
+        schedule = getattr(inner, name, None)
+        if updates > 1 and isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            setattr(inner, name, _ByStep(schedule, updates))
+
+
+class _ByStep(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, updates: int):
+        self.schedule, self.updates = schedule, updates
+
+    def __call__(self, step):
+        return self.schedule(step // self.updates)
+
+
 def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:
     """Computes how often a discriminator is right: of pictures on their own, or, with no threshold, of pairs."""
     if threshold is None:

@@ -11,7 +11,7 @@ from losses.penalties import clip_weights
 from models import growth, opinions, replicas
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
-from models.base import Adversarial, accuracy, added, functional, scale_loss_for, update
+from models.base import Adversarial, accuracy, added, by_step, functional, scale_loss_for, update
 from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
 from models.words import Words
@@ -109,6 +109,7 @@ class GAN(Draws, Adversarial, keras.Model):
     def compile(self, *args, **options) -> None:
         """Sets what `Adversarial.compile` sets; optimizers of networks that grow begin anew with each level."""
         super().compile(*args, **options)
+        by_step(self.discriminator_optimizer, self.discriminator_steps)
         growing = (name for name in self.optimizers if growth.grows(getattr(self, name)))
         self.restarts = {name: growth.restarts(self.optimizers[name]) for name in growing}
 

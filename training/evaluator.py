@@ -3,11 +3,12 @@
 import json
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from omegaconf import DictConfig, OmegaConf
 
@@ -15,6 +16,7 @@ from core import rows
 from core.errors import GessoError
 from core.files import atomic
 from core.instantiate import build
+from core.results import badness
 from core.run import Run
 from data import ImageDataset
 from evaluation import sets
@@ -34,7 +36,7 @@ class Evaluator:
 
     Pictures pass by in batches: only metrics of pictures themselves, without a feature space, keep them.
 
-    The first name, `objective`, is what runs, seeds and sweeps are ranked by; times `sign`, less is better.
+    The first name, `objective`, is what runs, seeds and sweeps are ranked by.
     """
 
     def __init__(self, config: DictConfig, dataset: ImageDataset):
@@ -43,7 +45,6 @@ class Evaluator:
         self.space = build(config.features) if self.kinds - {"images"} else None
         self.modes = {name: metric["mode"] for metric in self.metrics.values() for name in metric["names"]}
         self.objective = next(iter(self.modes))
-        self.sign = {"min": 1, "max": -1}[self.modes[self.objective]]
         self.dataset, self.chosen = dataset, dataset.drawn(config.evaluate_num)
         self.scale, self.reference = 1.0, None
         self.settings_of = {
@@ -76,6 +77,10 @@ class Evaluator:
         if "moments" in self.kinds and (said := fid.warning(len(self.chosen), self.space.dimensions)):
             log.warning("%s", said)
 
+    def badness(self, value: float) -> float:
+        """Returns what is less the better a value of the objective is."""
+        return badness(value, self.modes[self.objective])
+
     @property
     def settings(self) -> dict[str, Any]:
         """What the objective's numbers depend on besides the model; `settings_of` has those of all names."""
@@ -96,10 +101,12 @@ class Evaluator:
     def __call__(self, model: keras.Model) -> dict[str, float]:
         self._prepare()
         # A generator with labels is asked for the reals' own: classes may be of unequal sizes.
-        labels = None if self.dataset.labels is None else self.dataset.labels[self.chosen]
-        if self.dataset.spec.has_text:
-            labels = self.dataset.texts(self.chosen)
-        batches = ((pictures, None) for pictures in model.draw(len(self.chosen), labels, BATCH))
+        classes = None if self.dataset.labels is None else self.dataset.labels[self.chosen]
+        asked = self.dataset.texts(self.chosen) if self.dataset.spec.has_text else classes
+        drawn = model.draw(len(self.chosen), asked, BATCH)
+        # Those of a model that was asked for no class are of one kind.
+        classes = classes if asked is classes and model.num_classes else None
+        batches = _labelled(drawn, classes)
         found = sets.gather_statistics(batches, self.kinds, self.space, self.scale)
         return sets.measure(found, self.reference, self.metrics)
 
@@ -116,6 +123,14 @@ class Evaluator:
     def _gather_reals(self, kinds: set[str]) -> sets.SetStatistics:
         batches = ((images, None) for images, _ in sets.dataset_batches(self.dataset, self.chosen, BATCH))
         return sets.gather_statistics(batches, kinds, self.space, self.scale)
+
+
+def _labelled(drawn: Iterable[np.ndarray], labels: np.ndarray | None) -> Iterator[tuple]:
+    """Yields batches of pictures with their labels, if they have some."""
+    start = 0
+    for pictures in drawn:
+        yield pictures, None if labels is None else labels[start : start + len(pictures)]
+        start += len(pictures)
 
 
 class EvaluationCallback(StepCallback):
@@ -160,7 +175,7 @@ class EvaluationCallback(StepCallback):
         score, mine = self.run.best_score, self.evaluator
         before = _read(score)
         same = before is not None and before["settings"] == mine.settings
-        if same and mine.sign * value >= mine.sign * before["value"]:
+        if same and mine.badness(value) >= mine.badness(before["value"]):
             return
         score.unlink(missing_ok=True)  # until all that it is about has been written
         checkpoint.save(self.run.best, self.model, keep=1)

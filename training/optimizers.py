@@ -7,7 +7,7 @@ import keras
 
 @keras.saving.register_keras_serializable(package="gesso")
 class Adam(keras.optimizers.Adam):
-    """Adam (Kingma & Ba 2014, arXiv:1412.6980) whose `beta_2` may be a schedule, a function of the updates so far.
+    """Adam (Kingma & Ba 2014, arXiv:1412.6980) whose `beta_2` may be a schedule, as its learning rate may.
 
     The correction of the start is by the beta of the moment, as in PyTorch where somebody changes it on the way.
     """
@@ -19,7 +19,7 @@ class Adam(keras.optimizers.Adam):
 
     @property
     def beta_2(self):
-        return self._beta_2(self.iterations) if callable(self._beta_2) else self._beta_2
+        return self._beta_2(self._iterations) if callable(self._beta_2) else self._beta_2
 
     @beta_2.setter
     def beta_2(self, value: Any) -> None:

@@ -6,6 +6,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from core.errors import DivergedError
 from core.files import atomic
@@ -25,13 +26,15 @@ def with_best_seed(training: Training) -> Training:
     `DivergedError` if no seed's losses stayed finite, and `Stopped` as `loop.fit`.
     """
     run, config, evaluator = training.run, training.config, training.evaluator
-    scores = _read(run.restart_scores)
+    noted = _read(run.restart_scores)
+    if noted["chosen"] is not None and run.saved():  # by the metric of that time, whatever is measured now
+        return replace(training, seed=noted["chosen"])
+    scores = noted["scores"] if noted["objective"] == evaluator.objective else {}
     for seed in range(config.seed, config.seed + config.restarts):
         if seed not in scores:
             scores[seed] = _score(replace(training, run=run.restart(seed), seed=seed))
-            with atomic(run.restart_scores) as temporary:
-                temporary.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    finite = {seed: evaluator.sign * score for seed, score in scores.items() if score is not None}
+            _write(run.restart_scores, evaluator.objective, scores)
+    finite = {seed: evaluator.badness(score) for seed, score in scores.items() if score is not None}
     if not finite:
         raise DivergedError(
             f"None of {len(scores)} seeds went well: {run.restart_scores}. Lower learning rates, or "
@@ -40,16 +43,27 @@ def with_best_seed(training: Training) -> Training:
     best = min(finite, key=lambda seed: (finite[seed], seed))
     if not run.saved():
         log.info("The best of %d seeds is %d; going on from it.", len(scores), best)
+        _write(run.restart_scores, evaluator.objective, scores, best)
         _take_over(run.restart(best), run)
     return replace(training, seed=best)
 
 
-def _read(path: Path) -> dict[int, float | None]:
-    """Returns the scores by seed that there are; none where the file is damaged: tries are looked at again."""
+def _read(path: Path) -> dict[str, Any]:
+    """Returns what `_write` wrote; no scores where the file is damaged: tries are looked at again."""
     try:
-        return {int(seed): score for seed, score in json.loads(path.read_text(encoding="utf-8")).items()}
-    except (OSError, ValueError, AttributeError):
-        return {}
+        noted = json.loads(path.read_text(encoding="utf-8"))
+        chosen = None if noted["chosen"] is None else int(noted["chosen"])
+        scores = {int(seed): score for seed, score in noted["scores"].items()}
+        return {"objective": noted["objective"], "chosen": chosen, "scores": scores}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {"objective": None, "chosen": None, "scores": {}}
+
+
+def _write(path: Path, objective: str, scores: dict[int, float | None], chosen: int | None = None) -> None:
+    """Writes the scores by seed that there are, by which number, and the seed that goes on, if that is known."""
+    noted = {"objective": objective, "chosen": chosen, "scores": scores}
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
 
 
 def _score(attempt: Training) -> float | None:
@@ -58,7 +72,7 @@ def _score(attempt: Training) -> float | None:
     log.info("Restart with seed %d:", seed)
     model = loop.make(config, attempt.dataset, seed, attempt.words)
     try:
-        place(attempt.run, config, model)
+        place(attempt.run, config, model, attempt.dataset.spec.class_names)
         loop.fit(replace(attempt, evaluator=None), model, config.restart_steps)
         score = evaluator(model)[evaluator.objective]
     except DivergedError as error:

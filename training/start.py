@@ -21,11 +21,12 @@ from training import checkpoint, loop
 log = logging.getLogger(__name__)
 
 
-def place(run: Run, config: DictConfig, model: keras.Model) -> None:
+def place(run: Run, config: DictConfig, model: keras.Model, classes: tuple[str, ...] = ()) -> None:
     """Brings a new system to where its run is: to the newest checkpoint, or, if there is none, to `model.start`.
 
     Of a start, what the system says that it goes on from (`Trainable.starts`) takes over the weights; step,
-    optimizers and averages' decay begin anew. Raises `GessoError` where it does not fit.
+    optimizers and averages' decay begin anew. As many other `classes` take the place of those that it knew, in
+    their order, which is said. Raises `GessoError` where it does not fit.
     """
     value = OmegaConf.select(config, "model.start")
     if checkpoint.restore(run, model) or value is None or not model.starts:
@@ -37,7 +38,13 @@ def place(run: Run, config: DictConfig, model: keras.Model) -> None:
         for network in model.starts[name] if source is not None else ():
             transfer(source, network, there, here)
     labels = "" if there == here else f" It knew {there or 'no'} classes, this one learns {here or 'none'}."
+    if there == here and here and metadata.classes != classes:
+        labels = f" What it knows of {_some(metadata.classes)} goes over to {_some(classes)}, in this order."
     log.info("Goes on from %s, which trained for %s steps.%s", path, metadata.step, labels)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + ", ..." * (len(names) > 3)
 
 
 def discriminator(path: Path, generator: keras.Model, metadata: Metadata) -> keras.Model | None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from core import distribution
 from core.config import compose, options_that
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
@@ -42,11 +43,12 @@ def asked_of_data(config: DictConfig) -> dict[str, Any]:
     return {"text": True}
 
 
-def ready(config: DictConfig, run: Run, dataset: Dataset) -> "Words | None":
+def ready(config: DictConfig, run: Run, dataset: Dataset, writes: bool = True) -> "Words | None":
     """Returns the text encoder of a GAN that takes sentences, which lies in its run; None for all others.
 
     It is a copy of the one that `model.words` names; where it names none, one is trained first, for
-    `model.words_steps` steps. Raises `GessoError` for one that is none, and `Stopped` as `loop.fit`.
+    `model.words_steps` steps. Of several processes that train together one `writes` the copy, and none trains one.
+    Raises `GessoError` for one that is none, and `Stopped` as `loop.fit`.
     """
     if not reads(config) or "words" not in config.model:
         return None
@@ -57,7 +59,11 @@ def ready(config: DictConfig, run: Run, dataset: Dataset) -> "Words | None":
     own, path = run.words, run.words.network("text_encoder")
     if config.model.words is not None and not path.is_file():
         given = find_network(config.model.words, "model.words", ["text_encoder"])
+        if not writes:
+            return Words.load(given, dataset.captions)
         trained.save(trained.load_network(given), path, read_metadata(given))
+    if config.model.words is None and config.trainer.strategy == "multi_worker":
+        raise GessoError("trainer=multi_worker: train a text encoder first, and name it in model.words=.")
     if config.model.words is None:
         settings = _settings(config, len(dataset))
         if not path.is_file() or own.saved()[-1:] != [own.checkpoint(settings.steps)]:
@@ -75,5 +81,7 @@ def _settings(config: DictConfig, num: int) -> DictConfig:
     for key in ("image_size", "seed", "precision", "trainer", "dataset", "cache_dir", "checkpoint_every"):
         settings[key] = config[key]
     settings.steps = settings.sample_every = config.model.words_steps
-    settings.batch_size = min(settings.batch_size, num)
+    kind = config.trainer.strategy
+    devices = 1 if kind == "one" else distribution.strategy(kind).num_replicas_in_sync
+    settings.batch_size = min(settings.batch_size, num) // devices * devices
     return settings

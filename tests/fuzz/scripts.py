@@ -167,7 +167,7 @@ def _run() -> dict[str, bytes]:
         run.hydra: OmegaConf.to_yaml(hydra), run.data: json.dumps(data), run.result: json.dumps(result),
         run.metrics: "".join(json.dumps(row) + "\n" for row in rows),
         run.best_score: json.dumps(objective | {"step": 10, "value": 0.25}),
-        run.restart_scores: json.dumps({"1": 0.5, "2": None}),
+        run.restart_scores: json.dumps({"objective": "kid", "chosen": 1, "scores": {"1": 0.5, "2": None}}),
         run.log: "[2026-01-01 00:00:00,000][core.cli][ERROR] Error: batch_size=2: nothing\n",
     }  # fmt: skip
     return {str(path): text.encode() for path, text in files.items()} | {

@@ -37,3 +37,5 @@ def test_attributes_are_right_where_the_first_is_nearest():
     choices = {"style": [(0, CIRCLE[[0, 3]]), (1, CIRCLE[[5, 1, 4]])], "count": []}
     style, count = attribute_accuracy(CIRCLE[:2], choices)
     assert style == 0.5 and np.isnan(count)
+    unknown = {"style": [(0, CIRCLE[[0, 3, 0]]), (1, CIRCLE[[1, 3, 5]] * np.nan), (1, CIRCLE[[1, 3, 5]])]}
+    assert attribute_accuracy(CIRCLE[:2], unknown) == [pytest.approx(1 / 3)]  # as near as another is not right

@@ -1,5 +1,7 @@
 """A network for any style: what it is made of, how it learns, and what paints with it."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -97,6 +99,20 @@ def test_it_learns_and_what_reads_stays_as_it_was(small, objective):
     assert not np.array_equal(dense, model.reader.get_layer("shares").kernel)
     for before, weight in zip(frozen, model.reader.non_trainable_weights, strict=True):
         np.testing.assert_array_equal(before, weight)
+
+
+def test_smoothness_counts_if_it_is_asked_for(small, objective):
+    data = {"content": tf.constant(pictures(1, 32, 32)), "style": tf.constant(pictures(1, 32, 32))}
+    means = []
+    for weight in (0.0, 3.0):
+        model, own = AnyStyle(small, (32, 32, 3)), copy.copy(objective)
+        own.smoothness = weight
+        model.compile(keras.optimizers.SGD(0.0), own)
+        means.append({name: float(value) for name, value in model.train_step(data).items()})
+    plain, smooth = means
+    assert "smoothness_loss" not in plain and smooth["smoothness_loss"] > 0
+    for losses in means:
+        assert losses.pop("total_loss") == pytest.approx(sum(losses.values()), rel=1e-5)
 
 
 def test_a_style_counts_relative_to_its_strength(small, objective):

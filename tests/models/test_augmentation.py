@@ -234,8 +234,11 @@ def test_probability_is_that_of_each_transformation_of_each_image():
     cut = (seen == 0).any(axis=1)
     for share, expected in ((coloured, 0.3), (cut, 0.3), (coloured & cut, 0.09)):
         assert share.mean() == pytest.approx(expected, abs=0.04)
-    layer.probability.assign(0.0)  # the weight rules, not the argument: a checkpoint may bring another value
-    np.testing.assert_array_equal(layer(images, SEED, STEP), images)
+    layer.probability.assign(0.0)  # as of a checkpoint: whoever goes on from it may have asked for another
+    np.testing.assert_array_equal(layer(images, SEED, STEP).numpy().reshape(2000, -1), seen)
+    adapts = Augmentation(["color", "cutout"], target=0.6)
+    adapts.probability.assign(1.0)  # while what has adapted goes on from there
+    assert (adapts(images, SEED, STEP).numpy() != images.numpy()).reshape(2000, -1).any(axis=1).all()
 
 
 def test_adaptive_probability_follows_the_real_logits():

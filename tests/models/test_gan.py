@@ -154,6 +154,22 @@ def test_discriminator_steps(steps):
     assert int(model.step.numpy()) == 2
 
 
+def test_schedules_of_a_discriminator_that_learns_more_often_go_by_the_step():
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([0], [0.5, 0.0])  # of the first step alone
+    model = make(discriminator_steps=3)
+    optimizers = [keras.optimizers.SGD(rate) for _ in range(2)]
+    losses = adversarial.non_saturating_generator_loss, adversarial.non_saturating_discriminator_loss
+    model.compile(*optimizers, *losses)
+    seen = []
+    for _ in range(2):
+        before = [v.numpy() for v in model.discriminator.trainable_variables]
+        seen.append(float(model.discriminator_optimizer.learning_rate))
+        model.train_step(reals(24))
+    after = model.discriminator.trainable_variables
+    assert seen == [0.5, 0.0] and int(model.discriminator_optimizer.iterations) == 6
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
 def test_discriminator_steps_see_other_pictures_and_other_noise(monkeypatch):
     model, seen = make(discriminator_steps=3), []
     original = model._train_discriminator

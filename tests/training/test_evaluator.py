@@ -29,8 +29,8 @@ def composed(*overrides: str):
 class Draws:
     """A model that draws what it was given."""
 
-    def __init__(self, images: np.ndarray):
-        self.images = images
+    def __init__(self, images: np.ndarray, num_classes: int = 0):
+        self.images, self.num_classes = images, num_classes
 
     def draw(self, num: int, labels: np.ndarray | None, batch_size: int) -> list[np.ndarray]:
         self.labels = labels
@@ -40,7 +40,7 @@ class Draws:
 def test_features_are_scaled_by_the_reals():
     config = composed("metrics=[kid,precision_recall]", "features=pixels", "evaluate_num=30")
     evaluator = Evaluator(config, DATASET)
-    assert (evaluator.objective, evaluator.sign) == ("kid", 1)
+    assert evaluator.objective == "kid" and evaluator.badness(2.0) == 2
     noise = np.random.default_rng(1).uniform(-1, 1, (30, 32, 32, 3)).astype(np.float32) * 0.5
     values = evaluator(Draws(noise))
     reals = pixels()(DATASET.examples(30)["image"])
@@ -63,9 +63,29 @@ def test_generated_pictures_have_the_classes_of_the_reals():
     np.testing.assert_array_equal(model.labels, labels[dataset.drawn(40)])
 
 
+def test_diversity_is_within_classes_where_they_were_asked_for():
+    """Two classes of which each has one picture again and again: none within, some between."""
+    labels = np.arange(40, dtype=np.int32) % 2
+    dataset = ImageDataset("made", IMAGES, labels, ("a", "b"))
+    evaluator = Evaluator(composed("metrics=[diversity]", "features=pixels", "evaluate_num=40"), dataset)
+    one_each = (IMAGES / 127.5 - 1)[dataset.labels[dataset.drawn(40)]]
+    assert evaluator(Draws(one_each, num_classes=2))["diversity"] == pytest.approx(0, abs=1e-6)
+    assert evaluator(Draws(one_each))["diversity"] > 0.1
+
+
+def test_nearer_to_one_is_better():
+    evaluator = Evaluator(
+        composed("metrics=[neighbor_distance_ratio]", "features=pixels", "evaluate_num=30"), DATASET
+    )
+    values = [0.2, 0.5, 3.0, 0.9, 1.0]
+    assert sorted(values, key=evaluator.badness) == [1.0, 0.9, 0.5, 3.0, 0.2]
+    assert evaluator.badness(0.0) == np.inf
+
+
 def test_more_may_be_better():
     evaluator = Evaluator(composed("metrics=[precision_recall]", "features=pixels", "evaluate_num=20"), DATASET)
-    assert (evaluator.objective, evaluator.sign, evaluator.modes["recall"]) == ("precision", -1, "max")
+    assert evaluator.objective == "precision" and evaluator.modes["recall"] == "max"
+    assert evaluator.badness(0.5) < evaluator.badness(0.4)
     assert evaluator(Draws(to_float(IMAGES) * 0)).keys() == {"precision", "recall"}
 
 
@@ -94,7 +114,7 @@ def test_nan_is_never_the_best(tmp_path, monkeypatch):
     from training import evaluator
 
     monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
-    judge = SimpleNamespace(objective="kid", sign=1, settings={"num": 40})
+    judge = SimpleNamespace(objective="kid", badness=float, settings={"num": 40})
     evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, lambda run: None, 1, 9)
     evaluation.set_model(SimpleNamespace())
     for step, value, best in ((1, np.nan, None), (2, 0.5, 2), (3, np.nan, 2), (4, 0.9, 2), (5, 0.4, 5)):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
@@ -28,9 +29,10 @@ def tried(monkeypatch):
     monkeypatch.setattr(restarts.loop, "make", lambda config, dataset, seed, words: seed)
     monkeypatch.setattr(restarts.loop, "fit", fit)
 
-    def call(folder: Path, *seeds: int):
+    def call(folder: Path, *seeds: int, better: int = 1):
         config = OmegaConf.create({"seed": seeds[0], "restarts": len(seeds), "restart_steps": 9})
-        training = Training(Run(folder), config, None, "x", config.seed, Evaluator())
+        data = SimpleNamespace(spec=SimpleNamespace(class_names=()))
+        training = Training(Run(folder), config, data, "x", config.seed, Evaluator(better))
         return restarts.with_best_seed(training).seed
 
     return call
@@ -39,7 +41,13 @@ def tried(monkeypatch):
 class Evaluator:
     """Of models that are their seeds."""
 
-    objective, sign = "kid", 1
+    objective = "kid"
+
+    def __init__(self, better: int = 1):
+        self.better = better
+
+    def badness(self, value: float) -> float:
+        return self.better * value
 
     def __call__(self, model: int) -> dict[str, float]:
         return {"kid": SCORES[model]}
@@ -48,13 +56,16 @@ class Evaluator:
 def test_a_seed_that_diverges_is_not_the_end(tried, tmp_path, caplog):
     assert tried(tmp_path, 5, 6, 7, 8) == 8
     assert json.loads((tmp_path / "restarts" / "scores.json").read_text()) == {
-        "5": 0.7,
-        "6": None,
-        "7": None,
-        "8": 0.4,
-    }
+        "objective": "kid", "chosen": 8, "scores": {"5": 0.7, "6": None, "7": None, "8": 0.4},
+    }  # fmt: skip
     assert (tmp_path / "checkpoints" / "step_00000009.npz").read_text() == "8"
     assert "seed 6: generator_loss became NaN" in caplog.text
+
+
+def test_who_goes_on_keeps_the_seed_whatever_is_measured_then(tried, tmp_path):
+    assert tried(tmp_path, 5, 6, 7, 8) == 8
+    assert tried(tmp_path, 5, 6, 7, 8, better=-1) == 8
+    assert tried(tmp_path / "other", 5, 6, 7, 8, better=-1) == 5
 
 
 def test_no_seed_went_well(tried, tmp_path):

@@ -63,6 +63,17 @@ def placed(tmp_path, trained_run: Run, data: Data, *overrides: str) -> keras.Mod
     return model
 
 
+def test_other_classes_in_their_places_are_said(trained, tmp_path, caplog):
+    run, _ = trained
+    config = composed(f"model.start={run.folder}", "model.condition=projection")
+    caplog.set_level("INFO")
+    for names in (STYLES, tuple(f"other{i}" for i in range(len(STYLES)))):
+        data = Data(*names)
+        caplog.clear()
+        start.place(Run(tmp_path), config, loop.make(config, data, seed=2), data.spec.class_names)
+        assert ("goes over to other0" in caplog.text) == (names != STYLES)
+
+
 def test_all_networks_go_on_from_a_run(trained, tmp_path):
     run, before = trained
     assert read_metadata(run.network("generator")).architecture["width"] == 2

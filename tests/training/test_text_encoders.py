@@ -33,6 +33,25 @@ def test_data_is_asked_for_words_where_they_are_learned_from(composed):
         words.asked_of_data(composed("model=dcgan", "model.condition=text", "model.start=somewhere"))
 
 
+def test_of_several_workers_one_writes(composed, tmp_path, tiny_words):
+    given, data = tiny_words(), SimpleNamespace(captions=[["a red circle"], ["a blue square"]])
+    file, run, known = tmp_path / "text_encoder.keras", Run(tmp_path / "run"), given.vocabulary
+    trained.save(given.network, file, Metadata("text_encoder", words=known.words, sentence_length=known.length))
+    several = composed("model=dcgan", "model.condition=text", f"model.words={file}", "trainer=multi_worker")
+    found = words.ready(several, run, data, writes=False)
+    np.testing.assert_allclose(found.vectors(["a red circle"]), given.vectors(["a red circle"]), atol=1e-6)
+    assert not run.folder.exists()
+    several.model.words = None
+    with pytest.raises(GessoError, match="train a text encoder first"):
+        words.ready(several, run, data)
+
+
+def test_an_encoders_batch_is_shared_by_all_devices(composed, monkeypatch):
+    config = composed("model=dcgan", "model.condition=text", "trainer=mirrored", "batch_size=48")
+    monkeypatch.setattr(words.distribution, "strategy", lambda kind: SimpleNamespace(num_replicas_in_sync=3))
+    assert words._settings(config, 1000).batch_size == 255 and words._settings(config, 200).batch_size == 198
+
+
 def test_a_run_has_a_text_encoder_of_its_own(composed, tmp_path, tiny_words):
     given, data = tiny_words(), SimpleNamespace(captions=[["a red circle"], ["a blue square"]])
     file = tmp_path / "text_encoder.keras"
