@@ -1,5 +1,6 @@
 """Makes pictures with a trained generator: `python generate.py network=<run directory> num=64 seed=1`."""
 
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from core.errors import GessoError
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
+from data import picture
 from models import latent, trained
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,17 @@ def generate(config: DictConfig) -> None:
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, chunks | own)
         save_png(output / "grid.png", sheet_of(images, len(names)), chunks)
+        forget(output, num)
     log.info("Pictures: %s", output)
+
+
+def forget(folder: Path, num: int) -> None:
+    """Removes the pictures of an earlier, longer call, from number `num` on: they are not of these."""
+    for i in itertools.count(num):
+        earlier = folder / f"{i:04d}.png"
+        if not earlier.is_file() or f"Index: {i}" not in (picture.chunks(earlier) or "").split("; "):
+            return
+        earlier.unlink()
 
 
 def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str], np.ndarray]:
@@ -78,7 +90,9 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     """
     if metadata.words:
         key = "label" if config.text is None and config.label is not None else "text"
-        return tokens_of(metadata.sentences if config[key] is None else config[key], metadata, key)
+        if config[key] is None:  # its own, which it may not know all words of
+            return list(metadata.sentences), metadata.vocabulary.tokens(metadata.sentences)
+        return tokens_of(config[key], metadata, key)
     if config.text is not None:
         takes = f"label={metadata.classes[0]}" if metadata.classes else "no label either"
         raise GessoError(

@@ -1,5 +1,6 @@
 """Sweeps: each job of `-m` is a process of its own, in a folder of its own."""
 
+import itertools
 import logging
 import os
 import re
@@ -46,7 +47,13 @@ def in_fresh_process(script: str) -> float | None:
         return before["values"][before["objective"]]
     if not run.overrides.is_file():
         announce(run)  # one that fails at once has been begun, too
-    command = [sys.executable, script, *overrides, f"hydra.run.dir={quoted_name(str(run.folder))}"]
+    command = [
+        sys.executable,
+        script,
+        *flags(sys.argv[1:]),
+        *overrides,
+        f"hydra.run.dir={quoted_name(str(run.folder))}",
+    ]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
     with _passing_on(signal.SIGTERM, child):
@@ -67,6 +74,16 @@ def in_fresh_process(script: str) -> float | None:
         raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}).")
     result = read_result(run)
     return None if result is None else result["values"][result["objective"]]
+
+
+def flags(arguments: list[str]) -> list[str]:
+    """Returns those of a command line that say where YAML files lie, which a sweep's jobs need as well."""
+    kept, left = [], iter(arguments)
+    for argument in left:
+        name, _, value = argument.partition("=")
+        if name in ("--config-dir", "-cd", "--config-name", "-cn"):
+            kept += [argument] if value else [argument, *itertools.islice(left, 1)]
+    return kept
 
 
 def check_output(arguments: list[str]) -> None:

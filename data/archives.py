@@ -90,9 +90,19 @@ def list_tar(path: Path) -> Listing:
                     continue
                 names.append(member.name)
                 numbers.append((member.size, changed, member.offset_data))
+            _check_end(path, archive.offset)
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError, RecursionError) as error:
         raise GessoError(f"{path} is no .tar archive, or it is damaged or cut off ({error}).") from error
     return Listing(names, np.array(numbers, np.int64).reshape(-1, 3), notes=notes)
+
+
+def _check_end(path: Path, place: int) -> None:
+    """Raises `ValueError` where a .tar does not end with zeros: `tarfile` takes a damaged header for its end."""
+    with open(path, "rb") as file:
+        file.seek(place)
+        while block := file.read(2**20):
+            if any(block):
+                raise ValueError(f"what follows byte {place} is no part of it; joined ones are to be given apart")
 
 
 @contextmanager

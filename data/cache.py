@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from core.errors import GessoError
@@ -64,12 +65,21 @@ def cached(
         try:
             if not folder.is_dir():  # another may have built it while we waited
                 _build(folder, key, build)
-                os.utime(folder, ns=(now, now))
+            os.utime(folder, ns=(now, now))
         finally:
             lock.release()
     except (OSError, NotImplementedError) as error:
         raise _explain(error, folder.parent) from error
     return folder
+
+
+def new_array(file: Path, shape: tuple[int, ...]) -> np.memmap:
+    """Makes a .npy file of uint8 that can be written to as an array. Raises `OSError` where there is no room."""
+    array = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):  # else a full disk would kill us at some store to the memory map
+        with open(file, "r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return array
 
 
 def place(kind: str, key: Mapping[str, object], cache_dir: str | Path) -> Path:

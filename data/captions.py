@@ -1,5 +1,6 @@
 """Words beside pictures in a folder: a `.txt` of the same name, or a table of file names and texts."""
 
+import codecs
 import csv
 import io
 import json
@@ -34,7 +35,8 @@ def beside(source: Source) -> list[list[str]]:
     if root is None:
         raise GessoError(f"Words beside pictures are read from folders, not from archives, such as {source.where}.")
     said: dict[str, list[str]] = defaultdict(list)
-    for folder in sorted({"", *(path.rpartition("/")[0] for path, _, _ in pictures)}):
+    folders = {path.rpartition("/")[0] for path, _, _ in pictures}
+    for folder in sorted({"", *folders, *(above for path in folders for above in _above(path))}):
         for name in TABLES:
             table = root / folder / name
             if table.is_file():
@@ -46,6 +48,13 @@ def beside(source: Source) -> list[list[str]]:
         lines = _read(beside, MOST).splitlines() if beside.is_file() else []
         found.append([text for text in map(plain, [*lines, *said.get(picture.path, [])]) if text])
     return found
+
+
+def _above(folder: str) -> Iterator[str]:
+    """Yields the folders that a folder is in, from the root's on: a, a/b of a/b/c."""
+    for i, sign in enumerate(folder):
+        if sign == "/":
+            yield folder[:i]
 
 
 def plain(text: str) -> str:
@@ -79,7 +88,7 @@ def _rows(table: Path) -> Iterator[tuple[str, str]]:
         if table.suffix == ".csv":
             rows = list(csv.DictReader(io.StringIO(text)))
         else:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
         for row in rows:
             name, said = row["file_name"], row["text"]
             if not isinstance(name, str) or not isinstance(said, str):
@@ -99,4 +108,9 @@ def _read(path: Path, most: int) -> str:
         raise GessoError(f"{path.absolute()} cannot be read: {error.strerror}.") from error
     if len(content) > most:
         raise GessoError(f"{path.absolute()} is larger than {most / 1e6:.0f} MB: too much to be words.")
-    return content.decode("utf-8-sig", errors="replace")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = f"{error.reason} at byte {error.start}"
+        raise GessoError(f"{path.absolute()} is not UTF-8 ({where}): save it in that encoding.") from None

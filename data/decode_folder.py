@@ -12,10 +12,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from core.errors import GessoError
 from data import store
 from data.decode import decode
 from data.source import Opened
 
+# Errors of a disk, a network or a process, not of a file.
+PASSING = {
+    errno.EIO, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    getattr(errno, "ESTALE", None), getattr(errno, "EHOSTDOWN", None),
+} - {None}  # fmt: skip
 WAITING = 2**28  # bytes of what is decoded and not yet written
 
 Job = Callable[[], np.ndarray]  # makes a picture, uint8 [height, width, channels]
@@ -69,7 +75,7 @@ def _in_threads(
     ahead = max(1, min(2 * threads, WAITING // (chunk * most)))
 
     def work(some: list[tuple[int, Job]]) -> list[tuple[int, np.ndarray | str]]:
-        return [(i, _attempt(job)) for i, job in some]
+        return [(i, _attempt(names[i], job)) for i, job in some]
 
     numbered = enumerate(jobs)
     chunks = iter(lambda: list(islice(numbered, chunk)), [])
@@ -86,8 +92,12 @@ def _in_threads(
             bar.update(len(results))
 
 
-def _attempt(job: Job) -> np.ndarray | str:
+def _attempt(name: str, job: Job) -> np.ndarray | str:
     try:
         return job()
+    except MemoryError as error:
+        raise GessoError(f"{name}: no memory is left to decode it.") from error
     except Exception as error:  # whatever is wrong with one file must not stop the others
+        if getattr(error, "errno", None) in PASSING:  # what is kept would say so for ever
+            raise GessoError(f"{name} cannot be read now: {error.strerror}. Nothing of it was kept.") from error
         return getattr(error, "strerror", None) or str(error) or type(error).__name__

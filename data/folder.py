@@ -9,6 +9,7 @@ from typing import NamedTuple
 from core.errors import GessoError
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+FIRST, SHEETS = "0000.png", ("grid.png", "strip.png")  # of what generate.py makes: a picture, and sheets of all
 PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
 LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 
@@ -64,7 +65,8 @@ def is_picture(name: str) -> bool:
 def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list[PictureFile]:
     """All files under `root` whose names are `wanted`, in an order that is the same on every file system.
 
-    Hidden files and folders are left out, and what macOS packs beside (`__MACOSX`). Links are followed.
+    Hidden files and folders are left out, what macOS packs beside (`__MACOSX`), and sheets of the pictures that
+    they lie among, as `generate.py` makes them. Links are followed.
     """
     found, seen = [], set()
 
@@ -77,8 +79,9 @@ def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list
         if (status.st_dev, status.st_ino) in seen and status.st_ino:  # a link back up
             return
         seen.add((status.st_dev, status.st_ino))
+        made = any(entry.name == FIRST for entry in entries)
         for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if entry.name.startswith(".") or entry.name == "__MACOSX" or (made and entry.name in SHEETS):
                 continue
             if wanted(entry.name) and entry.is_file():
                 info = entry.stat()

@@ -89,6 +89,9 @@ def from_source(
         raise GessoError(
             f"None of the {len(names)} picture files in {source.where} can be read; the first: {skipped[0]}"
         )
+    known = origin(source)
+    if len(images) < len(names):  # where one could not be read, the order is another
+        known = digest([known, np.setdiff1d(np.arange(len(names)), images.sources).tolist()])
     labels, class_names = None, ()
     if source.classes is not None:
         kept = [source.classes[i] for i in images.sources]
@@ -99,7 +102,7 @@ def from_source(
     return ImageDataset(
         source.name, images, labels, class_names,
         captions=None if source.said is None else [source.said[i] for i in images.sources],
-        flip=flip, balance=balance, skipped=skipped, origin=origin(source),
+        flip=flip, balance=balance, skipped=skipped, origin=known,
         resizer=f"{RESIZER}, crop={crop}, to {image_size} px",
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from core.files import write_array
 from data.cache import cached, place
 from data.folder import PictureFile
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.files import atomic
-from data.cache import cached
+from data.cache import cached, new_array
 from data.checks import check_options
 from data.dataset import digest
 from data.image_dataset import ImageDataset
@@ -121,8 +121,7 @@ def _padded(digits: np.ndarray) -> np.ndarray:
 
 
 def _write_resized(folder: Path, digits: np.ndarray, size: int) -> None:
-    shape = (len(digits), size, size, 1)
-    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    images = new_array(folder / "images.npy", (len(digits), size, size, 1))
     for row, digit in zip(images, _padded(digits), strict=True):
         row[:, :, 0] = Image.fromarray(digit[:, :, 0]).resize((size, size), Image.Resampling.LANCZOS)
     images.flush()

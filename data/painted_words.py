@@ -1,8 +1,9 @@
 """What is said of the built-in paintings, by the code that paints them: functions of seed and index."""
 
+import difflib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from data.styles.facts import Facts
 log = logging.getLogger(__name__)
 
 STYLES: tuple[str, ...] = tuple(PAINTERS)
-VERSION = 2  # of what is told and how it is worded
+VERSION = 3  # of what is told and how it is worded
 WORDINGS = 4  # of each picture
 TOLD = 48  # px, side of the canvas on which is painted what is only to be told
 FAR = 50  # times as many pictures are looked at, at most, to find those without a combination
@@ -40,6 +41,12 @@ def tell(seed: int, index: int) -> Description:
     return describe(style, facts, canvas)
 
 
+def hint(name: str, met: Collection[str]) -> str:
+    """Says what a combination that is on no picture may have been meant to be."""
+    near = difflib.get_close_matches(name, met, 1, 0.6)
+    return f"Did you mean '{near[0]}'?" if near else f"Such as '{min(met)}'." if met else ""
+
+
 def said(
     cache_dir: str | Path, num: int, seed: int, names: Sequence[str], without: Sequence[str]
 ) -> dict[str, Any]:
@@ -51,7 +58,7 @@ def said(
 
     def build(folder: Path) -> None:
         log.info("Wording %d paintings, once; then the words are cached", num)
-        numbers, captions = [], []
+        numbers, captions, met = [], [], set()
         with tqdm(total=num, desc="Wording", unit="picture", disable=None) as bar:
             for number in count():
                 if len(numbers) == num:
@@ -62,10 +69,15 @@ def said(
                     )
                 index = index_of(number, names)
                 described = tell(seed, index)
-                if combinations(described).isdisjoint(without):
+                there = combinations(described)
+                met |= there
+                if there.isdisjoint(without):
                     numbers.append(number)
                     captions.append(sentences(described, np.random.default_rng([seed, index, 1]), WORDINGS))
                     bar.update()
+        for name in without:
+            if name not in met:
+                log.warning("dataset.without: '%s' is on no picture, with or without it. %s", name, hint(name, met))
         found = {"numbers": numbers, "captions": captions}
         (folder / _FILE).write_text(json.dumps(found, indent=0), encoding="utf-8")
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from core.errors import GessoError
-from data.cache import cached
+from data.cache import cached, new_array
 from data.checks import check_whole
 from data.dataset import digest
 from data.image_dataset import ImageDataset
@@ -76,8 +76,8 @@ def load(
     left_out = [without] if isinstance(without, str) else list(without or ())
     found = said(cache_dir, num_images, seed, names, left_out) if text or left_out else None
     numbers = found["numbers"] if left_out else range(num_images)
-    key |= {"without": sorted(left_out)} if left_out else {}
     indices = [index_of(number, names) for number in numbers]
+    key |= {"without": sorted(left_out), "indices": digest(indices)} if left_out else {}
     folder = cached(
         "paintings",
         key,
@@ -113,10 +113,7 @@ def _paint_all(file: Path, size: int, seed: int, indices: Sequence[int]) -> None
     """Paints into a new .npy file, in processes of their own if it is worth their start."""
     num = len(indices)
     np.save(file.with_name(_INDICES), np.array(indices, np.int64), allow_pickle=False)
-    images = np.lib.format.open_memmap(file, "w+", np.uint8, (num, size, size, 3))
-    if hasattr(os, "posix_fallocate"):  # else a full disk would kill us at some store to the memory map
-        with open(file, "r+b") as opened:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    images = new_array(file, (num, size, size, 3))
     cores = _cores()
     with tqdm(total=num, desc="Painting", unit="picture", disable=None) as bar:
         if num > FEW and cores > 1 and sys.executable:

@@ -96,7 +96,7 @@ def find(root: str | None, label: str | None = None, split: str | None = None, t
             yield from _open(tables[owner], [i - int(starts[owner]) for i in numbers[begin:end]])
             begin = end
 
-    where = f"{path.resolve()}{f', label={label}' if label else ''}"
+    where = f"{path.resolve()}{f', split={split}' if split else ''}{f', label={label}' if label else ''}"
     witnesses = partial(tails, [table.path for table in tables])
     held = sum(file.size for file in files) // max(len(pictures), 1)
     whole = Source(path.resolve().name, where, pictures, opened, None, witnesses, held=held)

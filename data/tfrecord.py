@@ -41,7 +41,7 @@ def list_records(path: Path) -> Listing:
                     f"{', '.join(sorted(fields)) or 'nothing'}."
                 )
             name, label = _first(fields, NAMES), _first(fields, LABELS)
-            names.append(f"{number}" if name is None else f"{number} {_text(name)}")
+            names.append(f"{number}" if name is None else f"{number} {_text(name)}".replace("/", "_"))  # no folders
             numbers.append((size, changed, place))
             labels.append(None if label is None else _text(label))
     if None in labels:

@@ -13,12 +13,13 @@ def sample(seed: int, num: int, latent_dim: int, truncation: float | None = None
     if truncation is not None and not truncation > 0:
         raise ValueError(f"truncation must be positive, not {truncation}")
     return np.stack(
-        [_row(np.random.default_rng([seed, i]), latent_dim, truncation) for i in range(start, start + num)]
+        [normal(np.random.default_rng([seed, i]), latent_dim, truncation) for i in range(start, start + num)]
     )
 
 
-def _row(rng: np.random.Generator, latent_dim: int, truncation: float | None) -> np.ndarray:
-    z = rng.standard_normal(latent_dim)
+def normal(rng: np.random.Generator, shape: int | tuple[int, ...], truncation: float | None = None) -> np.ndarray:
+    """Draws float32 standard normals, those beyond ±`truncation`, if it is given, again."""
+    z = rng.standard_normal(shape)
     if truncation is not None:
         while (beyond := np.abs(z) > truncation).any():
             z[beyond] = rng.standard_normal(beyond.sum())

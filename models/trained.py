@@ -143,13 +143,26 @@ def truncate(generator, truncation: float | None) -> float | None:
     """Has a generator with styles move them towards their average, to a share of `truncation` of the distance.
 
     Returns what is left for `latent.sample` to do: `truncation` itself for a generator without, None otherwise.
+    Raises `GessoError` for more than the distance.
     """
     if truncation is None:
         return None
-    layers = [layer for layer in generator._flatten_layers() if hasattr(layer, "truncation")]
-    for layer in layers:
+    if not has_styles(generator):
+        return truncation
+    if truncation > 1:
+        raise GessoError(f"truncation={truncation}: of a network with styles it is a share of the way, up to 1.")
+    for layer in _with_styles(generator):
         layer.truncation = truncation
-    return None if layers else truncation
+    return None
+
+
+def has_styles(generator) -> bool:
+    """Says whether a generator has styles, which truncation is of; else it is of latents."""
+    return bool(_with_styles(generator))
+
+
+def _with_styles(generator) -> list:
+    return [layer for layer in generator._flatten_layers() if hasattr(layer, "truncation")]
 
 
 def drawer(generator) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:

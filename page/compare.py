@@ -11,6 +11,7 @@ from core import rows
 from core.errors import GessoError
 from core.images import grid
 from core.logs import LINE
+from core.overrides import given_value
 from core.results import last_values, read_result
 from core.run import Run
 from models import latent
@@ -26,11 +27,14 @@ def curves(runs: Sequence[Run]) -> dict[str, list[tuple[str, int, float]]]:
     """Returns, for each number that a run wrote while it trained, its points: run, step, value."""
     found: dict[str, list[tuple[str, int, float]]] = {}
     for run in runs:
-        written = rows.read(run.metrics)
-        for row in written[:: max(1, len(written) // POINTS)]:
+        own: dict[str, list[tuple[str, int, float]]] = {}
+        for row in rows.read(run.metrics):
             for name, value in row.items():
                 if name not in ("step", "images") and isinstance(value, int | float) and np.isfinite(value):
-                    found.setdefault(name, []).append((str(run.folder), row["step"], float(value)))
+                    own.setdefault(name, []).append((str(run.folder), row["step"], float(value)))
+        for name, points in own.items():  # each for itself: evaluations are few among rows of losses
+            kept = sorted({*range(0, len(points), -(-len(points) // POINTS)), len(points) - 1})
+            found.setdefault(name, []).extend(points[i] for i in kept)
     return found
 
 
@@ -55,9 +59,8 @@ def evaluations(run: Run) -> list[dict]:
         try:
             with open(file.with_name("evaluate.log"), encoding="utf-8", errors="replace") as log:
                 line = LINE.match(log.readline(2**16))
-            words = shlex.split(line[2]) if line else []
-            named = [Path(word.removeprefix("network=")) for word in words if word.startswith("network=")]
-            if run.folder in named:
+            named = given_value(shlex.split(line[2]) if line else [], "network")
+            if named is not None and run.folder.resolve() in (Path(named).resolve(), Path(named).resolve().parent):
                 found.append(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError):
             continue

@@ -14,18 +14,36 @@ from data import picture
 
 BYTES = 50 * 2**20  # of an upload
 PIXELS = 100 * 10**6  # of a picture
+PREFIX = "gesso-page-"  # of temporary folders
 PREVIEW = 1024  # px, longer side of what is shown of a picture
 
 _root: Path | None = None
 
 
 def root() -> Path:
-    """Returns the temporary folder that holds all that visitors bring and make; it goes with the process."""
+    """Returns the temporary folder that holds all that visitors bring and make; it goes with the process.
+
+    Those of processes that were killed go when the next one begins.
+    """
     global _root
     if _root is None:
-        _root = Path(tempfile.mkdtemp(prefix="gesso-page-"))
+        for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+            if not _lives(left.name.removeprefix(PREFIX).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)
+        _root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         atexit.register(shutil.rmtree, _root, ignore_errors=True)
     return _root
+
+
+def _lives(pid: str) -> bool:
+    """Says whether there is such a process, or no telling."""
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError):  # another's, or no number
+        return True
+    return True
 
 
 def set_up() -> None:

@@ -11,9 +11,8 @@ from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import provenance
 from models import latent
 from page.networks import Network
-from page.taste import Taste
+from page.taste import SHOWN, Taste
 
-SHOWN = 12  # pictures at a time
 DIRECTIONS = 4
 NEARBY = 0.35  # radians that a little varied pictures are away
 FRAMES = 12  # of a walk, from one picture to the next
@@ -27,6 +26,7 @@ class Studio:
     """A generator that is ready: `draw` makes float pictures of latents and labels.
 
     `directions`: along which its pictures change most, `[n, latent_dim]`; none where they cannot be found.
+    `asked`: the truncation, None where it is none: styles go no further from their average than they are.
     `truncation`: what of it is left for `latent.sample` to do, where the network does not do it itself.
     """
 
@@ -34,6 +34,7 @@ class Studio:
     draw: Callable[[np.ndarray, np.ndarray | None], np.ndarray]
     latent_dim: int
     directions: np.ndarray
+    asked: float | None = None
     truncation: float | None = None
 
     def pictures(self, latents: np.ndarray, labels: np.ndarray, ways: Sequence[str]) -> np.ndarray:
@@ -77,9 +78,9 @@ class Sitting:
             self.kept.append((latents, label, self.pictures[number]))
 
     def show(self, latents: np.ndarray, labels: np.ndarray, studio: Studio) -> None:
-        """Puts other pictures on the sheet."""
-        self.latents, self.labels, self.liked = latents, labels, []
-        self.pictures = studio.pictures(latents, labels, self.ways)
+        """Puts other pictures on the sheet, all at once: meanwhile, what is there can be liked."""
+        pictures = studio.pictures(latents, labels, self.ways)
+        self.latents, self.labels, self.pictures, self.liked = latents, labels, pictures, []
         self.rounds += 1
 
 
@@ -98,11 +99,13 @@ def studio(network: Network, truncation: float | None = None) -> Studio:
         generator, _ = trained.load(network.path, "generator")
         latent_dim = trained.latent_dim(generator)
         try:
-            found = directions.sefa(generator, min(DIRECTIONS, latent_dim))
+            paints = trained.parts(generator)[1] if network.metadata.words else generator
+            found = directions.sefa(paints, min(DIRECTIONS, latent_dim))
         except (ValueError, StopIteration):  # its first layer is no such one
             found = np.zeros((0, latent_dim), np.float32)
-        left = trained.truncate(generator, truncation)
-        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found, left)
+        cut = None if trained.has_styles(generator) and (truncation or 1) >= 1 else truncation
+        left = trained.truncate(generator, cut)
+        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found, cut, left)
         while len(_kept) > KEPT:
             del _kept[next(iter(_kept))]
     return _kept[key]
@@ -122,7 +125,8 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | 
         return metadata.classes, number
     if wanted is None and metadata.sentences:
         return metadata.sentences, None
-    metadata.vocabulary.check(wanted or "", "What you typed", "")
+    if wanted not in metadata.sentences:  # of its own it may not know all words
+        metadata.vocabulary.check(wanted or "", "What you typed", "")
     return (wanted,), 0
 
 
@@ -135,7 +139,7 @@ def begin(network: Network, seed: int, wanted: str | None, truncation: float | N
     if label is not None:
         labels[:] = label
     taste = Taste(of.latent_dim, len(network.metadata.classes))
-    sitting = Sitting(network.name, truncation, ways, taste, latents, labels)
+    sitting = Sitting(network.name, of.asked, ways, taste, latents, labels)
     sitting.show(latents, labels, of)
     return sitting
 
@@ -155,8 +159,9 @@ def more(sitting: Sitting, studio: Studio, wanted: str | None) -> None:
     near = sitting.kept[-SHOWN:]
     rng = np.random.default_rng([sitting.rounds, len(sitting.kept)])
     latents, labels = sitting.taste.propose(
-        SHOWN, np.stack([entry[0] for entry in near]), np.array([entry[1] for entry in near]), rng, label
-    )
+        SHOWN, np.stack([entry[0] for entry in near]), np.array([entry[1] for entry in near]), rng, label,
+        studio.truncation,
+    )  # fmt: skip
     sitting.show(latents, labels, studio)
 
 
@@ -173,7 +178,7 @@ def vary(sitting: Sitting, studio: Studio) -> None:
     """Shows what lies near the picture that was liked last. Raises `GessoError` where there is none."""
     start, label, _ = last(sitting)
     rng = np.random.default_rng([sitting.rounds, len(sitting.kept), 1])
-    away = rng.standard_normal((SHOWN, studio.latent_dim)).astype(np.float32)
+    away = latent.normal(rng, (SHOWN, studio.latent_dim), studio.truncation)
     latents = np.cos(NEARBY) * start + np.sin(NEARBY) * away
     latents[0] = start
     sitting.show(latents.astype(np.float32), np.full(SHOWN, label, np.int32), studio)

@@ -69,7 +69,7 @@ def build() -> None:
     sheet.select(like, sitting, seen, **widgets.LIGHT)
     for slider in sliders:
         slider.change(turn, [sitting, *sliders], view, **widgets.heavy(view))
-    keep.click(keep_it, [sitting, *sliders], seen, **widgets.heavy(view))
+    keep.click(keep_it, [sitting, *sliders], [*seen, *sliders], **widgets.heavy(view))
     pack.click(take, [sitting, seed], home, **widgets.heavy(status))
     bring.upload(bring_back, [sitting, bring], seen, **widgets.LIGHT)
     network.change(kinds, network, label, **widgets.LIGHT)
@@ -98,8 +98,8 @@ def begin(request: gr.Request, name: str, label: str, seed: float | None, trunca
         cut = None if truncation >= WIDEST else truncation
         options = {"network": name, "num": imagine.SHOWN, "seed": seed}
         options |= {} if wanted is None else {"text" if network.metadata.words else "label": wanted}
-        options |= {} if cut is None else {"truncation": cut}
         sitting = widgets.done(request, lambda: imagine.begin(network, seed, wanted, cut))
+        options |= {} if sitting.truncation is None else {"truncation": sitting.truncation}
         return *shown(sitting), widgets.typed(commands.shown("generate", options)), gr.update(visible=False)
 
 
@@ -133,7 +133,7 @@ def keep_it(request: gr.Request, sitting: Sitting | None, *amounts: float):
     with widgets.in_words():
         made = widgets.done(request, lambda: imagine.turned(sitting, studio_of(sitting), amounts))
         sitting.kept.append(made)
-        return shown(sitting)
+        return *shown(sitting), *(0 for _ in amounts)  # what is turned next is this one
 
 
 def take(request: gr.Request, sitting: Sitting | None, seed: float | None) -> Iterator[Any]:

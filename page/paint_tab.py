@@ -79,6 +79,8 @@ def build(weights: Path | None) -> None:
     how.change(thumbnails_of, how, manners, **widgets.LIGHT)
     manners.select(toggle, [styles, how], styles, **widgets.LIGHT)
     content.change(widgets.canvas, content, region, **widgets.LOOK)
+    moving.upload(lambda: None, None, content, **widgets.LIGHT)  # what is painted is what was brought last
+    content.upload(lambda: None, None, moving, **widgets.LIGHT)
     gr.on(None, offered, [], how, **widgets.LIGHT)
 
 

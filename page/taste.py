@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 
 from core.errors import GessoError
+from models import latent
 
+SHOWN = 12  # pictures at a time
 SPREAD = 3.0  # deviation of the utilities that the prior expects, in units of the noise of a choice
 CANDIDATES = 200  # latents that each proposal is the best of
 NEAR, FAR = 0.35, 1.2  # radians that walks around liked latents go
@@ -74,19 +76,28 @@ class Taste:
         return weights, np.linalg.cholesky(precision)
 
     def propose(
-        self, num: int, near: np.ndarray, labels: np.ndarray, rng: np.random.Generator, label: int | None = None
+        self,
+        num: int,
+        near: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.Generator,
+        label: int | None = None,
+        truncation: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Proposes latents float32 `[num, latent_dim]` and labels `[num]` that may be liked.
 
         Each is the best of many by weights that are drawn anew from what is known of them (Thompson 1933): what is
         not known is tried out. The many are walks around liked latents, `near` `[m, latent_dim]` with `labels`, and
-        fresh ones; of the class `label` alone, if it is given.
+        fresh ones, with `truncation` as `latent.sample` has it; of the class `label` alone, if it is given. Of
+        sentences, the fresh ones have those of what was liked.
         """
         weights, factor = self.weights()
         latents, classes = [], []
         for _ in range(num):
-            fresh = rng.standard_normal((CANDIDATES, self.latent_dim))
+            fresh = latent.normal(rng, (CANDIDATES, self.latent_dim), truncation)
             ways = rng.integers(0, max(1, self.classes), CANDIDATES)
+            if not self.classes and len(labels):
+                ways = rng.choice(labels, CANDIDATES)
             if len(near):
                 around = rng.integers(0, len(near), CANDIDATES // 2)
                 angle = rng.uniform(NEAR, FAR, (len(around), 1))
@@ -131,7 +142,12 @@ class Taste:
 def _round(entry: Any, latent_dim: int, classes: int) -> Round:
     latents, labels = np.array(entry["latents"], np.float32), np.array(entry["labels"], np.int32)
     liked = tuple(int(number) for number in entry["liked"])
-    right = latents.ndim == 2 and latents.shape == (len(labels), latent_dim) and np.abs(latents).max() < 100
+    right = (
+        latents.ndim == 2
+        and len(latents) <= SHOWN
+        and latents.shape == (len(labels), latent_dim)
+        and np.abs(latents).max() < 100
+    )
     if not right or not all(0 <= number < len(labels) for number in liked):
         raise ValueError
     if classes and not all(0 <= label < classes for label in labels):

@@ -31,6 +31,7 @@ class Description:
     surface: str
     things: tuple[Thing, ...]
     phrases: tuple[str, ...]
+    hinted: frozenset[tuple[str, str]] = frozenset()  # colours and names of all of which anything is to be seen
 
 
 def describe(style: str, facts: Facts, canvas: np.ndarray) -> Description:
@@ -44,13 +45,16 @@ def describe(style: str, facts: Facts, canvas: np.ndarray) -> Description:
     standing_out = [thing for thing in things if len(grounds) != 1 or thing.color != grounds[0]]
     return Description(
         STYLES[style], tuple(colors), tuple(dict.fromkeys(grounds)), facts.surface,
-        tuple(standing_out or things), tuple(facts.phrases),
+        tuple(standing_out or things), tuple(facts.phrases), facts.hinted(),
     )  # fmt: skip
 
 
 def combinations(described: Description) -> set[str]:
-    """Lists what goes together on a painting: things with their colour, "red circle"; "cut-outs on blue"."""
-    colored = {f"{thing.color} {thing.name.split()[-1]}" for thing in described.things if thing.color}
+    """Lists what goes together on a painting: things with their colour, "red circle"; "cut-outs on blue".
+
+    Also of things of which nobody speaks, as others cover them, or the ground has their colour.
+    """
+    colored = {f"{color} {name.split()[-1]}" for color, name in described.hinted}
     return colored | {f"{described.style} on {ground}" for ground in described.grounds}
 
 

@@ -60,10 +60,22 @@ class Facts:
         area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
         self._shapes.append((name, colour, float(area)))
 
+    def hinted(self) -> frozenset[tuple[str, str]]:
+        """Returns colour and name of whatever is to be seen, be it so little that nobody speaks of it."""
+        _, seen = self._seen()
+        found = [(c, name) for (name, c, _), part in zip(self._shapes, seen, strict=True) if name and part > 0]
+        found = [(c, name) for c, name in found + [(c, name) for name, c, *_ in self._told] if c is not None]
+        colors = name_colors(np.array([colour for colour, _ in found]).reshape(-1, 3))
+        return frozenset(zip(colors, (name for _, name in found), strict=True))
+
+    def _seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what lies uppermost, by number, and how much of the sheet is seen of each shape."""
+        numbers = np.asarray(self._sheet).ravel()
+        return numbers, np.bincount(numbers[numbers >= 0], minlength=len(self._shapes)) / SHEET**2
+
     def things(self) -> list[Thing]:
         """Lists what is to be seen, of each name and colour once, the largest first; then what was told as sure."""
-        numbers = np.asarray(self._sheet).ravel()
-        seen = np.bincount(numbers[numbers >= 0], minlength=len(self._shapes)) / SHEET**2
+        numbers, seen = self._seen()
         named = [i for i, (name, _, _) in enumerate(self._shapes) if name is not None]
         colours = [self._shapes[i][1] for i in named] + [colour for _, colour, _, _ in self._told]
         names = iter(name_colors(np.array([c for c in colours if c is not None]).reshape(-1, 3)))

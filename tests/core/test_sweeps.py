@@ -58,3 +58,8 @@ def test_a_sweep_whose_pictures_would_be_one_file_is_refused():
         sweeps.check_output(line.split())
     with pytest.raises(GessoError, match="the same for each style"):
         sweeps.check_output(["-m", 'style="a","b"', 'output="x"'])
+
+
+def test_jobs_are_told_where_yaml_files_lie():
+    given = ["-m", "--config-dir", "mine", "seed=1,2", "--config-dir=other", "-cn", "train", "model=dcgan"]
+    assert sweeps.flags(given) == ["--config-dir", "mine", "--config-dir=other", "-cn", "train"]

@@ -131,6 +131,16 @@ def test_what_cannot_be_read_is_said(tmp_path, kinds):
     tar = (kinds / "deep.tar").read_bytes()
     (tmp_path / "cut.tar").write_bytes(tar[: len(tar) // 2])
     (tmp_path / "gz.tar").write_bytes(b"\x1f\x8b" + tar)
+    with tarfile.open(tmp_path / "plain.tar", "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, picture in pictures("a.png", "b.png", "c.png").items():
+            member = tarfile.TarInfo(name)
+            member.size = len(picture)
+            archive.addfile(member, io.BytesIO(picture))
+    plain = (tmp_path / "plain.tar").read_bytes()
+    third = plain.index(b"c.png")
+    (tmp_path / "flipped.tar").write_bytes(plain[:third] + b"X" + plain[third + 1 :])
+    (tmp_path / "header.tar").write_bytes(plain[: third + 100])
+    (tmp_path / "joined.tar").write_bytes(tar + tar)
     (tmp_path / "text.tar").write_text("hello")
     (tmp_path / "a.tar.gz").touch()
     (tmp_path / "a.txt").touch()
@@ -140,6 +150,9 @@ def test_what_cannot_be_read_is_said(tmp_path, kinds):
         ("locked.zip", r"is encrypted \(a\.png\).*password"),
         ("cut.tar", "damaged or cut off"),
         ("gz.tar", "gunzip gz.tar"),
+        ("flipped.tar", r"damaged or cut off \(.*no part of it"),
+        ("header.tar", r"damaged or cut off \(.*no part of it"),
+        ("joined.tar", "joined ones are to be given apart"),
         ("text.tar", "damaged or cut off"),
         ("a.tar.gz", "compressed"),
         ("a.txt", r"is a file, not a folder or an archive.*\.zip"),
@@ -164,6 +177,13 @@ def test_records_are_read_as_tensorflow_writes_them(two_classes, tmp_path):
             example = tf.train.Example(features=tf.train.Features(feature=feature))
             writer.write(example.SerializeToString())
     assert parse(example.SerializeToString())["image/class/label"] == [-1]
+    del example.features.feature["image/class/label"]
+    example.features.feature["image/filename"].bytes_list.value.append(b"train/0.png")
+    with tf.io.TFRecordWriter(str(tmp_path / "plain.tfrecord")) as writer:
+        for _ in range(3):
+            writer.write(example.SerializeToString())
+    assert load(tmp_path / "plain.tfrecord", tmp_path / "cache").spec.class_names == ()  # no folder a picture
+    (tmp_path / "plain.tfrecord").unlink()
     dataset = load(tmp_path, tmp_path / "cache")
     expected = load(two_classes, tmp_path / "cache")
     assert dataset.spec.class_names == ("-1", "3")
@@ -182,7 +202,7 @@ def test_records_are_read_as_tensorflow_writes_them(two_classes, tmp_path):
     del example.features.feature["image/encoded"], example.features.feature["image"]
     with tf.io.TFRecordWriter(str(tmp_path / "none.tfrecord")) as writer:
         writer.write(example.SerializeToString())
-    with pytest.raises(GessoError, match=r"record 0 has no picture.*but image/class/label"):
+    with pytest.raises(GessoError, match=r"record 0 has no picture.*but image/filename"):
         load(tmp_path / "none.tfrecord", tmp_path / "cache")
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from data import image_folder, painted_words, paintings, wikiart
-from data.styles.captions import sentences
+from data.styles.captions import combinations, describe, sentences
 from data.styles.color import COLORS, name_colors, palette
 from data.styles.facts import Facts
 
@@ -35,6 +35,15 @@ def test_of_what_is_half_covered_the_number_is_not_said():
     assert [(t.name, t.count) for t in facts.things()] == [("square", 3)]
     facts.shape(square(0.65, 0.0, 0.2))
     assert [(t.name, t.count) for t in facts.things()] == [("square", 0)]
+    blue = palette("1f3f8f")[0]
+    facts.shape(square(0.1, 0.7, 0.2), "small circle", blue)
+    facts.shape(square(0.12, 0.7, 0.2))  # of that, a tenth is to be seen
+    facts.shape(square(0.6, 0.6, 0.2), "bar", red)
+    facts.shape(square(0.6, 0.6, 0.2))  # of that, nothing
+    facts.ground(blue)
+    described = describe("suprematism", facts, np.zeros((3, 16, 16)))
+    assert [thing.name for thing in described.things] == ["square"]
+    assert combinations(described) == {"red square", "blue circle", "suprematism on blue"}  # that is to be left out
 
 
 def test_colors_have_the_names_that_people_give_them():
@@ -98,6 +107,20 @@ def test_words_beside_files(tmp_path, caplog):
     assert image_folder.load(str(tmp_path), 16, cache, text=True).fingerprint != before
 
 
+def test_tables_of_folders_above_and_other_encodings(tmp_path):
+    (tmp_path / "train" / "images").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (20, 20)).save(tmp_path / "train" / "images" / f"{name}.png")
+    line = '{"file_name": "images/a.png", "text": "one\u2028two"}\n'  # a line all the same
+    (tmp_path / "train" / "captions.jsonl").write_text(line, encoding="utf-8")
+    (tmp_path / "train" / "images" / "b.txt").write_text("a red höuse", encoding="utf-16")
+    data = image_folder.load(str(tmp_path), 16, str(tmp_path / "cache"), text=True)
+    assert [list(said) for said in data.captions] == [["one two"], ["a red höuse"]]
+    (tmp_path / "train" / "images" / "c.txt").write_bytes("café".encode("cp1252"))
+    with pytest.raises(GessoError, match=r"c\.txt is not UTF-8 \(.* at byte 3\): save it"):
+        image_folder.load(str(tmp_path), 16, str(tmp_path / "cache"), text=True)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -126,7 +149,7 @@ def test_wikiart_in_sentences():
     assert wikiart.sentences("Baroque/2604.jpg", "portrait") == ["portrait, baroque"]
 
 
-def test_combinations_are_left_out(tmp_path):
+def test_combinations_are_left_out(tmp_path, caplog):
     styles = ["suprematism", "cut_outs"]
     whole = [
         painted_words.combinations(painted_words.tell(0, painted_words.index_of(i, styles))) for i in range(16)
@@ -138,5 +161,10 @@ def test_combinations_are_left_out(tmp_path):
     assert data.labels[: len(kept)].tolist() == [i % 2 for i in kept]
     for i, image in zip(kept, data.images, strict=False):
         assert np.array_equal(image, paintings.paint(0, painted_words.index_of(i, styles), 16))
+    caplog.clear()
+    paintings.load(16, tmp_path, num_images=2, styles=["suprematism"], without=["rde circle", "black bar"])
+    assert re.findall("'([^']*)' is on no picture.* Did you mean '([^']*)'", caplog.text) == [
+        ("rde circle", "red circle")
+    ]
     with pytest.raises(GessoError, match="too few"):
         paintings.load(16, tmp_path, num_images=1, styles=["neo_plasticism"], without=["neo-plasticism on white"])

@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.errors import GessoError
-from data import shards
+from data import decode_folder, shards
 from data.folder import find_files
 from data.image_folder import load
 from data.source import spread
@@ -241,3 +242,35 @@ def test_a_cache_that_cannot_be_written_is_explained(classes, tmp_path):
     (tmp_path / "cache").touch()
     with pytest.raises(GessoError, match="cache_dir="):
         load(str(classes), 8, str(tmp_path / "cache"))
+
+
+def test_a_disk_that_fails_is_not_remembered(tmp_path, monkeypatch):
+    """A network share that is not there for a moment: an error, and the next start has all pictures."""
+    for i in range(3):
+        Image.new("RGB", (20, 20), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    with monkeypatch.context() as patch:
+
+        def failing(*arguments):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+        patch.setattr(decode_folder, "decode", failing)
+        with pytest.raises(GessoError, match=r"\.png cannot be read now: .*Nothing of it was kept"):
+            load(str(tmp_path), 16, str(tmp_path / "cache"))
+    assert len(load(str(tmp_path), 16, str(tmp_path / "cache"))) == 3
+
+
+def test_pictures_that_could_not_be_read_are_part_of_the_fingerprint(tmp_path):
+    """Without them, the order is another."""
+    found = []
+    for damaged in (True, False):
+        folder, cache = tmp_path / "pictures", tmp_path / str(damaged)
+        folder.mkdir(exist_ok=True)
+        for i in range(3):
+            Image.new("RGB", (20, 20), (i, 0, 0)).save(folder / f"{i}.png")
+            os.utime(folder / f"{i}.png", (1, 1))
+        if damaged:
+            whole = (folder / "1.png").read_bytes()
+            (folder / "1.png").write_bytes(b"x" * len(whole))
+            os.utime(folder / "1.png", (1, 1))
+        found.append(load(str(folder), 16, str(cache)))
+    assert [len(data) for data in found] == [2, 3] and found[0].fingerprint != found[1].fingerprint

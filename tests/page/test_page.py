@@ -1,8 +1,11 @@
 """What is done on the page, without a browser: the same as the scripts do, and nothing that is not listed."""
 
 import json
+import os
 import shlex
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -187,7 +190,9 @@ def test_imagined_from_words(here):
     assert sitting.ways == ("a circle", "a red", "red") and sitting.labels.tolist() == [2] * 12
     sitting.like(0)
     imagine.more(sitting, studio, None)
-    assert set(sitting.labels.tolist()) <= {0, 1, 2} and len(sitting.taste.weights()[0]) == 4
+    assert 0 not in sitting.labels and len(sitting.taste.weights()[0]) == 4  # what was liked
+    assert imagine.studio(networks.find("words")).directions.shape == (4, 100)  # of the part that paints
+    assert imagine.asked(network, network.metadata.sentences[0])[0] == network.metadata.sentences[:1]
 
 
 def test_runs_compared(here):
@@ -198,13 +203,47 @@ def test_runs_compared(here):
     folder = here / "outputs" / "evaluated" / "now"
     folder.mkdir(parents=True)
     (folder / "evaluation.json").write_text(json.dumps({"fid": 3.0, "baselines": {"others": {"fid": 1.0}}}))
-    (folder / "evaluate.log").write_text("[now][x][INFO] python evaluate.py network=outputs/run2 num=5\n")
+    (folder / "evaluate.log").write_text("[now][x][INFO] python evaluate.py 'network=\"outputs/run2\"' num=5\n")
+    other = here / "outputs" / "evaluated" / "file"
+    other.mkdir()
+    (other / "evaluation.json").write_text(json.dumps({"fid": 2.0}))
+    (other / "evaluate.log").write_text(
+        f"[now][x][INFO] python evaluate.py network={here}/outputs/run1/generator.keras\n"
+    )
     table = compare.numbers(runs)
     assert table["outputs/run1"] == {"step": 4, "loss": 0.25}
+    assert table["outputs/run1, evaluated"] == {"fid": 2.0}
     assert table["outputs/run2, evaluated"] == {"fid": 3.0} and table["outputs/run2, beside it others"] == {
         "fid": 1.0
     }
     assert [words for _, words in compare.same_latents(runs, 1)] == ["outputs/run1", "outputs/run2"]
+
+
+def test_folders_of_pages_that_were_killed_go(monkeypatch, tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"gesso-page-{dead.pid}-a", f"gesso-page-{os.getpid()}-b", "gesso-page-old"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files, "_root", None)
+    mine = files.root()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"gesso-page-{os.getpid()}-b", "gesso-page-old", mine.name]
+    )
+
+
+def test_what_is_seldom_measured_has_its_curve_and_the_end_of_it(here):
+    """Rows of evaluations between those of losses, of which one in many is drawn."""
+    run = networks.find_runs(["outputs/run1"])[0]
+    written = []
+    for step in range(100, 60_100, 100):
+        written.append({"step": step, "loss": 1.0 / step})
+        if step % 300 == 0:
+            written.append({"step": step, "fid": float(step)})
+    run.metrics.write_text("".join(json.dumps(row) + "\n" for row in written))
+    found = compare.curves([run])
+    assert [step for _, step, _ in found["fid"]] == list(range(300, 60_300, 300))
+    assert len(found["loss"]) <= compare.POINTS + 1 and found["loss"][-1][1] == 60_000
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "example.org"])

@@ -1,12 +1,14 @@
 """A taste that is known is found again from clicks, in simulation."""
 
+import json
+
 import numpy as np
 import pytest
 
 from core.errors import GessoError
-from page.taste import Taste
+from page.taste import SHOWN, Taste
 
-DIM, CLASSES, SHOWN, ROUNDS = 64, 4, 12, 8
+DIM, CLASSES, ROUNDS = 64, 4, 8
 
 
 HEAD = f'{{"gesso_taste": 1, "latent_dim": {DIM}, "classes": {CLASSES}, "rounds": '
@@ -83,3 +85,21 @@ def test_a_file_brings_it_back_and_no_other():
 def test_other_files_are_refused_in_words(text):
     with pytest.raises(GessoError, match="This file is"):
         Taste.from_json(text, DIM, CLASSES)
+
+
+def test_of_sentences_those_that_were_liked_come_again():
+    rng, taste = np.random.default_rng(0), Taste(DIM)
+    latents, labels = taste.propose(40, np.zeros((0, DIM)), np.array([3, 5]), rng, truncation=0.5)
+    assert set(labels.tolist()) == {3, 5} and np.abs(latents).max() <= 0.5
+
+
+def test_a_round_of_more_than_a_sheet_is_refused():
+    """Whose pairs would fill the memory."""
+    for number, right in ((SHOWN, True), (SHOWN + 1, False)):
+        entry = {"latents": [[0.5] * DIM] * number, "labels": [0] * number, "liked": [0]}
+        text = HEAD + json.dumps([entry]) + "}"
+        if right:
+            assert len(Taste.from_json(text, DIM, CLASSES).rounds) == 1
+        else:
+            with pytest.raises(GessoError, match="damaged"):
+                Taste.from_json(text, DIM, CLASSES)

@@ -13,6 +13,7 @@ from core.cli import ROOT
 from core.errors import GessoError
 from core.images import to_uint8
 from core.network_metadata import Metadata
+from data.folder import find_files
 from generate import asked, in_turn, sheet_of, unwanted, walk
 from models import latent
 from models.networks import dcgan
@@ -40,10 +41,15 @@ def test_pictures_and_grid(generator, script, tmp_path):
         assert image.size == (32, 32)
         assert (image.text["Seed"], image.text["Index"]) == ("3", "2")
         assert image.text["Source"] == "Made by a neural network"
+    found = find_files(tmp_path)
+    assert [file.path for file in found] == [f"{i:04d}.png" for i in range(5)]  # the sheet is no picture of these
     again = tmp_path / "again"
     script("generate.py", f"network={generator}", "num=2", "seed=3", f"output={again}")
     for one, other in zip(pictures(again), pictures(tmp_path)[:2], strict=True):
         np.testing.assert_array_equal(one, other)
+    Image.new("RGB", (4, 4)).save(again / "0003.png")  # somebody's own
+    script("generate.py", f"network={generator}", "num=1", "seed=4", f"output={again}")
+    assert sorted(p.name for p in again.glob("*.png")) == ["0000.png", "0003.png", "grid.png"]
 
 
 def test_interpolation(generator, script, tmp_path):

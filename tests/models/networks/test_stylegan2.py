@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.errors import GessoError
 from core.run import Run
 from losses import adversarial
 from losses.penalties import Penalty, r1
@@ -92,7 +93,9 @@ def test_truncation_moves_pictures_towards_the_average_styles(generator):
     assert distances == sorted(distances, reverse=True) and distances[0] > 0.01 > 1e-4 > distances[-1]
     assert trained.truncate(generator, None) is None
     plain = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
-    assert trained.truncate(plain, 0.5) == 0.5
+    assert trained.truncate(plain, 0.5) == 0.5 and trained.truncate(plain, 2.0) == 2.0
+    with pytest.raises(GessoError, match=r"truncation=1\.5"):
+        trained.truncate(generator, 1.5)
 
 
 def test_directions_are_those_of_the_mapping_network():
