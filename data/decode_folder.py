@@ -19,9 +19,10 @@ from data.source import Opened
 
 # Errors of a disk, a network or a process, not of a file.
 PASSING = {
-    errno.EIO, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     getattr(errno, "ESTALE", None), getattr(errno, "EHOSTDOWN", None),
 } - {None}  # fmt: skip
+MISSING = os.strerror(errno.ENOENT)
 WAITING = 2**28  # bytes of what is decoded and not yet written
 
 Job = Callable[[], np.ndarray]  # makes a picture, uint8 [height, width, channels]
@@ -36,13 +37,15 @@ def decode_opened(file: Opened, size: int, channels: int, crop: str) -> np.ndarr
 def decode_all(names: Sequence[str], jobs: Iterator[Job], most: int, folder: Path, bar: tqdm) -> None:
     """Does the `jobs`, one for each name, on all cores, and writes what comes of them to `folder` (`data.store`).
 
-    Those that raise are noted there as "name: reason". Memory does not grow with the number of files, nor much with
-    that of cores: `most` is the bytes that one takes until it is written. Raises `OSError` if the disk will have no
-    room, as soon as that is clear.
+    Those that raise are noted there as "name: reason"; for errors of a disk, which pass, there is a `GessoError`.
+    Memory does not grow with the number of files, nor much with that of cores: `most` is the bytes that one takes
+    until it is written. Raises `OSError` if the disk will have no room, as soon as that is clear.
     """
     skipped: list[str] = []
     pictures = _in_threads(names, jobs, most, skipped, bar)
-    store.write(folder, _as_far_as_there_is_room(pictures, len(names), folder), skipped)
+    count = store.write(folder, _as_far_as_there_is_room(pictures, len(names), folder), skipped)
+    if not count and skipped and all(note.endswith(MISSING) for note in skipped):  # as of a disk that is not there
+        raise GessoError(f"None of {len(names)} files is there any more, such as {names[0]}. Nothing was kept.")
 
 
 def check_room(num_bytes: int, folder: Path) -> None:
