@@ -257,7 +257,7 @@ def test_a_disk_that_fails_is_not_remembered(tmp_path, monkeypatch):
         with pytest.raises(GessoError, match=r"\.png cannot be read now: .*Nothing of it was kept"):
             load(str(tmp_path), 16, str(tmp_path / "cache"))
     with monkeypatch.context() as patch:
-        patch.setattr(decode_folder, "decode", lambda *arguments: open(tmp_path / "gone"))
+        patch.setattr(decode_folder, "decode", lambda *arguments: (tmp_path / "gone").read_bytes())
         with pytest.raises(GessoError, match="None of 3 files is there any more"):
             load(str(tmp_path), 16, str(tmp_path / "cache"))
     assert len(load(str(tmp_path), 16, str(tmp_path / "cache"))) == 3
