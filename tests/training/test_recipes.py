@@ -9,6 +9,8 @@ from core.cli import ROOT
 from core.config import compose
 from core.instantiate import build
 from losses import adversarial, penalties
+from training.optimizers import Adam
+from training.schedules import Cosine
 
 
 @pytest.fixture
@@ -123,3 +125,13 @@ def test_adam_with_a_beta_that_changes(recipe):
     np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-3)
     again = keras.optimizers.get(keras.optimizers.serialize(optimizer))
     assert float(again.beta_2) == pytest.approx(0.9) and type(again) is type(optimizer)
+
+
+def test_beta_2_goes_as_fast_as_the_learning_rate_where_gradients_are_averaged():
+    rate, beta = Cosine(1.0, 0.0, 40, 1), Cosine(0.9, 0.99, 40, 1)
+    optimizer, variable = Adam(rate, beta_2=beta, gradient_accumulation_steps=4), keras.Variable([1.0])
+    optimizer.build([variable])
+    for _ in range(40):
+        optimizer.apply([keras.ops.zeros(1)], [variable])
+    assert float(optimizer.learning_rate) == pytest.approx(0, abs=1e-6)
+    assert float(optimizer.beta_2) == pytest.approx(0.99)
