@@ -9,7 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.errors import GessoError
 from data.folder import several
@@ -36,7 +36,8 @@ def beside(source: Source) -> list[list[str]]:
         raise GessoError(f"Words beside pictures are read from folders, not from archives, such as {source.where}.")
     said: dict[str, list[str]] = defaultdict(list)
     folders = {path.rpartition("/")[0] for path, _, _ in pictures}
-    for folder in sorted({"", *folders, *(above for path in folders for above in _above(path))}):
+    above = {str(parent) for folder in folders for parent in PurePosixPath(folder).parents} - {"."}
+    for folder in sorted({"", *folders, *above}):
         for name in TABLES:
             table = root / folder / name
             if table.is_file():
@@ -48,13 +49,6 @@ def beside(source: Source) -> list[list[str]]:
         lines = _read(beside, MOST).splitlines() if beside.is_file() else []
         found.append([text for text in map(plain, [*lines, *said.get(picture.path, [])]) if text])
     return found
-
-
-def _above(folder: str) -> Iterator[str]:
-    """Yields the folders that a folder is in, from the root's on: a, a/b of a/b/c."""
-    for i, sign in enumerate(folder):
-        if sign == "/":
-            yield folder[:i]
 
 
 def plain(text: str) -> str:

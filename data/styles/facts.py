@@ -63,10 +63,11 @@ class Facts:
     def hinted(self) -> frozenset[tuple[str, str]]:
         """Returns colour and name of whatever is to be seen, be it so little that nobody speaks of it."""
         _, seen = self._seen()
-        found = [(c, name) for (name, c, _), part in zip(self._shapes, seen, strict=True) if name and part > 0]
-        found = [(c, name) for c, name in found + [(c, name) for name, c, *_ in self._told] if c is not None]
-        colors = name_colors(np.array([colour for colour, _ in found]).reshape(-1, 3))
-        return frozenset(zip(colors, (name for _, name in found), strict=True))
+        found = [(name, c) for (name, c, _), part in zip(self._shapes, seen, strict=True) if name and part > 0]
+        found += [(name, c) for name, c, *_ in self._told]
+        colored = [(name, c) for name, c in found if c is not None]
+        colors = name_colors(np.array([c for _, c in colored]).reshape(-1, 3))
+        return frozenset((color, name) for color, (name, _) in zip(colors, colored, strict=True))
 
     def _seen(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns what lies uppermost, by number, and how much of the sheet is seen of each shape."""
