@@ -12,7 +12,7 @@ from models.average import averaged, follow
 from models.base import Trainable, added, key, prepared, scale_loss_for, update
 from models.perceptual import Perceptual
 from models.preview import ROWS, shown
-from models.trained import take_over
+from models.transfer import transfer_styles
 
 Tensor = tf.Tensor
 
@@ -36,7 +36,7 @@ class FastStyle(Trainable, keras.Model):
         log_above: a style loss beyond which only its logarithm is minimised; None: there is none. An untrained
             network's is a hundred times its content loss: minimised as it is, it teaches the network to paint a
             texture that ignores the picture, and the network stays there.
-        start: a network to go on from: one of another style, or of smaller pictures, saves much of the time.
+        start: a network to go on from: one of other styles, or of smaller pictures, saves much of the time.
         ema_decay: of the running average of the network, which is what is exported, `models.average.follow`.
         seed: of the choice of styles.
     """
@@ -57,7 +57,7 @@ class FastStyle(Trainable, keras.Model):
         super().__init__(name="fast_style")
         self.network = network(styles=len(styles))
         if start is not None:
-            take_over(start, self.network)
+            transfer_styles(start, self.network)
         self.ema = averaged(self.network)
         self.ema_decay = ema_decay
         self.log_above = log_above

@@ -67,6 +67,27 @@ def _of_other_labels(
     return own if here in shape else None  # a layer with an output for each label
 
 
+def transfer_styles(source: keras.Model, target: keras.Model) -> None:
+    """Gives a `transform_net.transformer`, or what has its layers, the weights of another.
+
+    Where the two have not as many styles, all of the new one's begin with the average of the other's scales and
+    offsets. Raises `GessoError`, before anything is changed, if the networks do not fit.
+    """
+    values, shapes = source.get_weights(), [tuple(weight.shape) for weight in target.weights]
+    if len(values) == len(shapes):
+        values = [_of_other_styles(value, shape) for value, shape in zip(values, shapes, strict=True)]
+    if [value.shape for value in values] != shapes:
+        raise GessoError("model.start is a network of another width or depth than this one.")
+    for variable, value in zip(target.weights, values, strict=True):
+        variable.assign(value)
+
+
+def _of_other_styles(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns scales or offsets, a row a style, as those of a network with another number of them, or with none."""
+    table = value.ndim == 2 and value.shape != shape and shape[-1:] == value.shape[1:] and len(shape) <= 2
+    return np.broadcast_to(value.mean(0), shape) if table else value
+
+
 def freeze(discriminator: keras.Model, blocks: int) -> None:
     """Keeps the weights of a discriminator's lower blocks as they are (FreezeD, Mo et al. 2020, arXiv:2002.10964).
 

@@ -14,7 +14,8 @@ from core.network_file import read_metadata
 from core.run import Run
 from data import DatasetSpec
 from models.networks import dcgan, fastgan, mlp
-from models.transfer import freeze, transfer
+from models.networks.transform_net import transformer
+from models.transfer import freeze, transfer, transfer_styles
 from training import checkpoint, loop, start
 from training.export import Exporter
 
@@ -157,3 +158,30 @@ def test_blocks_are_what_looks_at_one_size():
     for other, blocks in ((network, 9), (mlp.discriminator((32, 32, 3), width=4), 1)):
         with pytest.raises(GessoError, match="no such blocks"):
             freeze(other, blocks)
+
+
+def test_a_style_begins_as_the_average_of_those_learned():
+    learned = transformer(4, 1, styles=3)
+    for weight in learned.weights:
+        if weight.path.endswith(("gamma", "beta")):
+            weight.assign(keras.random.uniform(weight.shape, 0.5, 1.5))
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
+    average = learned([image, np.full((1, 3), 1 / 3, np.float32)])
+    alone, two = transformer(4, 1), transformer(4, 1, styles=2)
+    transfer_styles(learned, alone)
+    transfer_styles(learned, two)
+    np.testing.assert_allclose(alone(image), average, atol=1e-5)
+    np.testing.assert_allclose(two([image, np.float32([[0.2, 0.8]])]), average, atol=1e-5)
+    several = transformer(4, 1, styles=3)
+    transfer_styles(learned, several)
+    np.testing.assert_array_equal(several.get_layer("in_norm").gamma, learned.get_layer("in_norm").gamma)
+
+
+def test_styles_of_another_network_change_nothing():
+    alone = transformer(4, 1)
+    before = arrays(alone)
+    for other in (transformer(4, 2, styles=3), transformer(8, 1, styles=3)):
+        with pytest.raises(GessoError, match="of another width or depth"):
+            transfer_styles(other, alone)
+    for path, array in arrays(alone).items():
+        np.testing.assert_array_equal(array, before[path])
