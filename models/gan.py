@@ -50,8 +50,6 @@ class GAN(Draws, Adversarial, keras.Model):
         discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
             batches at once.
         augmentation: of all that the discriminator sees.
-        top_k: share of a batch, a number or a function of the step: the generator learns from those of its pictures
-            that the discriminator takes most for real (Sinha et al. 2020, arXiv:2002.06224).
         freeze: how many lower blocks of the discriminator stay as they are, `models.transfer.freeze`.
         matching: weight of the generator's loss by which `words`, whose network of pictures stays as it is, finds
             each picture's sentence among those of the batch (DAMSM, AttnGAN, Xu et al. 2018, arXiv:1711.10485).
@@ -73,7 +71,6 @@ class GAN(Draws, Adversarial, keras.Model):
         ema_kimg: float | Callable[[Tensor], Tensor] | None = None,
         discriminator_steps: int = 1,
         augmentation: Augmentation | None = None,
-        top_k: float | Callable[[Tensor], Tensor] = 1.0,
         freeze: int = 0,
         words: Words | None = None,
         matching: float = 0.0,
@@ -94,7 +91,6 @@ class GAN(Draws, Adversarial, keras.Model):
         self.ema_decay = float(ema_decay)
         self.ema_kimg = ema_kimg
         self.matching = float(matching)
-        self.top_k = top_k
         self.discriminator_steps = discriminator_steps
         self.augmentation = augmentation or Augmentation()
         labels = {"num_classes": num_classes, "condition": condition} if self.num_classes else {}
@@ -175,9 +171,8 @@ class GAN(Draws, Adversarial, keras.Model):
                 means = self._train_discriminator(reals, fakes, labels, 0)
                 other = self._discriminate(self._augment(reals, REALS, 0), labels) if self.relativistic else {}
             judged = self._discriminate(self._augment(fakes, JUDGED, 0), labels)
-            best = self._best(judged["logits"])
-            logits = {"real_logits": best(other["logits"])} if self.relativistic else {}
-            loss = total = self.generator_loss(best(judged["logits"]), **logits)
+            logits = {"real_logits": other["logits"]} if self.relativistic else {}
+            loss = total = self.generator_loss(judged["logits"], **logits)
             for name, told in opinions.told(labels, judged).items():
                 means[f"generator_{name}"] = told
                 total += told
@@ -255,16 +250,6 @@ class GAN(Draws, Adversarial, keras.Model):
         arguments = self.generator, self._latents(batch, 0, PATH), labels, self._key(PATH_NOISE, 0)
         step = tf.convert_to_tensor(self.step)
         return {f"{name}_penalty": penalty(*arguments, step) for name, penalty in self.generator_penalties.items()}
-
-    def _best(self, logits: Tensor) -> Callable[[Tensor], Tensor]:
-        """Returns what picks, of `[batch, ...]`, the pictures whose logits are among the `top_k` highest."""
-        if self.top_k == 1.0:
-            return lambda all_of_them: all_of_them
-        share = self.top_k(tf.convert_to_tensor(self.step)) if callable(self.top_k) else self.top_k
-        means = tf.reduce_mean(tf.reshape(logits, [tf.shape(logits)[0], -1]), axis=1)
-        kept = tf.maximum(1, tf.cast(tf.math.ceil(share * tf.cast(tf.size(means), tf.float32)), tf.int32))
-        order = tf.argsort(means, direction="DESCENDING", stable=True)[:kept]
-        return lambda some: tf.gather(some, order)
 
     def _decay(self, batch: Tensor) -> float | Tensor:
         if self.ema_kimg is None:

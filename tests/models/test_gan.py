@@ -65,28 +65,6 @@ def test_step_is_that_of_two_separate_updates():
             np.testing.assert_allclose(mine, other, atol=2e-5)
 
 
-@pytest.mark.parametrize(
-    ("share", "kept"), [(0.5, 4), (0.3, 3), (0.01, 1), (lambda step: 0.5 - 0.1 * tf.cast(step, tf.float32), 4)]
-)
-def test_the_generator_learns_from_its_best_pictures(share, kept):
-    """Beside the textbook's step of all, of which only the highest logits are averaged."""
-    ours, theirs = make(top_k=share), make()
-    before = [v.numpy() for v in ours.generator.trainable_variables]
-    means = ours.train_step(reals())
-    latents = theirs._latents(8)
-    theirs.discriminator.set_weights(ours.discriminator.get_weights())
-    with tf.GradientTape() as tape:
-        logits = theirs.discriminator(theirs.generator(latents, training=True), training=True)
-        best = tf.sort(tf.reshape(logits, [-1]), direction="DESCENDING")[:kept]
-        loss = adversarial.non_saturating_generator_loss(best)
-    variables = theirs.generator.trainable_variables
-    theirs.generator_optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
-    assert float(means["generator_loss"]) == pytest.approx(float(loss), rel=1e-5)
-    for mine, other, old in zip(ours.generator.trainable_variables, variables, before, strict=True):
-        np.testing.assert_allclose(mine, other, atol=2e-5)
-        assert np.abs(mine.numpy() - old).max() > 0
-
-
 def test_average_follows_the_ramp():
     model = make(ema_decay=0.9)
     before = [v.numpy() for v in model.ema.variables]
