@@ -77,6 +77,11 @@ def remove_empty(folder: Path) -> None:
             return
 
 
+def expanded(path: str | Path) -> Path:
+    """Returns a path with the home folder for `~`; what names no user, a file called `~a.jpg`, stays as it is."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises RuntimeError there
+
+
 def relative(path: Path) -> Path:
     """Returns a path as it is written from here, if it lies here: for messages to be copied."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import GessoError
-from core.files import atomic, remove_empty, remove_left
+from core.files import atomic, expanded, remove_empty, remove_left
 
 
 def test_appears_whole(tmp_path):
@@ -58,3 +58,9 @@ def test_what_processes_left_is_removed_and_nothing_else(tmp_path):
         left = [shutil.copyfile(path, path.with_stem(f"{path.stem}0")) for path in (one, two)]
     remove_left(tmp_path)
     assert all(path.exists() for path in kept) and not any(path.exists() for path in left)
+
+
+def test_a_name_that_begins_like_a_home_folder_is_a_name(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert expanded("~/a.jpg") == Path("/home/me/a.jpg")
+    assert expanded("~no_such_user.jpg") == Path("~no_such_user.jpg")
