@@ -53,8 +53,9 @@ class Run:
 
     @property
     def has_checkpoints(self) -> bool:
-        """Says whether anything has been trained, by the run itself or one of its tries."""
-        return bool(self.saved()) or any(self.restarts.glob(f"*/{self.checkpoints.name}/*.npz"))
+        """Says whether anything has been trained, by the run itself, one of its tries, or as its text encoder."""
+        tries = self.restarts.glob(f"*/{self.checkpoints.name}/*.npz")
+        return bool(self.saved() or self.words.saved()) or any(tries)
 
     @property
     def hydra(self) -> Path:

@@ -46,18 +46,19 @@ def asked_of_data(config: DictConfig) -> dict[str, Any]:
 def ready(config: DictConfig, run: Run, dataset: Dataset, writes: bool = True) -> "Words | None":
     """Returns the text encoder of a GAN that takes sentences, which lies in its run; None for all others.
 
-    It is a copy of the one that `model.words` names; where it names none, one is trained first, for
-    `model.words_steps` steps. Of several processes that train together one `writes` the copy, and none trains one.
+    It is a copy of the one that `model.words` names, made anew until the run has a checkpoint; where it names none,
+    one is trained first, for `model.words_steps` steps. Of several processes that train together one `writes` the
+    copy, and none trains one.
     Raises `GessoError` for one that is none, and `Stopped` as `loop.fit`.
     """
     if not reads(config) or "words" not in config.model:
         return None
     from models import trained
     from models.words import Words
-    from training import checkpoint, loop
+    from training import checkpoint, data_record, loop
 
     own, path = run.words, run.words.network("text_encoder")
-    if config.model.words is not None and not path.is_file():
+    if config.model.words is not None and not (run.has_checkpoints and path.is_file()):
         given = find_network(config.model.words, "model.words", ["text_encoder"])
         if not writes:
             return Words.load(given, dataset.captions)
@@ -67,6 +68,8 @@ def ready(config: DictConfig, run: Run, dataset: Dataset, writes: bool = True) -
     if config.model.words is None:
         settings = _settings(config, len(dataset))
         if not path.is_file() or own.saved()[-1:] != [own.checkpoint(settings.steps)]:
+            data_record.check(run, dataset, conditional=False)
+            data_record.write(run, dataset)
             begin(config, run)  # an interrupted run goes on from here
             log.info("No model.words= is given: a text encoder is trained first, %d steps.", settings.steps)
             encoder = loop.make(settings, dataset, config.seed)

@@ -41,6 +41,15 @@ def test_what_is_half_written_is_not_there(run):
     assert run.networks() == [run.network("stylizer")]
 
 
+def test_whatever_was_trained_in_a_run_counts(run):
+    for of in (run, run.restart(3), run.words):
+        assert not run.has_checkpoints
+        of.checkpoints.mkdir(parents=True)
+        of.checkpoint(1).touch()
+        assert run.has_checkpoints
+        of.checkpoint(1).unlink()
+
+
 def test_classes_of_now_and_of_before(run):
     assert run.class_names() == [] and run.translation() == {}
     (run.folder / "classes.json").write_text('["a", "b"]')

@@ -5,14 +5,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from core.cli import ROOT
 from core.config import compose
 from core.errors import GessoError
 from core.network_metadata import Metadata
+from core.overrides import opened
 from core.run import Run
+from data import DatasetSpec
 from models import trained
-from training import loop, words
+from training import checkpoint, data_record, loop, words
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +65,8 @@ def test_a_run_has_a_text_encoder_of_its_own(composed, tmp_path, tiny_words):
     )
     run = Run(tmp_path / "run")
     first = words.ready(config, run, data)
+    run.checkpoints.mkdir()
+    run.checkpoint(1).touch()
     file.unlink()  # what the run has counts
     again = words.ready(config, run, data)
     expected = given.vectors(["a red circle"])
@@ -74,3 +79,54 @@ def test_a_run_has_a_text_encoder_of_its_own(composed, tmp_path, tiny_words):
     assert words.ready(composed("model=dcgan"), run, data) is None
     with pytest.raises(GessoError, match="knows none of the words"):
         words.ready(config, run, SimpleNamespace(captions=[["nothing"]]))
+
+
+def test_until_there_is_a_checkpoint_the_text_encoder_is_the_one_that_is_named(composed, tmp_path, tiny_words):
+    """A start that was refused later has copied one already."""
+    data, run = SimpleNamespace(captions=[["a red circle"]]), Run(tmp_path / "run")
+    for name in ("a", "b"):
+        given, file = tiny_words(), tmp_path / f"{name}.keras"
+        known = given.vocabulary
+        trained.save(given.network, file, Metadata("text_encoder", words=known.words, sentence_length=known.length))
+        found = words.ready(composed("model=dcgan", "model.condition=text", f"model.words={file}"), run, data)
+        np.testing.assert_allclose(found.vectors(["a circle"]), given.vectors(["a circle"]), atol=1e-6)
+
+
+class Said(SimpleNamespace):
+    """A data set of which only what is said of it is asked."""
+
+    spec = DatasetSpec("made", ("image",), (16, 16, 3))
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def test_a_text_encoder_of_other_data_is_not_taken_in_silence(composed, tmp_path, tiny_words, monkeypatch, caplog):
+    """The run was stopped while its text encoder was trained, before it had a checkpoint of its own."""
+    run, given = Run(tmp_path / "run"), tiny_words()
+
+    def fit(training, model, steps):
+        training.run.checkpoints.mkdir(parents=True)
+        training.run.checkpoint(steps).touch()
+        known = Metadata("text_encoder", words=given.vocabulary.words, sentence_length=given.vocabulary.length)
+        trained.save(given.network, training.run.network("text_encoder"), known)
+
+    def begin(config, run):
+        run.config.parent.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, run.config)
+
+    monkeypatch.setattr(words, "begin", begin)
+    monkeypatch.setattr(loop, "make", lambda *arguments: None)
+    monkeypatch.setattr(loop, "fit", fit)
+    monkeypatch.setattr(checkpoint, "restore", lambda run, model: 0)
+    config = composed("model=dcgan", "model.condition=text", "dataset=paintings")
+    captions = [["a red circle"], ["a blue square"]]
+    words.ready(config, run, Said(captions=captions, fingerprint="1"))
+    opened(config, run)
+    with pytest.raises(GessoError, match="another configuration: seed was 1, not 2"):
+        opened(composed("model=dcgan", "model.condition=text", "dataset=paintings", "seed=2"), run)
+    assert not caplog.records
+    other = Said(captions=captions, fingerprint="2")
+    words.ready(config, run, other)
+    data_record.check(run, other, conditional=False)
+    assert "The data is not what" in caplog.text
