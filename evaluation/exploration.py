@@ -7,6 +7,7 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image, ImageDraw
 
+from core import hardware
 from core.errors import GessoError
 from core.images import grid, to_uint8
 from core.instantiate import build
@@ -18,6 +19,7 @@ from metrics.color_balance import ColorBalance, distance
 from models import directions, latent, trained
 
 LINE = 14  # px that a line of text takes
+NEXT = 16  # of the nearest, among which one is another picture than the first
 ROWS = 4096  # of features at a time
 COPY = 0.5  # of the distance to the next picture, below which the nearest counts as copied
 
@@ -53,8 +55,9 @@ class Exploration:
     def nearest(self) -> tuple[np.ndarray, dict]:
         """Shows each sample, then the training pictures nearest to it; counts samples that look like copies.
 
-        A copy is much nearer to one training picture than to any other: at less than half the distance of the next.
-        (Near to some picture is no proof: a blurred grey is near to many.)
+        A copy is much nearer to one training picture than to any other: at less than half the distance of the next,
+        the picture's own doubles in the data set aside. (Near to some picture is no proof: a blurred grey is near
+        to many.)
         """
         config, dataset = self.config, self.dataset
         if len(dataset) < 2:
@@ -62,14 +65,14 @@ class Exploration:
         space = build(config.features)
         everything = np.arange(len(dataset))
         reals = sets.extract_features(
-            dataset, everything, space, config.weights, config.cache_dir, config.batch_size
+            dataset, everything, space, config.features.get("weights"), config.cache_dir, config.batch_size
         )
         images, neighbors = self._samples(config.num), min(config.neighbors, len(dataset))
-        near, distances = find_nearest(space(images), reals, max(neighbors, 2))
+        near, distances = find_nearest(space(images), reals, min(max(neighbors, NEXT), len(dataset)))
         rows = []
         for image, found in zip(images, near, strict=True):
             rows += [to_uint8(image), *dataset.pictures(found[:neighbors])[0]]
-        ratios = distances[:, 0] / np.maximum(distances[:, 1], 1e-12)
+        ratios = np.array([_by_next(row, reals[found]) for row, found in zip(distances, near, strict=True)])
         sheet = grid(np.stack(rows), columns=1 + neighbors)
         return _titled(sheet, "left: generated; then the nearest training pictures"), {
             "distance_to_training": float(np.mean(distances[:, 0])), "nearest_by_next": float(np.mean(ratios)),
@@ -157,13 +160,20 @@ def find_nearest(features: np.ndarray, reals: np.ndarray, k: int) -> tuple[np.nd
     return np.stack(numbers), np.stack(distances)
 
 
+def _by_next(distances: np.ndarray, reals: np.ndarray) -> float:
+    """Divides the first of `distances` `[k]` to `reals` `[k, d]` by the next to another picture than the first."""
+    others = np.flatnonzero(np.any(reals != reals[0], axis=1))
+    return float(distances[0] / max(distances[others[0]], 1e-12)) if len(others) else 0.0
+
+
 def _count(batches: Iterable[sets.Batch], classifier) -> tuple[ColorBalance, np.ndarray | None]:
     """Counts the colours of pictures and, with a classifier, how many of them are of each class, `[classes]`."""
     colors, probabilities = ColorBalance(), []
     for images, _ in batches:
         colors.update(images)
         if classifier is not None:
-            probabilities.append(np.asarray(classifier(images, training=False)))
+            with hardware.full_float32():
+                probabilities.append(np.asarray(classifier(images, training=False)))
     return colors, histogram(np.concatenate(probabilities)) if probabilities else None
 
 

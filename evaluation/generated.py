@@ -64,6 +64,7 @@ class Comparison:
         self.config, self.metrics, self.labelled = config, metrics, labelled
         self.kinds = {metric["of"] for metric in metrics.values()}
         self.space = build(config.features) if self.kinds & OF_SPACE else None
+        self.weights = None if self.space is None else config.features.get("weights")
         self.classifier = None
         if "probabilities" in self.kinds:
             compared = labelled and any("class_accuracy" in metric["names"] for metric in metrics.values())
@@ -80,7 +81,7 @@ class Comparison:
         self.reference = self._gather(batches, self.kinds - OF_SPACE)
         if self.space is not None:
             features = sets.extract_features(
-                dataset, chosen, self.space, config.weights, config.cache_dir, config.batch_size
+                dataset, chosen, self.space, self.weights, config.cache_dir, config.batch_size
             )
             self.scale = sets.choose_scale(self.space, features)
             found = sets.summarize_features(features, self.reference.labels, self.kinds, self.scale)
@@ -96,7 +97,7 @@ class Comparison:
         config, space = self.config, self.space
         return {
             "seed": config.seed, "truncation": config.truncation,
-            "features": space and space.name, "resizer": space and space.resizer, "weights": config.weights,
+            "features": space and space.name, "resizer": space and space.resizer, "weights": self.weights,
             "features_multiplied_by": self.scale, "classifier": config.classifier,
         }  # fmt: skip
 

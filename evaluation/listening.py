@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from core import hardware
 from core.errors import GessoError
 from core.instantiate import build
 from evaluation import attributes, sets, subject
@@ -62,10 +63,11 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
 
 
 def _measure(reader: Words, metrics: Any, pictures: Iterator[sets.Batch], texts: Sequence[str]) -> dict[str, float]:
-    seen = np.concatenate([reader.look(images) for images, _ in pictures])
-    inputs = {"sentences": (seen, reader.vectors(texts))}
-    if any(metric["of"] == "attributes" for metric in metrics.values()):
-        inputs["attributes"] = (seen, {name: _choices(reader, texts, name) for name in attributes.GROUPS})
+    with hardware.full_float32():
+        seen = np.concatenate([reader.look(images) for images, _ in pictures])
+        inputs = {"sentences": (seen, reader.vectors(texts))}
+        if any(metric["of"] == "attributes" for metric in metrics.values()):
+            inputs["attributes"] = (seen, {name: _choices(reader, texts, name) for name in attributes.GROUPS})
     return sets.computed(metrics, inputs)
 
 

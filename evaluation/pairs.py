@@ -1,6 +1,7 @@
 """Evaluation of pictures beside what they should have been: of a translator on pairs, or in two folders."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -37,14 +38,14 @@ class Means:
 
     def __init__(self, metrics: Metrics):
         self.metrics, self.n = metrics, 0
-        self.sums = dict.fromkeys((metric["names"][0] for metric in metrics.values()), 0.0)
+        self.found = {metric["names"][0]: [] for metric in metrics.values()}
 
     def add(self, pairs: Iterable[Pair]) -> "Means":
         """Takes in more. Raises `GessoError` for a metric that does not take a pair: pictures too small for it."""
         for image, truth in pairs:
             for name, metric in self.metrics.items():
                 try:
-                    self.sums[metric["names"][0]] += float(metric["function"](image[None], truth[None])[0])
+                    self.found[metric["names"][0]].append(float(metric["function"](image[None], truth[None])[0]))
                 except ValueError as error:
                     raise GessoError(f"metrics={name}: {error}") from error
             self.n += 1
@@ -52,8 +53,9 @@ class Means:
 
     @property
     def values(self) -> dict[str, float]:
-        """The means by the names of the numbers."""
-        return {name: total / self.n for name, total in self.sums.items()}
+        """The means by the names of the numbers; a PSNR of equal pictures, which is infinite, counts if all are."""
+        kept = {name: [one for one in found if not math.isinf(one)] for name, found in self.found.items()}
+        return {name: float(np.mean(kept[name] or found)) for name, found in self.found.items()}
 
 
 def translate_by(network, task: str | None) -> Make:

@@ -250,9 +250,12 @@ def update(
 ) -> Tensor:
     """Applies the gradients of the (`scale_loss_for`) loss, those of all replicas; returns their norm, unscaled."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
-    gradients = replicas.total(gradients)
+    # A table's has a row for each time that one was looked up: Adam and norms would take each for one of its own.
+    pairs = zip(gradients, variables, strict=True)
+    gradients = replicas.total([tf.ensure_shape(gradient, variable.shape) for gradient, variable in pairs])
+    norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)  # before the scale grows
     optimizer.apply(gradients, variables)
-    return tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)
+    return norm
 
 
 def added(terms: Iterable[Tensor]) -> Tensor:
@@ -275,21 +278,21 @@ def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> ker
     return optimizer
 
 
-def by_step(optimizer: keras.Optimizer, updates: int) -> None:
-    """Has the schedules of an optimizer that updates so many times in a step go by the step, as all others do."""
+def by_step(optimizer: keras.Optimizer, step: tf.Variable) -> None:
+    """Has the schedules of an optimizer go by the step, however many updates a step has or had."""
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     for name in ("_learning_rate", "_beta_2"):
         schedule = getattr(inner, name, None)
-        if updates > 1 and isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            setattr(inner, name, _ByStep(schedule, updates))
+        if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            setattr(inner, name, _ByStep(schedule, step))
 
 
 class _ByStep(keras.optimizers.schedules.LearningRateSchedule):
-    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, updates: int):
-        self.schedule, self.updates = schedule, updates
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, step: tf.Variable):
+        self.schedule, self.step = schedule, step
 
-    def __call__(self, step):
-        return self.schedule(step // self.updates)
+    def __call__(self, updates):
+        return self.schedule(tf.convert_to_tensor(self.step))
 
 
 def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) -> Tensor:

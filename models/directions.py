@@ -6,7 +6,10 @@ Rows are unit vectors, most important first. Their signs mean nothing.
 import keras
 import numpy as np
 
+from models.layers.equalized import NormalizedActivation
+
 SAMPLES = 2000
+BATCH = 100
 
 
 def sefa(generator: keras.Model, num: int) -> np.ndarray:
@@ -34,8 +37,9 @@ def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAM
     early, inputs = keras.Model(generator.inputs, _first_block(generator)), [latents]
     if len(generator.inputs) > 1:  # all classes as often
         inputs.append((np.arange(samples) % generator_classes(generator)).astype(np.int32))
-    found = np.asarray(early(inputs, training=False), np.float64)
-    found = found.reshape(samples, -1)
+    parts = (slice(i, i + BATCH) for i in range(0, samples, BATCH))
+    found = [np.asarray(early([values[part] for values in inputs], training=False), np.float64) for part in parts]
+    found = np.concatenate(found).reshape(samples, -1)
     found -= found.mean(axis=0)
     # The coordinates alone: of thousands of activations, only as many matter as there are samples.
     left, values, _ = np.linalg.svd(found, full_matrices=False)
@@ -49,6 +53,8 @@ def generator_classes(generator: keras.Model) -> int:
     for layer in generator.layers:
         if isinstance(layer, keras.layers.Embedding):
             return layer.input_dim
+        if isinstance(layer, NormalizedActivation) and layer.num_classes:
+            return layer.num_classes
     return _first(generator).kernel.shape[0] - generator.inputs[0].shape[-1]
 
 
@@ -57,9 +63,12 @@ def _first(generator: keras.Model) -> keras.layers.Dense:
 
 
 def _first_block(generator: keras.Model):
-    """Returns what comes out of the first nonlinearity after the first layer."""
+    """Returns what comes out of the first nonlinearity after the first layer; of a mapping network, its style."""
+    styles = next((layer for layer in generator.layers if layer.name == "styles"), None)
+    if styles is not None:  # its layers are called twice: for the picture's own latent, and for one to mix in
+        return styles.input[0]
     after = generator.layers[generator.layers.index(_first(generator)) + 1 :]
-    kinds = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation)
+    kinds = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation, NormalizedActivation)
     return next((layer.output for layer in after if isinstance(layer, kinds)), after[0].output)
 
 

@@ -19,7 +19,10 @@ Tensor = tf.Tensor
 
 def flattened(loss: Tensor, limit: float | None) -> Tensor:
     """Flattens a positive `loss` beyond `limit` to its logarithm, scaled to go on smoothly."""
-    return loss if limit is None else tf.where(loss < limit, loss, limit * (1 + tf.math.log(loss / limit)))
+    if limit is None:
+        return loss
+    beyond = limit * (1 + tf.math.log(tf.maximum(loss, limit) / limit))  # of 0, a slope that is a number
+    return tf.where(loss < limit, loss, beyond)
 
 
 class FastStyle(Trainable, keras.Model):

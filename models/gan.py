@@ -105,9 +105,9 @@ class GAN(Draws, Adversarial, keras.Model):
     def compile(self, *args, **options) -> None:
         """Sets what `Adversarial.compile` sets; optimizers of networks that grow begin anew with each level."""
         super().compile(*args, **options)
-        by_step(self.discriminator_optimizer, self.discriminator_steps)
         growing = (name for name in self.optimizers if growth.grows(getattr(self, name)))
         self.restarts = {name: growth.restarts(self.optimizers[name]) for name in growing}
+        by_step(self.discriminator_optimizer, self.step)
 
     def mean_names(self) -> list[str]:
         """Returns the names of what a step measures, penalties aside."""
@@ -269,7 +269,8 @@ class GAN(Draws, Adversarial, keras.Model):
         return self.key(purpose + 8 * i, replica)
 
     def _split(self, batch: Tensor) -> list[Tensor]:
-        return tf.split(batch, self.discriminator_steps) if self.discriminator_steps > 1 else [batch]
+        """Cuts what a step takes into batches, in turn: so those of replicas are parts of one device's."""
+        return [batch[i :: self.discriminator_steps] for i in range(self.discriminator_steps)]
 
 
 _BOTH = ("discriminator", "generator")

@@ -48,17 +48,12 @@ def mean(values: dict[str, Tensor], variables: Iterable[keras.Variable] = ()) ->
 
 
 def _together(operation: str, tensors: list[Tensor]) -> list[Tensor]:
-    """Reduces tensors over all replicas in one exchange for each dtype: an exchange takes its time however small.
-
-    Sparse ones, an embedding's gradient, go as they are.
-    """
+    """Reduces tensors over all replicas in one exchange for each dtype: each takes its time, however small."""
     reduce = tf.distribute.get_replica_context().all_reduce
     reduced = list(tensors)
-    places: dict[tf.DType | None, list[int]] = {}
+    places: dict[tf.DType, list[int]] = {}
     for place, tensor in enumerate(tensors):
-        places.setdefault(None if isinstance(tensor, tf.IndexedSlices) else tensor.dtype, []).append(place)
-    for place in places.pop(None, []):
-        reduced[place] = reduce(operation, tensors[place])
+        places.setdefault(tensor.dtype, []).append(place)
     for group in places.values():
         flat = reduce(operation, tf.concat([tf.reshape(tensors[place], [-1]) for place in group], 0))
         parts = tf.split(flat, [tensors[place].shape.num_elements() for place in group])

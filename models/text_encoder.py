@@ -86,13 +86,13 @@ class TextEncoder(Trainable, keras.Model):
         with tf.GradientTape() as tape:
             vectors = self.network([data["tokens"], data["image"]], training=True)
             said = ops.concatenate([vectors["sentence"], reader(misread, training=True)])
-            scale = ops.minimum(ops.exp(self.log_scale), SHARPEST)
-            loss = info_nce(vectors["picture"], said, scale) + info_nce(
-                vectors["sentence"], vectors["picture"], scale
-            )
+            scale = ops.exp(self.log_scale)
+            loss = info_nce(vectors["picture"], said, scale)
+            loss += info_nce(vectors["sentence"], vectors["picture"], scale, meanings=vectors["sentence"])
             loss /= 2  # both ways, as in the paper's figure 3
             objective = scale_loss_for(loss, self.network_optimizer)
         update(self.network_optimizer, tape, objective, self.trained)
+        self.log_scale.assign(ops.minimum(self.log_scale, math.log(SHARPEST)))
         follow(self.average, self.network, self.step, self.ema_decay)
         cosines = ops.matmul(vectors["picture"], ops.transpose(vectors["sentence"]))
         own, best = ops.diagonal(cosines), ops.max(cosines, axis=1)

@@ -145,12 +145,13 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
 def _stream(training: Training, model: keras.Model, batch_size: int, start: int):
     """Returns the batches from a step on, as the system wants them; of several replicas, each gets its own part."""
     strategy, replicas = model.distribute_strategy, model.distribute_strategy.num_replicas_in_sync
+    prepare = model.prepare  # which reads all sentences
 
     def part(**whose: int) -> tf.data.Dataset:
         stream = training.dataset.stream(batch_size, training.seed, start_step=start, **whose)
         if replicas > 1:
             stream = stream.rebatch(batch_size // replicas, drop_remainder=True)
-        return stream if model.prepare is None else stream.map(model.prepare, num_parallel_calls=2).prefetch(2)
+        return stream if prepare is None else stream.map(prepare, num_parallel_calls=2).prefetch(2)
 
     if replicas == 1:
         return part()

@@ -131,7 +131,9 @@ class NormalizedActivation(layers.Layer):
         channels = x_shape[-1]
         self.bias = self.add_weight((channels,), "zeros", name="bias")
         if self.num_classes:
-            self.class_scale = self.add_weight((self.num_classes, channels), "ones", name="class_scale")
+            # Not in bfloat16, in which numbers near 1 are 1/128 apart.
+            shape = (self.num_classes, channels)
+            self.class_scale = self.add_weight(shape, "ones", name="class_scale", autocast=False)
             self.class_offset = self.add_weight((self.num_classes, channels), "zeros", name="class_offset")
 
     def call(self, x: tf.Tensor, label: tf.Tensor | None = None) -> tf.Tensor:
@@ -139,11 +141,11 @@ class NormalizedActivation(layers.Layer):
         if not self.num_classes:
             return x
         if label.dtype.is_floating:
-            scale = 1 + tf.matmul(label, self.class_scale - 1)
+            scale = 1 + tf.matmul(tf.cast(label, "float32"), self.class_scale - 1)
             offset = tf.matmul(label, tf.convert_to_tensor(self.class_offset))
         else:
             scale, offset = (tf.gather(of_class, label) for of_class in (self.class_scale, self.class_offset))
-        return x * scale[:, None, None, :] + offset[:, None, None, :]
+        return x * tf.cast(scale, x.dtype)[:, None, None, :] + offset[:, None, None, :]
 
     def compute_output_shape(self, x_shape: tuple, label_shape: tuple | None = None) -> tuple:
         return x_shape

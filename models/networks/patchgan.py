@@ -61,7 +61,7 @@ def discriminator(
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     features = x
     x = layers.ZeroPadding2D(1, name="judge_pad")(x)
-    x = convolution(1, 4, kernel_initializer=CONV_INIT, name="judge")(x)
+    x = convolution(1, 4, kernel_initializer=CONV_INIT, dtype="float32", name="judge")(x)
     if num_classes:
         label = keras.Input((), dtype="int32", name="label")
         inputs = [*inputs, label] if isinstance(inputs, list) else [inputs, label]
@@ -70,10 +70,10 @@ def discriminator(
             label
         )
         embedded = layers.Reshape((1, 1, -1), name="label_of_patches")(embedded)
-        agreement = layers.Multiply(name="agreement")([features, embedded])
+        agreement = layers.Multiply(dtype="float32", name="agreement")([features, embedded])
         agreement = ops.sum(agreement, axis=-1, keepdims=True)
         # The judge's kernel takes a row and a column more than the features have.
-        x = layers.Add(name="judge_and_projection")([x, agreement[:, :-1, :-1]])
+        x = layers.Add(dtype="float32", name="judge_and_projection")([x, agreement[:, :-1, :-1]])
     logits = layers.Activation("linear", dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="patchgan")
 

@@ -72,7 +72,7 @@ def discriminator(image_shape: tuple[int, int, int], width: int = 64) -> keras.M
         x = layers.LeakyReLU(0.2, name=f"conv{i + 1}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.LeakyReLU(0.2, name="dense_relu")(layers.Dense(16 * width, name="dense")(x))
-    x = layers.Dense(1, name="judge")(x)
+    x = layers.Dense(1, dtype="float32", name="judge")(x)
     return keras.Model(image, layers.Reshape((), dtype="float32", name="logits")(x), name="discriminator")
 
 

@@ -23,8 +23,9 @@ class L2Pooling(layers.AveragePooling2D):
     """A layer that gives the root of the sum of squares of 2x2 places, scaled: smoother than their maximum."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        # Of four zeros, the slope is 0 and not infinite.
-        return L2_SCALE * 2 * ops.sqrt(ops.maximum(super().call(ops.square(inputs)), 1e-8))
+        # Of four zeros, the slope is 0 and not infinite; in float16, squares would be.
+        squares = super().call(ops.square(ops.cast(inputs, "float32")))
+        return ops.cast(L2_SCALE * 2 * ops.sqrt(ops.maximum(squares, 1e-8)), inputs.dtype)
 
 
 class Edge(layers.Layer):

@@ -33,6 +33,9 @@ def test_means_over_pairs_of_any_size():
     assert found.n == 3
     expected = [psnr(image[None], truth[None])[0] for image, truth in zip(images, truths, strict=True)]
     assert found.values["psnr"] == pytest.approx(np.mean(expected))
+    equal = pairs.Means({"psnr": metric(psnr)}).add([(truths[0], truths[0]), (images[1], truths[1])])
+    assert equal.values["psnr"] == pytest.approx(expected[1])  # an infinite one says nothing of the others
+    assert pairs.Means({"psnr": metric(psnr)}).add([(truths[0], truths[0])]).values["psnr"] == np.inf
     with pytest.raises(GessoError, match=r"metrics=ms_ssim: .* too small"):
         pairs.Means({"ms_ssim": metric(ms_ssim)}).add(zip(images, truths, strict=True))
 

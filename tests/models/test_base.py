@@ -1,9 +1,11 @@
 """What all adversarial systems share: which networks they take."""
 
 import keras
+import numpy as np
 import pytest
+import tensorflow as tf
 
-from models.base import functional
+from models.base import functional, prepared, update
 from models.content_style_gan import ContentStyleGAN
 from models.cyclegan import CycleGAN
 from models.gan import GAN
@@ -61,3 +63,18 @@ def test_functional_and_sequential_models_are_taken():
 def test_what_is_no_model_is_refused(built):
     with pytest.raises(ValueError, match=r"no keras\.Model"):
         functional(built, "discriminator")
+
+
+def test_a_table_learns_by_the_sum_of_what_its_rows_are_told():
+    """Looked up, or multiplied: a row that comes up three times has one gradient, for Adam and for norms."""
+    rows, ends = tf.constant([0, 2, 2, 2]), []
+    for look_up in (lambda v: tf.gather(v, rows), lambda v: tf.one_hot(rows, 3) @ v):
+        table = keras.Variable(np.zeros((3, 2), "float32"))
+        optimizer = prepared(keras.optimizers.Adam(0.1, beta_1=0.0, global_clipnorm=1.0), [table])
+        norms = []
+        for i in range(3):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum((look_up(table.value) - float(i)) ** 2)
+            norms.append(float(update(optimizer, tape, loss, [table])))
+        ends.append([*norms, *table.numpy().ravel()])
+    np.testing.assert_allclose(*ends, rtol=1e-5)

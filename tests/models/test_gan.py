@@ -146,6 +146,8 @@ def test_schedules_of_a_discriminator_that_learns_more_often_go_by_the_step():
     after = model.discriminator.trainable_variables
     assert seen == [0.5, 0.0] and int(model.discriminator_optimizer.iterations) == 6
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    model.step.assign(0)  # a run that goes on may have had other numbers of updates
+    assert float(model.discriminator_optimizer.learning_rate) == 0.5
 
 
 def test_discriminator_steps_see_other_pictures_and_other_noise(monkeypatch):
@@ -158,8 +160,8 @@ def test_discriminator_steps_see_other_pictures_and_other_noise(monkeypatch):
 
     monkeypatch.setattr(model, "_train_discriminator", watched)
     model.train_step(reals(24))
-    together = np.concatenate([r for r, _ in seen[::-1]])
-    np.testing.assert_array_equal(together, reals(24)["image"])
+    for i, (pictures, _) in enumerate(seen[::-1]):
+        np.testing.assert_array_equal(pictures, reals(24)["image"][i::3])
     assert not np.allclose(seen[0][1], seen[1][1]) and not np.allclose(seen[1][1], seen[2][1])
 
 

@@ -36,6 +36,11 @@ def test_info_nce_by_hand():
     said_of_two = one[[0, 0, 1]]  # both are right: the best is to be undecided between them
     told = -(math.log(math.exp(2) / (2 * math.exp(2) + 1)) * 2 + math.log(math.exp(2) / (math.exp(2) + 2))) / 3
     assert float(info_nce(said_of_two, said_of_two, 2.0)) == pytest.approx(told)
+    assert float(info_nce(said_of_two, one, 2.0, meanings=said_of_two)) == pytest.approx(
+        -(2 * (1 - math.log(math.exp(2) + 2)) + math.log(1 / (math.exp(2) + 2))) / 3
+    )  # of three targets that differ, the first two are right for both that say the same
+    rounded = 0.999 * one  # a GPU's product of a unit vector with itself is no 1
+    assert float(info_nce(one, rounded, 2.0)) == pytest.approx(-math.log(own), rel=2e-3)
 
 
 def test_matching_aware_penalty_is_of_pictures_and_sentences():
@@ -174,4 +179,7 @@ def test_a_text_encoder_learns_what_belongs_together():
     changed = (model._misread(data["tokens"]) != data["tokens"]).numpy()
     assert (changed.sum(axis=1) <= 1).all() and not changed[data["tokens"].numpy() == 0].any()
     assert float(means["contrastive_loss"]) < 0.5 * before and float(means["matched_accuracy"]) == 1
+    model.log_scale.assign(9.0)
+    step(data)
+    assert float(model.log_scale) == pytest.approx(math.log(100))  # and it may come down again
     assert model.preview({"image": images.numpy()}, columns=2).shape == (8, *SHAPE)

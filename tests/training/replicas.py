@@ -27,7 +27,8 @@ PAIRS, WHOLE = ("source", "target"), "model.synchronized=true"
 SYSTEMS = {
     "gan": (
         ["model=dcgan", "model.width=2", "model.normalization=layer", "model.condition=projection", "penalty=[r1]",
-         "model.accumulate=2", "model.generator_optimizer.global_clipnorm=0.01", *BOTH],
+         "model.accumulate=2", "model.discriminator_steps=2", "model.generator_optimizer.global_clipnorm=0.01",
+         *BOTH],
         ("image",), 16, 16, 3,
     ),
     "r3gan": (

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import directions
 from models.average import _plain
 from models.layers import equalized
 from models.networks import progressive
@@ -390,3 +391,19 @@ def test_keras_does_not_compile_it_by_xla():
     with pytest.warns(UserWarning, match="jit_compile"):
         network.compile(jit_compile=True)
     assert not network.jit_compile
+
+
+def test_directions_are_those_of_the_first_block():
+    network = generator(16, "projection")
+    assert directions.generator_classes(network) == 3
+    assert directions._first_block(network).shape[1:3] == (4, 4)
+    assert directions.ganspace(network, 2, samples=150).shape == (2, 5)
+
+
+def test_small_scales_of_classes_are_kept_in_bfloat16():
+    layer = equalized.NormalizedActivation(256, dtype="mixed_bfloat16")
+    x, several = tf.ones([1, 1, 1, 2]), tf.ones([1, 256])
+    before = tf.cast(layer(x, several), tf.float32)
+    layer.class_scale.assign_add(tf.fill([256, 2], 0.001))  # less than bfloat16's steps near 1
+    larger = tf.cast(layer(x, several), tf.float32) / before
+    np.testing.assert_allclose(larger, np.full((1, 1, 1, 2), 1.256), rtol=0.01)

@@ -105,6 +105,13 @@ def test_directions_are_those_of_the_mapping_network():
             found = find(made, 2)
             assert found.shape == (2, 6)
             np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+        # What GANSpace looks at is each latent's own style, and not that which is mixed in.
+        mapping = made.get_layer("mapping")
+        early = keras.Model(mapping.inputs, directions._first_block(mapping))
+        latents, labels = latent.sample(0, 4, 6), np.zeros(4, np.int32)
+        own = early([latents, labels]).numpy()
+        np.testing.assert_allclose(early([latents[[0, 2, 1, 3]], labels]), own[[0, 2, 1, 3]], atol=1e-5)
+        assert np.abs(own[0] - own[1]).max() > 1e-3
 
 
 def test_labels_matter_to_both():

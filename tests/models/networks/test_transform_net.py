@@ -115,6 +115,10 @@ def test_a_large_style_loss_counts_by_its_logarithm():
     np.testing.assert_allclose(found, [20, 100, 300], rtol=1e-6)
     np.testing.assert_allclose(tape.gradient(found, losses), [1, 1, np.e**-2], rtol=1e-6)
     assert flattened(losses, None) is losses
+    with tf.GradientTape() as tape:
+        tape.watch(losses)
+        found = flattened(0 * losses, 100.0)
+    np.testing.assert_array_equal(tape.gradient(found, losses), 0)  # and not NaN, of the branch not taken
 
 
 def test_decoder_mirrors_the_encoder():

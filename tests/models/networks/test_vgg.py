@@ -72,6 +72,8 @@ def test_l2_pooling_by_hand():
     np.testing.assert_allclose(pooled, [[[[0.78 * 5]]]], rtol=1e-5)
     np.testing.assert_allclose(tape.gradient(pooled, x)[0, :, :, 0], [[0.78 * 0.6, 0.78 * 0.8], [0, 0]], rtol=1e-5)
     assert not np.any(tape.gradient(nothing, x))
+    large = vgg.L2Pooling(2, dtype="float16")(tf.fill([1, 2, 2, 1], tf.constant(400.0, tf.float16)))
+    np.testing.assert_allclose(large, [[[[0.78 * 800]]]], rtol=1e-3)  # whose squares float16 has no numbers for
 
 
 def test_padded_by_its_edge_an_even_picture_stays_even(random_weights):
