@@ -11,7 +11,8 @@ from losses.penalties import clip_weights
 from models import growth, opinions, replicas
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
-from models.base import Adversarial, accuracy, added, by_step, functional, scale_loss_for, update
+from models.base import Adversarial, accuracy, added, functional, scale_loss_for, update
+from models.by_step import by_step
 from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
 from models.words import Words
