@@ -13,6 +13,7 @@ import numpy as np
 from core.errors import GessoError
 
 _MARK = ".unfinished-"  # in temporary names
+_LONGEST = 255  # bytes that the name of a file may have
 
 
 @contextmanager
@@ -26,7 +27,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}{_MARK}", suffix=path.suffix, dir=path.parent)
+        prefix = f".{shortened(path.stem, 40)}{_MARK}"  # the whole name, and more, may be longer than names may be
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide pictures from other users
@@ -59,7 +61,8 @@ def remove_left(folder: Path) -> None:
 
 def unfinished(path: Path) -> Path:
     """Finds a name that no file has for what is done of `path`: <name>.partial<suffix>, .partial1, ..."""
-    names = (path.with_stem(f"{path.stem}.partial{number or ''}") for number in itertools.count())
+    stem = shortened(path.stem, _LONGEST - len(os.fsencode(f".partial000{path.suffix}")))
+    names = (path.with_stem(f"{stem}.partial{number or ''}") for number in itertools.count())
     return next(name for name in names if not name.exists())
 
 
@@ -75,6 +78,18 @@ def remove_empty(folder: Path) -> None:
             path.rmdir()
         except OSError:  # it is not empty
             return
+
+
+def shortened(name: str, most: int) -> str:
+    """Returns as many characters of a file's name, from the first, as have at most so many bytes."""
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name
+
+
+def in_utf8(name: str) -> str:
+    r"""Returns a file's name as text; bytes that are none, of other encodings, as they are written: `Z\xfcrich`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def expanded(path: str | Path) -> Path:

@@ -20,7 +20,7 @@ class LogFile(logging.FileHandler):
     """
 
     def __init__(self, filename: str):
-        super().__init__(filename, encoding="utf-8", delay=True)
+        super().__init__(filename, encoding="utf-8", errors="backslashreplace", delay=True)  # of names of files
         self.kept: list[logging.LogRecord] = []
         self.failed = False
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from core import images, zoo
 from core.checks import said
 from core.errors import GessoError, did_you_mean
-from core.files import atomic
+from core.files import atomic, expanded, in_utf8
 from core.keras_archive import DAMAGE, MEMBERS
 from core.network_metadata import BESIDE, KINDS, Metadata
 from core.run import Run
@@ -90,7 +90,7 @@ def find_network(value: str | Path | None, key: str = "network", kinds: Collecti
     """
     if value is None:
         raise GessoError(f"{key}= says which trained network: {WAYS}.")
-    path, run = Path(value).expanduser(), Run(Path(value).expanduser())
+    path, run = expanded(value), Run(expanded(value))
     named = zoo.networks().get(str(value))
     if path.is_dir() and (named is None or run.is_run or run.networks()):
         return _in_run(run, key, kinds)
@@ -161,5 +161,5 @@ def _in_run(run: Run, key: str, kinds: Collection[str]) -> Path:
 def provenance(path: Path, seed: int) -> dict[str, str]:
     """Returns PNG text chunks for pictures made by the network in `path`: of the run that it is from."""
     metadata = read_metadata(path)
-    chunks = images.provenance(metadata.model or path.name, None, seed)
+    chunks = images.provenance(metadata.model or in_utf8(path.name), None, seed)
     return chunks if metadata.config_sha256 is None else chunks | {"Config-SHA256": metadata.config_sha256}

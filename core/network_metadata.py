@@ -81,14 +81,14 @@ class Metadata:
         if self.kind not in (*KINDS, BESIDE):
             raise ValueError(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
         for name in ("method", "task", "model", "config_sha256", "software"):
-            if not isinstance(getattr(self, name), str | None):
+            if not (getattr(self, name) is None or _is_text(getattr(self, name))):
                 raise ValueError(f"{name} is not text")
         for name in ("image_size", "sentence_length", "step", "images"):
             value = getattr(self, name)
             if value is not None and not (_is_int(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}, not a whole number")
         for name in LISTS:
-            if not all(isinstance(value, str) for value in getattr(self, name)):
+            if not all(map(_is_text, getattr(self, name))):
                 raise ValueError(f"{name} are not all text")
         for key, value in self.architecture.items():  # they become overrides
             plain = isinstance(value, str) and PLAIN.fullmatch(value)
@@ -145,6 +145,11 @@ def _known(kind: type, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{values!r} is no group of values")
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
+
+
+def _is_text(value: Any) -> bool:
+    # JSON can write halves of characters, `"\ud800"`, which no file and no terminal takes.
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _is_int(value: Any) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
-from core.files import atomic
+from core.files import atomic, expanded, in_utf8
 from core.images import provenance_text, to_float
 from data import deep
 from data.checks import check_whole
@@ -274,11 +274,11 @@ def styles(paths: str | list[str] | None, size: int) -> dict[str, np.ndarray]:
     """
     if not paths:
         raise GessoError("This model learns a style: model.style=<painting>, or several, model.style=[a,b].")
-    files = [Path(path).expanduser() for path in ([paths] if isinstance(paths, str) else paths)]
+    files = [expanded(path) for path in ([paths] if isinstance(paths, str) else paths)]
     files = [found for file in files for found in (find(file) if file.is_dir() else [file])]
     if not files:
         raise GessoError(f"model.style={paths}: no pictures there.")
     stems = [file.stem for file in files]
-    names = [file.stem if stems.count(file.stem) == 1 else str(file) for file in files]
+    names = [in_utf8(file.stem if stems.count(file.stem) == 1 else str(file)) for file in files]
     pictures = (pad_to_min(to_float(read(file, size).pixels), MIN_SIDE) for file in files)
     return dict(zip(names, pictures, strict=True))

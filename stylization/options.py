@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 from core import network_file, zoo
 from core.errors import GessoError, did_you_mean
+from core.files import expanded, in_utf8
 from core.images import to_float
 from data import picture
 from data.decode import same_shape
@@ -47,7 +48,7 @@ def check_paintings(config: DictConfig, otherwise: str) -> None:
     if not listed(config.style):
         raise GessoError(otherwise)
     for file in listed(config.style):
-        if not Path(file).expanduser().exists():
+        if not expanded(file).exists():
             knows = [name for name in zoo.networks() if plain(file) in map(plain, network_file.styles_of(name))]
             hint = f" A network paints so: network={knows[0]}." if knows else ""
             raise GessoError(f"style={file}: there is no such file or folder.{hint}")
@@ -75,19 +76,19 @@ def blend(config: DictConfig, known: Sequence[str]) -> list[float] | None:
 
 def plain(name: str) -> str:
     """Returns a name as it is compared with others: `Great Wave` is great_wave."""
-    return name.casefold().replace(" ", "_").replace("-", "_")
+    return in_utf8(name).casefold().replace(" ", "_").replace("-", "_")
 
 
 def has_vgg(config: DictConfig) -> bool:
     """Says whether VGG's weights are here, given or in Keras's cache, or would have to be downloaded."""
-    folder = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    folder = expanded(os.environ.get("KERAS_HOME") or "~/.keras")
     file = f"{config.gatys.objective.network}_weights_tf_dim_ordering_tf_kernels_notop.h5"
     return config.weights is not None or (folder / "models" / file).is_file()
 
 
 def check_init(config: DictConfig) -> None:
     """Raises `GessoError` for a picture to start from where there are several contents."""
-    if config.init is not None and Path(str(config.content)).expanduser().is_dir():
+    if config.init is not None and expanded(str(config.content)).is_dir():
         raise GessoError(f"init={config.init} starts one picture, or a film, and content= is a folder of them.")
 
 
@@ -99,7 +100,7 @@ def check_blend(config: DictConfig, method: str) -> None:
 
 def read_picture(file: str, size: int | None = None) -> np.ndarray:
     """Reads float32 `[height, width, 3]` in [-1, 1]; with `size`, its longer side has so many px."""
-    return to_float(picture.read(Path(file).expanduser(), size).pixels)
+    return to_float(picture.read(expanded(file), size).pixels)
 
 
 def check_shape(key: str, drawn: np.ndarray, pictured: np.ndarray, what: str = "picture") -> None:
@@ -116,7 +117,7 @@ def read_masks(files: Sequence[str], key: str) -> np.ndarray | None:
     """
     if not files:
         return None
-    first, *others = [_mask(Path(file).expanduser()) for file in files]
+    first, *others = [_mask(expanded(file)) for file in files]
     for other in others:
         check_shape(key, np.asarray(other), np.asarray(first), "first of them")
     return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import rows
 from core.errors import GessoError
-from core.files import atomic
+from core.files import atomic, expanded
 from core.instantiate import build
 from core.results import badness
 from core.run import Run
@@ -89,7 +89,7 @@ class Evaluator:
     def _settings(self, config: DictConfig, dataset: ImageDataset, metric: DictConfig) -> dict[str, Any]:
         """Returns what a metric's numbers depend on besides the model: only with the same do they compare."""
         through = None if metric.of == "images" else OmegaConf.to_container(config.features, resolve=True)
-        weights = None if config.weights is None else Path(config.weights).expanduser().stat()
+        weights = None if config.weights is None else expanded(config.weights).stat()
         return {
             "metric": OmegaConf.to_container(metric, resolve=True), "features": through,
             "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.chosen),

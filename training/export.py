@@ -7,6 +7,7 @@ import keras
 from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
+from core.files import in_utf8
 from core.images import config_hash, software
 from core.network_metadata import Metadata
 from core.run import Run
@@ -54,7 +55,7 @@ def describe(
         method=model.method,
         task=spec.task,
         image_size=spec.image_shape[0],
-        classes=tuple(spec.class_names) if takes_labels else (),
+        classes=tuple(map(in_utf8, spec.class_names)) if takes_labels else (),
         styles=model.style_names,
         geometry=getattr(network, "geometry", None),
         words=() if words is None else words.vocabulary.words,

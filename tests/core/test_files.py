@@ -1,10 +1,11 @@
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from core.errors import GessoError
-from core.files import atomic, expanded, remove_empty, remove_left
+from core.files import atomic, expanded, in_utf8, remove_empty, remove_left, shortened, unfinished
 
 
 def test_appears_whole(tmp_path):
@@ -64,3 +65,24 @@ def test_a_name_that_begins_like_a_home_folder_is_a_name(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert expanded("~/a.jpg") == Path("/home/me/a.jpg")
     assert expanded("~no_such_user.jpg") == Path("~no_such_user.jpg")
+
+
+@pytest.mark.parametrize("stem", ["a" * 251, "海" * 83])
+def test_names_as_long_as_names_may_be(tmp_path, stem):
+    path = tmp_path / f"{stem}.png"
+    with atomic(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new" and list(tmp_path.iterdir()) == [path]
+    partial = unfinished(path)
+    partial.touch()
+    assert partial.suffix == ".png" and ".partial" in partial.name and unfinished(path) != partial
+
+
+def test_names_are_cut_between_characters():
+    assert shortened("a海b", 4) == "a海" and shortened("a海b", 3) == "a" and shortened("ab", 9) == "ab"
+
+
+def test_names_of_another_encoding_are_written_as_they_are():
+    """And stay apart from each other."""
+    assert in_utf8("Zürich") == "Zürich"
+    assert in_utf8(os.fsdecode("Zürich".encode("latin-1"))) == r"Z\xfcrich"

@@ -57,3 +57,10 @@ def test_the_error_that_it_ends_with(handler, tmp_path):
     except KeyError as error:
         write_error("KeyError: 'there'", error)
     assert last_error(path) == "KeyError: 'there'" and "Traceback" in path.read_text()
+
+
+def test_names_of_files_in_another_encoding_are_logged(handler, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "a.png").touch()
+    logging.getLogger("x").warning("painted %s", "Z\udcfcrich.png")
+    assert r"painted Z\udcfcrich.png" in (tmp_path / "run" / "train.log").read_text()

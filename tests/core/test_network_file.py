@@ -70,6 +70,8 @@ def test_an_export_that_fails_leaves_the_one_before(network, tmp_path, monkeypat
         ('{"kind": "painter"}', "painter"),
         ('{"kind": "generator", "classes": "cats"}', "classes"),
         ('{"kind": "generator", "classes": [1]}', "classes"),
+        ('{"kind": "generator", "classes": ["a\\ud800"]}', "classes are not all text"),
+        ('{"kind": "generator", "model": "a\\ud800"}', "model is not text"),
         ('{"kind": "generator", "image_size": "64"}', "image_size"),
         ('{"kind": "stylizer", "method": "fast"}', "geometry"),
         ('{"kind": "stylizer", "method": "fast", "geometry": {"stride": 0}}', "stride"),

@@ -1,5 +1,6 @@
 import io
 import logging
+import os
 import struct
 from pathlib import Path
 
@@ -356,3 +357,10 @@ def test_what_moves_is_said_to(tmp_path, caplog, suffix):
     first.save(tmp_path / f"b{suffix}")
     picture.read(tmp_path / f"b{suffix}")
     assert not caplog.text
+
+
+def test_styles_by_names_of_another_encoding(tmp_path):
+    """As old archives have them."""
+    file = tmp_path / os.fsdecode("Zürich.png".encode("latin-1"))
+    Image.fromarray(scene()).save(file)
+    assert list(picture.styles(str(file), 32)) == [r"Z\xfcrich"]
