@@ -1,10 +1,9 @@
 """Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
 
-from pathlib import Path
-
 from omegaconf import DictConfig
 
 from core.cli import main
+from core.files import expanded
 from stylization import arguments, methods
 
 FILES = ("content", "style", "network", "output", "weights", "mask", "region", "init")  # keys
@@ -17,7 +16,7 @@ def stylize(config: DictConfig) -> None:
     jobs = arguments.outputs(arguments.find_contents(config), config)
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys)
-    used = [Path(file).expanduser() for file in arguments.input_files(config)]
+    used = [expanded(file) for file in arguments.input_files(config)]
     jobs = arguments.undone(jobs, chunks, [*used, network] if network else used)
     if not jobs:
         return

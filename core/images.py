@@ -65,6 +65,13 @@ def provenance_text(chunks: Mapping[str, str]) -> str:
     return "; ".join(f"{key}: {value}" for key, value in chunks.items())
 
 
+def state_of(path: Path) -> dict[str, str]:
+    """Returns provenance by which a file that was changed, or replaced, is told from what it was: a hash."""
+    found = path.stat()
+    state = f"{found.st_size} {found.st_mtime_ns}"
+    return {"Content-State": hashlib.sha256(state.encode()).hexdigest()[:16]}
+
+
 def config_hash(config: DictConfig) -> str:
     """Names a composed configuration, resumed or not: the first 16 hexadecimal digits of its SHA-256."""
     values = {key: value for key, value in OmegaConf.to_container(config).items() if key != "resume"}

@@ -2,8 +2,10 @@
 
 import logging
 import math
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -11,8 +13,8 @@ from omegaconf import DictConfig, ListConfig
 
 from core.config import leaves
 from core.errors import GessoError, did_you_mean
-from core.files import relative
-from core.images import config_hash, provenance_text
+from core.files import expanded, in_utf8, relative
+from core.images import config_hash, provenance_text, state_of
 from data import film, film_writer, motion, picture
 from stylization.methods import METHODS
 
@@ -39,7 +41,7 @@ def check(config: DictConfig) -> None:
 
 def find_contents(config: DictConfig) -> list[Path]:
     """Finds the files that `content=` names. Raises `GessoError` if there are none."""
-    path = Path(str(config.content)).expanduser()
+    path = expanded(str(config.content))
     if path.is_dir():
         films = [file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith(".")]
         found = picture.find(path) + films
@@ -55,42 +57,48 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     """Pairs each content with the file that its result goes to.
 
     `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
-    would overwrite what it is made from.
+    would overwrite what it is made from, and where a name that `output=` does not give is that of a file which
+    Gesso did not paint.
     """
-    folder = relative(Path(config.output or HydraConfig.get().runtime.output_dir).expanduser())
+    folder = relative(expanded(config.output or HydraConfig.get().runtime.output_dir))
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
-    if one_file and Path(str(config.content)).expanduser().is_dir():
+    if one_file and expanded(str(config.content)).is_dir():
         if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture.OUTPUTS}:
             raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
         one_file = False
-    if not one_file and folder.resolve() == Path(str(config.content)).expanduser().resolve():
+    if folder.is_dir() and _identity(folder) == _identity(expanded(str(config.content))):
         raise GessoError(f"output={folder} is the folder of content=: what is painted would count as content.")
-    kept = {Path(path).expanduser().resolve() for path in [*contents, *input_files(config)]}
-    made: set[Path] = set()
-    stems = [path.stem for path in contents]
+    kept = {_identity(expanded(path)) for path in [*contents, *input_files(config)]} - {None}
+    made: set[str] = set()
+    stems = [path.stem.casefold() for path in contents]  # on many disks, Sea.png and sea.png are one file
     jobs = []
     for content in contents:
         moving = film.is_film(content)
-        name = content.stem if stems.count(content.stem) == 1 else content.name  # a.jpg beside a.png
+        name = content.stem if stems.count(content.stem.casefold()) == 1 else content.name  # a.jpg beside a.png
         output = folder if one_file else folder / (name + (film_writer.suffix(content) if moving else ".png"))
         known = film_writer.OUTPUTS if moving else picture.OUTPUTS
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
         if config.depth == 16 and output.suffix.lower() not in picture.DEEP:
             raise GessoError(f"depth=16: {output.name} has 8 bits a colour; pictures may have 16 as .png or .tif.")
-        if output.resolve() in kept:
+        if _identity(output) in kept:
             raise GessoError(f"{output} is one of the inputs, and would be overwritten. Give another output=.")
-        if output.resolve() in made:  # a.jpg, a.png and a.jpg.png
+        if output.name.casefold() in made:  # a.jpg, a.png and a.jpg.png
             raise GessoError(f"{output} would come of {content.name} and of another one. Rename one of them.")
-        made.add(output.resolve())
+        if not one_file and os.path.exists(output) and "Software: Gesso" not in (_provenance(output) or ""):
+            raise GessoError(f"{output} is there, and Gesso did not paint it. Give another output=.")
+        made.add(output.name.casefold())
         jobs.append((content, output))
     parent = jobs[0][1].parent
     try:  # now, not after minutes of painting
         parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=parent):
             pass
+        for _, output in jobs:
+            with suppress(FileNotFoundError):
+                output.lstat()  # a name may be too long
     except OSError as error:
-        raise GessoError(f"Cannot write to {parent}: {error.strerror}.") from error
+        raise GessoError(f"Cannot write to {error.filename or parent}: {error.strerror}.") from error
     return jobs
 
 
@@ -109,8 +117,8 @@ def undone(
 ) -> list[tuple[Path, Path]]:
     """Returns the pairs of a folder that are yet to be painted, having said how many are not.
 
-    Painted is what has the same provenance and is younger than its content and the `others`, files such as the
-    style: an interrupted folder goes on.
+    Painted is what has the same provenance, the state of its content included, and is younger than the `others`,
+    files such as the style: an interrupted folder goes on.
     """
     if len(jobs) < 2:
         return jobs
@@ -123,16 +131,31 @@ def undone(
 
 
 def _is_done(content: Path, output: Path, chunks: Mapping[str, str], newest: float) -> bool:
-    if not output.is_file() or output.stat().st_mtime < max(newest, content.stat().st_mtime):
+    if not output.is_file() or output.stat().st_mtime < newest:
         return False
-    written = film_writer.comment(output) if film.is_film(output) else picture.chunks(output)
-    return written == provenance_text(chunks)
+    written = _provenance(output)
+    if written == provenance_text(chunks):  # as it was before it noted the state: their clocks have to do
+        return output.stat().st_mtime >= content.stat().st_mtime
+    return written == provenance_text({**chunks, **state_of(content)})
+
+
+def _provenance(output: Path) -> str | None:
+    return film_writer.comment(output) if film.is_film(output) else picture.chunks(output)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Returns what a file or folder is the same by, however it is spelt and reached; None where there is none."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # also of what is no name
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _name(value: object) -> str:
     if isinstance(value, list | ListConfig):
         return "[" + ",".join(map(_name, value)) + "]"
-    return Path(value).name if isinstance(value, str) else str(value)
+    return in_utf8(Path(value).name) if isinstance(value, str) else str(value)
 
 
 def input_files(config: DictConfig) -> list[str]:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from core.errors import GessoError
 from core.files import unfinished
-from core.images import to_float, to_uint8, to_uint16
+from core.images import state_of, to_float, to_uint8, to_uint16
 from data import film, film_writer, picture
 from data.motion import between
 from stylization import options
@@ -35,6 +35,8 @@ def paint_all(
 ) -> None:
     """Paints files, each content to its output, with `chunks` as provenance, pictures with `depth` bits a colour.
 
+    The provenance also says which state of the content it was.
+
     Of films, what is kept from frame to frame is what stands still, or with `motion` flow also what moves.
 
     Whatever is wrong with one of several files does not stop the others: a `GessoError` at the end names it.
@@ -42,10 +44,11 @@ def paint_all(
     failures = []
     for content, output in tqdm(jobs, unit="file", disable=True if len(jobs) == 1 else None):
         try:
+            noted = {**chunks, **state_of(content)}
             if film.is_film(content):
-                paint_film(content, output, paint, chunks, size, temporal_consistency, motion)
+                paint_film(content, output, paint, noted, size, temporal_consistency, motion)
             else:
-                paint_picture(content, output, paint, chunks, size, save_every, depth)
+                paint_picture(content, output, paint, noted, size, save_every, depth)
             log.info("%s", output)
         except Exception as error:
             if len(jobs) == 1:

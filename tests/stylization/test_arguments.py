@@ -6,8 +6,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from core.errors import GessoError
+from core.images import provenance
 from data import picture
-from stylization import arguments
+from stylization import arguments, painting
 
 
 def test_settings_tell_what_was_painted_with_and_no_folder():
@@ -50,3 +51,68 @@ def test_outputs_that_are_in_the_way_are_refused(tmp_path):
     assert [output.name for _, output in arguments.outputs(files[:2], config)] == ["a.jpg.png", "a.png.png"]
     with pytest.raises(GessoError, match="Rename one of them"):
         arguments.outputs(files, config)
+
+
+def test_an_input_by_another_name_is_not_overwritten(tmp_path):
+    """On a disk where a.MP4 and a.mp4 are one file, and where a folder is reached on another way."""
+    card, other = tmp_path / "card", tmp_path / "other"
+    card.mkdir()
+    other.symlink_to(card, target_is_directory=True)
+    film = card / "CLIP001.MP4"
+    film.write_bytes(b"an original")
+    os.link(film, card / "CLIP001.mp4")
+    for output in (card, other):
+        config = OmegaConf.create({"content": str(film), "output": str(output), "depth": 8})
+        with pytest.raises(GessoError, match="one of the inputs"):
+            arguments.outputs([film], config)
+        config.content = str(card)
+        with pytest.raises(GessoError, match="the folder of content="):
+            arguments.outputs([film], config)
+
+
+def test_names_that_some_disks_take_for_one_stay_apart(tmp_path):
+    config = OmegaConf.create({"content": str(tmp_path), "output": str(tmp_path / "painted"), "depth": 8})
+    files = [tmp_path / name for name in ("Sea.jpg", "sea.png")]
+    assert [output.name for _, output in arguments.outputs(files, config)] == ["Sea.jpg.png", "sea.png.png"]
+
+
+def test_what_gesso_did_not_paint_is_not_overwritten_under_a_name_that_nobody_gave(tmp_path):
+    content, there = tmp_path / "a.jpg", tmp_path / "a.png"
+    for file in (content, there):
+        Image.new("RGB", (4, 4)).save(file)
+    config = OmegaConf.create({"content": str(content), "output": str(tmp_path), "depth": 8})
+    with pytest.raises(GessoError, match="Gesso did not paint it"):
+        arguments.outputs([content], config)
+    config.output = str(there)
+    assert arguments.outputs([content], config) == [(content, there)]
+    config.output = str(tmp_path)
+    picture.write(there, np.zeros((4, 4, 3), np.uint8), provenance("gatys", None, 0))
+    assert arguments.outputs([content], config) == [(content, there)]
+
+
+def test_a_name_too_long_is_said_before_painting(tmp_path):
+    """Such as two of one stem have, each with its suffix."""
+    contents = [tmp_path / ("a" * 251 + suffix) for suffix in (".jpg", ".png")]
+    config = OmegaConf.create({"content": str(tmp_path), "output": str(tmp_path / "painted"), "depth": 8})
+    with pytest.raises(GessoError, match="name too long"):
+        arguments.outputs(contents, config)
+
+
+def test_a_content_is_told_by_its_state_and_not_by_the_clock(tmp_path):
+    """Of one whose clock was wrong nothing is painted twice, and an older file in its place is painted."""
+    jobs = [(tmp_path / f"{i}.jpg", tmp_path / f"{i}.png") for i in range(2)]
+    for content, _ in jobs:
+        Image.new("RGB", (4, 4)).save(content)
+        os.utime(content, (9e9, 9e9))
+    chunks = {"Model": "mine"}
+    painting.paint_all(jobs, lambda image, before: image, chunks)
+    assert arguments.undone(jobs, chunks) == []
+    os.utime(jobs[1][0], (1e9, 1e9))
+    assert arguments.undone(jobs, chunks) == jobs[1:]
+
+
+def test_settings_tell_names_of_another_encoding(tmp_path):
+    config = OmegaConf.create({"style": "/home/me/" + os.fsdecode("Zürich.jpg".encode("latin-1"))})
+    chunks = arguments.settings(config, ["style"])
+    assert chunks["Settings"] == r"style=Z\xfcrich.jpg"
+    picture.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), chunks)
