@@ -17,12 +17,12 @@ from data import store
 from data.decode import decode
 from data.source import Opened
 
-# Errors of a disk, a network or a process, not of a file.
+# Errors of a disk, a network or a process, not of a file. A file that is not there was there when it was listed.
 PASSING = {
-    errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
+    errno.EIO, errno.ENOENT, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH,
+    errno.ECONNRESET, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOMEM,
     getattr(errno, "ESTALE", None), getattr(errno, "EHOSTDOWN", None),
 } - {None}  # fmt: skip
-MISSING = os.strerror(errno.ENOENT)
 WAITING = 2**28  # bytes of what is decoded and not yet written
 
 Job = Callable[[], np.ndarray]  # makes a picture, uint8 [height, width, channels]
@@ -43,9 +43,7 @@ def decode_all(names: Sequence[str], jobs: Iterator[Job], most: int, folder: Pat
     """
     skipped: list[str] = []
     pictures = _in_threads(names, jobs, most, skipped, bar)
-    count = store.write(folder, _as_far_as_there_is_room(pictures, len(names), folder), skipped)
-    if not count and skipped and all(note.endswith(MISSING) for note in skipped):  # as of a disk that is not there
-        raise GessoError(f"None of {len(names)} files is there any more, such as {names[0]}. Nothing was kept.")
+    store.write(folder, _as_far_as_there_is_room(pictures, len(names), folder), skipped)
 
 
 def check_room(num_bytes: int, folder: Path) -> None:
@@ -102,5 +100,8 @@ def _attempt(name: str, job: Job) -> np.ndarray | str:
         raise GessoError(f"{name}: no memory is left to decode it.") from error
     except Exception as error:  # whatever is wrong with one file must not stop the others
         if getattr(error, "errno", None) in PASSING:  # what is kept would say so for ever
-            raise GessoError(f"{name} cannot be read now: {error.strerror}. Nothing of it was kept.") from error
+            raise GessoError(
+                f"{name} cannot be read now: {error.strerror}. Nothing of it was kept: start again once it can be, "
+                "and without dataset.trust_cache=true if it was removed."
+            ) from error
         return getattr(error, "strerror", None) or str(error) or type(error).__name__
