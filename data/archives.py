@@ -17,7 +17,7 @@ import numpy as np
 
 from core.errors import GessoError
 from data.budget import Budget
-from data.folder import is_picture
+from data.folder import BESIDE, is_picture
 from data.listing import Listing
 
 MOST = 2**29  # bytes of one picture's file
@@ -50,6 +50,8 @@ def list_zip(path: Path) -> Listing:
             reason = "is a link, and no link is followed out of an archive"
         elif member.compress_type not in (STORED, DEFLATED):
             reason = f"is packed by a method that Gesso does not read ({member.compress_type})"
+        elif max(member.header_offset, member.compress_size) >= 2**63:
+            reason = "is damaged in the archive"
         if reason:
             notes.append(f"{member.filename}: {reason}")
             continue
@@ -78,6 +80,8 @@ def list_tar(path: Path) -> Listing:
         with tarfile.open(path, "r:") as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # it would keep all of them
+                if archive.offset <= member.offset:  # of a negative size: the same would come for ever
+                    raise tarfile.ReadError(f"what follows {member.name} is to lie before it")
                 if member.isdir() or not _is_picture(member.name):
                     continue
                 reason = _unreadable(member.size)
@@ -144,5 +148,5 @@ def _unreadable(size: int) -> str | None:
 
 def _is_picture(name: str) -> bool:
     parts = name.split("/")
-    hidden = any((part.startswith(".") and part.strip(".")) or part == "__MACOSX" for part in parts)
+    hidden = any((part.startswith(".") and part.strip(".")) or part.lower() in BESIDE for part in parts)
     return not hidden and is_picture(parts[-1])

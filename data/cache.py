@@ -19,6 +19,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from core.errors import GessoError
+from core.files import expanded
 from data.dataset import digest
 
 KEY = "key.json"  # in each folder: what it was built from
@@ -84,7 +85,7 @@ def new_array(file: Path, shape: tuple[int, ...]) -> np.memmap:
 
 def place(kind: str, key: Mapping[str, object], cache_dir: str | Path) -> Path:
     """The folder that `cached` finds or makes."""
-    return Path(cache_dir).expanduser() / f"{kind}-{digest(key)}"
+    return expanded(cache_dir) / f"{kind}-{digest(key)}"
 
 
 def _build(folder: Path, key: Mapping[str, object], build: Callable[[Path], None]) -> None:

@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core.errors import GessoError
+from core.files import expanded
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 FIRST, SHEETS = "0000.png", ("grid.png", "strip.png")  # of what generate.py makes: a picture, and sheets of all
+# Folders of systems and of network disks, in small letters: copies for them alone, and what was thrown away.
+BESIDE = {
+    "__macosx", "@eadir", "@recycle", "#recycle", "#snapshot", "$recycle.bin", "lost+found",
+    "system volume information",
+}  # fmt: skip
 PICTURES = "pictures (" + " ".join(SUFFIXES) + ")"
 LAYOUT = f"Expected: {PICTURES}, directly or in one subfolder a class."
 
@@ -51,7 +57,7 @@ def named(root: str | None, key: str, expected: str) -> Path:
     """The folder or file that the configuration's `key` names. Raises `GessoError` if there is none."""
     if root in (None, ""):
         raise GessoError(f"This data set needs to know a folder: {key}=<folder>. {expected}")
-    path = Path(str(root)).expanduser()  # 2024 comes as a number
+    path = expanded(str(root))  # 2024 comes as a number
     if not path.exists():
         raise GessoError(f"{path.absolute()} does not exist. Give the pictures' folder: {key}=<folder>. {expected}")
     return path
@@ -65,7 +71,7 @@ def is_picture(name: str) -> bool:
 def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list[PictureFile]:
     """All files under `root` whose names are `wanted`, in an order that is the same on every file system.
 
-    Hidden files and folders are left out, what macOS packs beside (`__MACOSX`), and sheets of the pictures that
+    Hidden files and folders are left out, those that systems put beside (`BESIDE`), and sheets of the pictures that
     they lie among, as `generate.py` makes them. Links are followed.
     """
     found, seen = [], set()
@@ -81,7 +87,8 @@ def find_files(root: Path, wanted: Callable[[str], object] = is_picture) -> list
         seen.add((status.st_dev, status.st_ino))
         made = any(entry.name == FIRST for entry in entries)
         for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__MACOSX" or (made and entry.name in SHEETS):
+            beside = entry.name.startswith(".") or entry.name.lower() in BESIDE
+            if beside or (made and entry.name in SHEETS):
                 continue
             if wanted(entry.name) and entry.is_file():
                 info = entry.stat()

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from core.errors import GessoError
-from core.files import atomic
+from core.files import atomic, expanded
 from data.cache import cached, new_array
 from data.checks import check_options
 from data.dataset import digest
@@ -72,7 +72,7 @@ def load(
 
 def _find(root: str | None) -> Path:
     if root is not None:
-        path = Path(root).expanduser() / "mnist.npz"
+        path = expanded(root) / "mnist.npz"
         if not path.is_file():
             raise GessoError(f"There is no {path.absolute()}. dataset.root=<folder that holds mnist.npz>")
         return path

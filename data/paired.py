@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.errors import GessoError
+from core.files import expanded
 from data import shards
 from data.checks import check_options
 from data.dataset import DatasetSpec, digest
@@ -142,7 +143,7 @@ def load(
 
 def _listed(root: str, key: str, split: str | None) -> tuple[Path, list[PictureFile]]:
     """The folder `root`, or its subfolder `split`, and the pictures in it."""
-    whole = Path(str(root)).expanduser()
+    whole = expanded(str(root))
     if split is None or not whole.is_dir():
         folder, pictures = listed(root, key, EXPECTED)
         splits = sorted(SPLITS & {picture.path.split("/")[0] for picture in pictures})

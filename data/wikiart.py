@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import GessoError
+from core.files import expanded
 from data import parquet
 from data.folder import PictureFile, find_files
 from data.image_dataset import ImageDataset
@@ -56,7 +57,7 @@ def load(
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
-    source = replace(_find(Path(root).expanduser(), label, csv, cache_dir, text, trust_cache), name="wikiart")
+    source = replace(_find(expanded(root), label, csv, cache_dir, text, trust_cache), name="wikiart")
     return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store)
 
 
@@ -108,7 +109,7 @@ def sentences(path: str, genre: str | None = None) -> list[str]:
 
 def _places(root: Path, folder: str | None) -> list[Path]:
     if folder is not None:
-        return [Path(folder).expanduser()]
+        return [expanded(folder)]
     root = root.absolute()
     return [root, root / "wikiart_csv", root.parent, root.parent / "wikiart_csv"]
 

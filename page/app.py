@@ -5,11 +5,11 @@ import logging
 import signal
 import sys
 import threading
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from core.errors import GessoError
+from core.files import expanded
 from page import files, guard
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def build(config: DictConfig):
 
     from page import compare_tab, imagine_tab, mend_tab, paint_tab, widgets
 
-    weights = None if config.weights is None else Path(config.weights).expanduser().resolve()
+    weights = None if config.weights is None else expanded(config.weights).resolve()
     with gr.Blocks(title="Gesso", analytics_enabled=False, delete_cache=(600, 7200)) as page:
         gr.Markdown("# Gesso\nMaking art with neural networks.", elem_id="gesso-head")
         with gr.Tab("Paint", id="paint"):

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.errors import GessoError
-from core.files import relative
+from core.files import expanded, relative
 from core.network_file import find_network, read_metadata
 from models import trained
 
@@ -26,7 +26,7 @@ def blend(config: DictConfig) -> None:
     network, other = (find_network(config[key], key, kinds) for key in ("network", "other"))
     if config.output is None or Path(str(config.output)).suffix != ".keras":
         raise GessoError(f"output={config.output}: the file to write, as in output=between.keras.")
-    output = Path(str(config.output)).expanduser()
+    output = expanded(str(config.output))
     if output.resolve() in (network.resolve(), other.resolve()):
         raise GessoError(f"output={output} is one of the two, and would be overwritten.")
     check(network, other)

@@ -27,6 +27,7 @@ def kinds(two_classes, tmp_path_factory) -> Path:
             for file in files:
                 archive.write(file, file.relative_to(two_classes))
             archive.writestr("__MACOSX/red/0.png", b"x")
+            archive.writestr("red/@eaDir/0.png", b"x")
             archive.writestr("red/.hidden.png", b"x")
             archive.writestr("read me.txt", b"x")
     with tarfile.open(folder / "deep.tar", "w") as archive:
@@ -94,6 +95,30 @@ def test_sizes_are_not_believed(tmp_path, caplog):
     assert len(load(tmp_path / "a.zip", tmp_path / "cache")) == 1
     assert "Skipped 3 of 4" in caplog.text and "huge.png: claims to be 2.1 GB large" in caplog.text
     assert caplog.text.count("is damaged in the archive") == 2
+
+
+def test_places_that_no_file_has_are_none(tmp_path, caplog):
+    """A .zip that says that a picture begins at byte 2**64 - 2; a .tar in which the second follows on itself."""
+    content = zipped(tmp_path / "a.zip", pictures("a.png", "b.png"))
+    at = content.rindex(b"PK\1\2")
+    name = content.index(b"b.png", at)
+    extra = struct.pack("<HHQ", 1, 8, 2**64 - 2)
+    struct.pack_into("<H", content, at + 30, len(extra))
+    struct.pack_into("<I", content, at + 42, 0xFFFFFFFF)
+    content[name + 5 : name + 5] = extra
+    end = content.rindex(b"PK\5\6")
+    struct.pack_into("<I", content, end + 12, struct.unpack_from("<I", content, end + 12)[0] + len(extra))
+    (tmp_path / "a.zip").write_bytes(content)
+    assert len(load(tmp_path / "a.zip", tmp_path / "cache")) == 1 and "b.png: is damaged" in caplog.text
+
+    first, second = tarfile.TarInfo("a.png"), tarfile.TarInfo("b.png")
+    header = bytearray(second.tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\xff" * 10 + struct.pack(">h", -512)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(first.tobuf(tarfile.GNU_FORMAT) + header + bytes(1024))
+    with pytest.raises(GessoError, match=r"a\.tar is no \.tar archive, or it is damaged"):
+        load(tmp_path / "a.tar", tmp_path / "cache")
 
 
 def test_an_archive_in_an_archive_stays_closed(tmp_path):

@@ -62,6 +62,23 @@ def test_hidden_and_other_files_are_left_out(classes):
     assert len(find_files(classes)) == 12
 
 
+def test_what_disks_and_systems_keep_for_themselves_is_left_out(classes, monkeypatch):
+    """Thumbnails and waste bins; nor must it be readable."""
+    beside = ("@eaDir", "red/@eaDir", "#recycle", "$RECYCLE.BIN", "lost+found", "System Volume Information")
+    for name in beside:
+        (classes / name / "deep").mkdir(parents=True)
+        Image.new("RGB", (9, 9)).save(classes / name / "deep" / "a.png")
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path).endswith(beside):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(path)
+
+    monkeypatch.setattr("data.folder.os.scandir", refused)
+    assert len(find_files(classes)) == 12
+
+
 def test_suffixes_in_capitals_count(classes):
     for old, new in (("0.png", "0.PNG"), ("1.png", "1.Jpeg"), ("2.png", "2.TIF")):
         (classes / "red" / old).rename(classes / "red" / new)
@@ -145,6 +162,14 @@ def test_all_unreadable_is_an_error(classes, tmp_path):
         file.write_text("x")
     with pytest.raises(GessoError, match=r"None of the 12 picture files.*blue/0\.png: is no picture"):
         load(str(classes), 8, str(tmp_path / "cache"))
+
+
+def test_a_folder_that_begins_with_a_tilde_and_names_no_user_is_a_folder(classes, tmp_path, monkeypatch):
+    classes.rename(tmp_path / "~pictures")
+    monkeypatch.chdir(tmp_path)
+    assert len(load("~pictures", 8, "~cache")) == 12 and (tmp_path / "~cache").is_dir()
+    with pytest.raises(GessoError, match=r"~others does not exist"):
+        load("~others", 8, "~cache")
 
 
 def test_nothing_to_read_is_an_error_that_says_what_is_expected(tmp_path):
@@ -256,10 +281,18 @@ def test_a_disk_that_fails_is_not_remembered(tmp_path, monkeypatch):
         patch.setattr(decode_folder, "decode", failing)
         with pytest.raises(GessoError, match=r"\.png cannot be read now: .*Nothing of it was kept"):
             load(str(tmp_path), 16, str(tmp_path / "cache"))
-    with monkeypatch.context() as patch:
-        patch.setattr(decode_folder, "decode", lambda *arguments: (tmp_path / "gone").read_bytes())
-        with pytest.raises(GessoError, match="None of 3 files is there any more"):
-            load(str(tmp_path), 16, str(tmp_path / "cache"))
+    decode = decode_folder.decode
+    for number in (errno.ENOENT, errno.EHOSTUNREACH, errno.ECONNRESET):
+        with monkeypatch.context() as patch:
+
+            def goes_away(path, *arguments, number=number):  # halfway
+                if Path(path).name != "0.png":
+                    raise OSError(number, os.strerror(number))
+                return decode(path, *arguments)
+
+            patch.setattr(decode_folder, "decode", goes_away)
+            with pytest.raises(GessoError, match=r"\.png cannot be read now: "):
+                load(str(tmp_path), 16, str(tmp_path / "cache"))
     assert len(load(str(tmp_path), 16, str(tmp_path / "cache"))) == 3
 
 
