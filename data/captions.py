@@ -72,6 +72,7 @@ def with_words(source: Source, said: Sequence[Sequence[str]], expected: str = LA
             "%d of %d pictures of %s have no words, and are left out:%s",
             len(silent), len(pictures), name, several(silent),
         )  # fmt: skip
+        source = replace(source, where=f"{source.where}, with words")  # another set than that of all of them
     return replace(source, said=said).only(kept)
 
 

@@ -15,11 +15,13 @@ import shutil
 import time
 from argparse import ArgumentParser, RawTextHelpFormatter
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from core.files import expanded
 from data.cache import KEY
 
 PLACE = os.environ.get("GESSO_CACHE", "~/.cache/gesso")  # as in conf/train.yaml
@@ -43,16 +45,19 @@ class Entry:
 def entries(cache_dir: str | Path) -> list[Entry]:
     """All folders of a cache, largest first."""
     found, sets = [], defaultdict(list)
-    for folder in Path(cache_dir).expanduser().glob("*-*"):
+    for folder in expanded(cache_dir).glob("*-*"):
         if not folder.is_dir() or not OURS.fullmatch(folder.name):
             continue
-        key = _key(folder)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        try:
+            used = folder.stat().st_mtime
+        except OSError:  # renamed or removed just now
+            continue
+        key, size = _key(folder), _size(folder)
         of = next((str(key[name]) for name in ("root", "file", "folders") if name in key), "")
         of += "".join(f", {name}={key[name]}" for name in ("size", "crop") if name in key and "root" in key)
-        entry = Entry(folder, folder.name.rpartition("-")[0], of, size, folder.stat().st_mtime)
+        entry = Entry(folder, folder.name.rpartition("-")[0], of, size, used)
         if folder.suffix == ".tmp":
-            entry.useless = None if _locked(folder.with_suffix(".lock")) else "not finished"
+            entry.useless = None if _locked(_lock(folder)) else "not finished"
         elif not key and entry.kind in ("pictures", "pairs"):
             entry.useless = "of an older version"
         elif "files" in key:
@@ -67,10 +72,31 @@ def entries(cache_dir: str | Path) -> list[Entry]:
     return sorted(found, key=lambda entry: -entry.size)
 
 
-def remove(entry: Entry) -> None:
-    """Removes a folder, and the lock beside it."""
-    shutil.rmtree(entry.folder)
-    entry.folder.with_name(entry.folder.name.removesuffix(".tmp") + ".lock").unlink(missing_ok=True)
+def remove(entry: Entry) -> bool:
+    """Removes a folder, and the lock beside it, and says so; not where a process is building it just now."""
+    lock = FileLock(_lock(entry.folder))
+    try:
+        with lock.acquire(timeout=0):
+            with suppress(FileNotFoundError):  # it has been built meanwhile, or removed
+                shutil.rmtree(entry.folder)
+            Path(lock.lock_file).unlink(missing_ok=True)
+        return True
+    except Timeout:
+        return False
+
+
+def _size(folder: Path) -> int:
+    """The bytes in a folder; of one that is built just now, those of what is there still."""
+    size = 0
+    with suppress(OSError):
+        for file in folder.rglob("*"):
+            with suppress(OSError):
+                size += file.stat().st_size if file.is_file() else 0
+    return size
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(folder.name.removesuffix(".tmp") + ".lock")
 
 
 def _key(folder: Path) -> dict:
@@ -109,9 +135,8 @@ def main() -> None:
         f"{sum(entry.size for entry in found) / 1e6:10,.1f} MB in {options.cache}, {size:,.1f} MB of it of no use"
     )
     if options.clean:
-        for entry in useless:
-            remove(entry)
-        print(f"Removed {len(useless)} folders, {size:,.1f} MB.")
+        removed = [entry for entry in useless if remove(entry)]
+        print(f"Removed {len(removed)} folders, {sum(entry.size for entry in removed) / 1e6:,.1f} MB.")
     elif useless:
         print("  python -m data.leftovers --clean    removes these")
 

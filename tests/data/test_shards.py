@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from core.errors import GessoError
 from data import image_folder, leftovers, shards
@@ -163,3 +164,24 @@ def test_what_is_left_over_is_found_and_removed(folder, few, capsys, monkeypatch
     monkeypatch.setattr("sys.argv", ["leftovers", "--cache", str(cache), "--clean", "--unused", "90"])
     leftovers.main()
     assert leftovers.entries(cache) == [] and others.is_dir()
+
+
+def test_with_words_and_without_a_folder_is_two_sets(folder, few):
+    (folder / "00.txt").write_text("noise")
+    for text in (False, True, False):
+        load(folder, text=text)
+        assert not [entry for entry in leftovers.entries(folder.parent / "cache") if entry.useless]
+
+
+def test_what_is_built_just_now_stays(folder, monkeypatch):
+    load(folder)
+    cache = folder.parent / "cache"
+    (entry,) = leftovers.entries(cache)
+    with FileLock(f"{entry.folder}.lock"):
+        assert not leftovers.remove(entry) and entry.folder.is_dir()
+    gone = [*entry.folder.iterdir(), entry.folder / "renamed"]
+    monkeypatch.setattr(Path, "rglob", lambda self, pattern: iter(gone))
+    monkeypatch.setattr(Path, "is_file", lambda self: True)
+    assert leftovers.entries(cache)[0].size == entry.size
+    monkeypatch.undo()
+    assert leftovers.remove(entry) and leftovers.remove(entry) and leftovers.entries(cache) == []
