@@ -14,6 +14,11 @@ from typing import Any
 
 from core.errors import GessoError
 
+try:
+    from lzma import LZMAError
+except ImportError:  # some Pythons are built without: reading such members raises RuntimeError there
+    LZMAError = RuntimeError
+
 # All that Keras writes for networks without files of their own, and what Gesso adds; bytes at most.
 WEIGHTS = "model.weights.h5"
 MEMBERS = {"metadata.json": 2**20, "gesso.json": 2**20, "config.json": 2**24, WEIGHTS: 2**32}
@@ -21,14 +26,15 @@ MEMBERS = {"metadata.json": 2**20, "gesso.json": 2**20, "config.json": 2**24, WE
 DAMAGE = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     TypeError,
     AttributeError,
     EOFError,
     RuntimeError,
-    OverflowError,
+    ArithmeticError,
     zipfile.BadZipFile,
     zlib.error,
+    LZMAError,
 )
 RATIO = 100  # of unpacked to packed bytes; Keras does not pack at all
 DEEPEST = 60  # levels of config.json; a dozen are usual

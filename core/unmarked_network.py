@@ -8,6 +8,7 @@ from core.images import config_hash
 from core.network_metadata import KINDS, Geometry, Metadata
 from core.run import Run
 
+MOST = 4096  # styles of a network
 CYCLEGAN = 7  # px, side of the first kernel: beside it, a CycleGAN's network is the same as a stylizer's
 
 
@@ -39,6 +40,8 @@ def work_out(path: Path, config: dict[str, Any]) -> Metadata:
     if name == "adain":
         return Metadata("stylizer", "adain", geometry=geometry, **origin)
     styles = inputs["weights"][-1] if "weights" in inputs else 1
+    if styles > MOST:
+        raise GessoError(f"{path} claims to paint in {styles} styles; the most that are read are {MOST}.")
     numbers = tuple(str(i) for i in range(1, styles + 1))
     return Metadata("stylizer", "fast", styles=numbers, geometry=geometry, **origin)
 
