@@ -8,7 +8,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
 from core.overrides import is_sweep, quoted_name, typed
+from core.signals import endings
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,9 @@ def main(
     """Decorates a script's task: `@main("train") def train(config): ...`.
 
     Composes `conf/<config_name>.yaml` with the command line by Hydra and runs the task. Exit code 0 on success,
-    1 with one message for what the user can mend, 130 on Ctrl-C, 143 when it is terminated. Each job of a sweep
-    (`-m`) is a process of its own, so that it gives exactly what the same command gives alone.
+    1 with one message for what the user can mend, 130 on Ctrl-C, 143 when it is terminated, 129 when its terminal
+    is closed. Each job of a sweep (`-m`) is a process of its own, so that it gives exactly what the same command
+    gives alone.
 
     Values of the keys `files` may be any file's name, without Hydra's quotes. `arguments` rewrites the command line
     before Hydra sees it.
@@ -54,7 +56,7 @@ def main(
 
             def job(config: DictConfig) -> Any:
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    return in_fresh_process(script)
+                    return in_fresh_process(script, arguments)
                 try:
                     with _errors_in_words(tracebacks):
                         check_types(config, config_name, HydraConfig.get().runtime.choices)
@@ -85,17 +87,28 @@ def main(
 
 @contextmanager
 def _tidy_when_terminated() -> Iterator[None]:
-    """Has SIGTERM end the script as an exception would: what is empty is removed, and locks are given back."""
+    """Has SIGTERM, or a closed terminal, end the script as an exception would.
+
+    What is empty is removed, what is painted is saved, and locks are given back.
+    """
 
     def terminated(number: int, frame: Any) -> None:
-        print("\nTerminated.", file=sys.stderr)
+        if number != signal.SIGTERM:  # the shell and the system both say that a terminal is closed
+            signal.signal(number, signal.SIG_IGN)
+        _say("\nTerminated.")
         sys.exit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, terminated)
+    before = {number: signal.signal(number, terminated) for number in endings()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # its terminal may be closed
+        print(text, file=sys.stderr)
 
 
 def _plain(argument: str, files: Collection[str], sweep: bool) -> str:
@@ -139,7 +152,7 @@ class _errors_in_words:
         if isinstance(error, SystemExit):
             sys.exit(error.code)
         if isinstance(error, KeyboardInterrupt):
-            print("\nInterrupted.", file=sys.stderr)
+            _say("\nInterrupted.")
             sys.exit(130)
         if isinstance(error, Stopped):
             folder = relative(Path(HydraConfig.get().runtime.output_dir))

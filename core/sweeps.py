@@ -9,40 +9,44 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from core.errors import GessoError
-from core.files import remove_empty
+from core.files import expanded, remove_empty, shortened
 from core.logs import last_error, write_error
 from core.overrides import announce, is_sweep, quoted_name
 from core.results import in_short, read_result
 from core.run import Run
+from core.signals import endings
 
 log = logging.getLogger(__name__)
 
 SWEEP = "multirun.yaml"  # as Hydra calls it
 
 
-def in_fresh_process(script: str) -> float | None:
+def in_fresh_process(script: str, rewritten: Callable[[list[str]], list[str]] = list) -> float | None:
     """Runs this job of a sweep as the same command alone would, in the job's folder of the sweep.
 
     A process that trained once is not fresh: TensorFlow keeps memory, names and random state. A job that the same
     sweep, interrupted, has finished is not done again, and one that it began goes on from its last checkpoint.
-    Returns the value that jobs are compared by, if they say one: what Hydra's sweepers optimise.
+    `rewritten` is what the script makes of its command line, which is what its result keeps. Returns the value that
+    jobs are compared by, if they say one: what Hydra's sweepers optimise.
     """
     config = HydraConfig.get()
     run, overrides = Run(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
     before = read_result(run)
-    if before is not None and before["overrides"] == in_short(overrides):
+    if before is not None and before["overrides"] == in_short(rewritten(overrides)):
         log.info("Done before: %s", run.folder)
         return before["values"][before["objective"]]
     if not run.overrides.is_file():
@@ -56,13 +60,13 @@ def in_fresh_process(script: str) -> float | None:
     ]
     environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
     child = subprocess.Popen(command, env=environment)
-    with _passing_on(signal.SIGTERM, child):
+    with _passing_on(child):
         try:
             code = child.wait()
         except KeyboardInterrupt:
             child.wait()  # it got the signal too, and is saving
-            raise
-    if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
+            code = 128 + signal.SIGINT
+    if code in [128 + number for number in (signal.SIGINT, *endings())]:
         given = [argument for argument in sys.argv[1:] if not argument.startswith("hydra.sweep.dir=")]
         again = shlex.join([*given, f"hydra.sweep.dir={quoted_name(config.sweep.dir)}"])
         log.info("The sweep is interrupted. To go on: python %s %s", Path(script).name, again)
@@ -101,19 +105,44 @@ def check_output(arguments: list[str]) -> None:
             f"output= would be the same for each {' and '.join(swept)} of this sweep, and pictures would overwrite "
             "each other. Leave it out: each job has a folder of its own."
         )
+    if "content" not in swept or "output" not in given:
+        return
+    contents = [expanded(value) for value in _values(given["content"])]
+    for output in map(expanded, _values(given["output"])):
+        if output.suffix and not output.is_dir() and not all(content.is_dir() for content in contents):
+            raise GessoError(f"output={output} would be one file for each content= of this sweep. Name a folder.")
+    named = Counter(stem for content in contents for stem in _stems(content))
+    if twice := [stem for stem, times in named.items() if times > 1]:
+        raise GessoError(
+            f"Several of this sweep's content= are called {twice[0]}, and would overwrite each other in output=. "
+            "Leave it out: each job has a folder of its own."
+        )
+
+
+def _values(override: Override) -> list[str]:
+    """Returns what a key is given on a command line, or each of what it is swept over."""
+    values = override.sweep_iterator() if override.is_sweep_override() else [override.value()]
+    return [value.text if isinstance(value, QuotedString) else str(value) for value in values]
+
+
+def _stems(content: Path) -> set[str]:
+    """Returns the names, without suffix, of a file or of those in a folder, as disks may take them for the same."""
+    files = [file for file in content.iterdir() if file.name[:1] != "."] if content.is_dir() else [content]
+    return {file.stem.casefold() for file in files}
 
 
 @contextmanager
-def _passing_on(number: int, child: subprocess.Popen) -> Iterator[None]:
-    """Gives a signal on to a child, which else would go on alone. Only the main thread hears of signals."""
+def _passing_on(child: subprocess.Popen) -> Iterator[None]:
+    """Gives signals to end on to a child, which else would go on alone. Only the main thread hears of signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(number, lambda *_: child.send_signal(number))
+    before = {number: signal.signal(number, lambda which, _: child.send_signal(which)) for number in endings()}
     try:
         yield
     finally:
-        signal.signal(number, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class SweepFolder(Callback):
@@ -142,4 +171,5 @@ def slug(overrides: str) -> str:
     overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
     for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
         overrides = overrides.replace(f",{argument},", ",")
-    return re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
+    name = re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
+    return shortened(name, 200)  # bytes, of the 255 that a name may have; its job's number stands before it

@@ -34,7 +34,7 @@ class Method:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C in the middle of a picture; `painted` is as far as it came."""
+    """Ctrl-C, or another end that is its cause, in the middle of a picture; `painted` is as far as it came."""
 
     def __init__(self, painted: np.ndarray):
         super().__init__()

@@ -50,6 +50,8 @@ def paint_all(
             else:
                 paint_picture(content, output, paint, noted, size, save_every, depth)
             log.info("%s", output)
+        except Interrupted as interrupted:
+            raise interrupted.__cause__ or interrupted from None  # with the exit code that it has
         except Exception as error:
             if len(jobs) == 1:
                 raise

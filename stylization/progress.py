@@ -40,7 +40,7 @@ def changed(change: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
         try:
             yield
         except Interrupted as interrupted:
-            raise Interrupted(change(interrupted.painted)) from interrupted
+            raise Interrupted(change(interrupted.painted)) from interrupted.__cause__
 
 
 class Curves:
@@ -70,8 +70,9 @@ def watched(
 ) -> np.ndarray:
     """Returns what `optimize(report)` paints, `finished`; `report` is to be called at each of `total` evaluations.
 
-    Ctrl-C raises `Interrupted` with the best picture so far of the finest level reached, at the size of `image` and
-    `finished`; where terms of other names are reported, by these alone. Before the first report it is what it was.
+    Ctrl-C, and what else ends the script, raise `Interrupted` with the best picture so far of the finest level
+    reached, at the size of `image` and `finished`; where terms of other names are reported, by these alone. Before
+    the first report it is what it was.
     """
 
     def whole(picture: np.ndarray) -> np.ndarray:
@@ -94,7 +95,7 @@ def watched(
 
         try:
             return finished(optimize(report))
-        except KeyboardInterrupt as error:
+        except (KeyboardInterrupt, SystemExit) as error:
             if part is None:  # nothing has been painted
                 raise
             raise Interrupted(whole(best[1])) from error

@@ -22,6 +22,7 @@ from core.errors import DivergedError, GessoError
 from core.images import grid, save_png, to_uint8
 from core.overrides import typed
 from core.run import Run
+from core.signals import endings
 from models.base import STOP
 from training import checkpoint
 
@@ -208,8 +209,9 @@ class Checkpoints(StepCallback):
 class GracefulStop(StepCallback):
     """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
 
-    A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is the number, if there was one.
-    Several workers stop after the same step, whichever of them was asked to. Without `checkpoints`, another saves.
+    Also where its terminal is closed. A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is
+    the number, if there was one. Several workers stop after the same step, whichever of them was asked to. Without
+    `checkpoints`, another saves.
     """
 
     def __init__(self, checkpoints: Checkpoints | None, last: int):
@@ -218,7 +220,7 @@ class GracefulStop(StepCallback):
         self.signal: int | None = None
 
     def __enter__(self) -> "GracefulStop":
-        self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, signal.SIGTERM)}
+        self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, *endings())}
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -1,10 +1,14 @@
 """What scripts do with their command line."""
 
+import signal
+import sys
+from types import SimpleNamespace
+
 import hydra
 import pytest
 from hydra.errors import ConfigCompositionException
 
-from core.cli import _errors_in_words, _plain
+from core.cli import _errors_in_words, _plain, _tidy_when_terminated
 from core.config import CONF
 
 FILES = ("content", "style", "network")
@@ -46,3 +50,26 @@ def test_an_end_while_hydra_composes_is_no_error_of_hydra_s(cause, code):
     with pytest.raises(SystemExit) as end, _errors_in_words(None, "train"):
         raise ConfigCompositionException from cause
     assert end.value.code == code
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has none")
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_ends_the_script_as_an_exception_would(monkeypatch, ignored):
+    """Once, however often it is said, and though nothing can be printed; not where `nohup` began it."""
+
+    def write(text: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=write))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else lambda *_: None)
+    code = None
+    try:
+        with _tidy_when_terminated():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            except SystemExit as end:
+                code = end.code
+                signal.raise_signal(signal.SIGHUP)  # while it is saving
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert code == (None if ignored else 129)

@@ -43,8 +43,9 @@ def test_depth_is_of_what_was_painted(tmp_path):
         assert set(np.unique(next(file.decode(video=0)).to_ndarray(format="rgb48le"))) <= {1000, 1001}
 
 
-def test_outside_of_a_region_is_the_content_also_on_the_way(tmp_path):
-    """Saved on the way, and when one stops."""
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(143)])
+def test_outside_of_a_region_is_the_content_also_on_the_way(tmp_path, end):
+    """Saved on the way, and when one stops, or is terminated; which of these is told by what is raised."""
     content, output, partial = tmp_path / "a.png", tmp_path / "out.png", tmp_path / "out.partial.png"
     Image.new("RGB", (6, 4), (255, 0, 0)).save(content)
     region = np.repeat(np.arange(6)[None] < 3, 4, 0).astype(np.float32)
@@ -53,11 +54,12 @@ def test_outside_of_a_region_is_the_content_also_on_the_way(tmp_path):
     def optimize(report):
         report({"loss": 2.0}, np.full((2, 3, 3), -1, np.float32))  # at a coarse level
         seen.append(np.asarray(Image.open(partial)))
-        raise KeyboardInterrupt
+        raise end
 
     paint = painting.within(region, lambda image, before: watched(optimize, image, 2, lambda painted: painted))
-    with pytest.raises(KeyboardInterrupt):
-        painting.paint_picture(content, output, paint, {"Model": "x"}, save_every=1)
+    with pytest.raises(type(end)) as ended:
+        painting.paint_all([(content, output)], paint, {"Model": "x"}, save_every=1)
+    assert ended.value is end
     for found in (seen[0], np.asarray(Image.open(partial))):
         assert (found[:, :3] == 0).all() and (found[:, 3:] == (255, 0, 0)).all()
 
