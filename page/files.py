@@ -5,9 +5,11 @@ import os
 import re
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from data import picture
@@ -15,6 +17,7 @@ from data import picture
 BYTES = 50 * 2**20  # of an upload
 PIXELS = 100 * 10**6  # of a picture
 PREFIX = "gesso-page-"  # of temporary folders
+LOCK = ".lock"  # in each, held as long as its process lives
 PREVIEW = 1024  # px, longer side of what is shown of a picture
 
 _root: Path | None = None
@@ -27,23 +30,27 @@ def root() -> Path:
     """
     global _root
     if _root is None:
-        for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
-            if not _lives(left.name.removeprefix(PREFIX).partition("-")[0]):
+        for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+            if _is_left(left):
                 shutil.rmtree(left, ignore_errors=True)
-        _root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        _root = Path(tempfile.mkdtemp(prefix=PREFIX))
         atexit.register(shutil.rmtree, _root, ignore_errors=True)
+        lock = FileLock(_root / LOCK)
+        with suppress(OSError, NotImplementedError):  # there are none on some disks, and nobody else gets one there
+            lock.acquire(timeout=0)
+        atexit.register(lock.release)  # before the folder goes: Windows removes no open file
     return _root
 
 
-def _lives(pid: str) -> bool:
-    """Says whether there is such a process, or no telling."""
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
+def _is_left(folder: Path) -> bool:
+    """Says whether nobody uses a folder any more, here or on another machine that has the same disk."""
+    if not (folder / LOCK).is_file():  # it has just been made, or there is no telling
         return False
-    except (OSError, ValueError):  # another's, or no number
-        return True
-    return True
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return True
+    except (OSError, NotImplementedError):  # `Timeout` among them: its process lives
+        return False
 
 
 def set_up() -> None:

@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
 
+from core.cli import ROOT
 from core.errors import GessoError
 from page import app, commands, compare, files, imagine, jobs, networks, paint
 from page.jobs import Job
@@ -219,17 +220,32 @@ def test_runs_compared(here):
     assert [words for _, words in compare.same_latents(runs, 1)] == ["outputs/run1", "outputs/run2"]
 
 
-def test_folders_of_pages_that_were_killed_go(monkeypatch, tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for name in (f"gesso-page-{dead.pid}-a", f"gesso-page-{os.getpid()}-b", "gesso-page-old"):
-        (tmp_path / name).mkdir()
+def test_folders_of_pages_that_were_killed_go_and_those_of_others_stay(monkeypatch, tmp_path):
+    """Whether a process lives is told by its lock: it may be on another machine, or in a container."""
+    code = "from page import files; print(files.root(), flush=True); input()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    pages = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+        for _ in range(3)
+    ]
+    killed, lives, ended = (Path(page.stdout.readline().strip()) for page in pages)
+    (tmp_path / "gesso-page-new").mkdir()
+    pages[0].kill()
+    pages[2].communicate("\n")
+    assert killed.is_dir() and not ended.exists()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(files, "_root", None)
+
+    def elsewhere(*arguments):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", elsewhere)
     mine = files.root()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [f"gesso-page-{os.getpid()}-b", "gesso-page-old", mine.name]
-    )
+    assert set(tmp_path.iterdir()) == {tmp_path / "gesso-page-new", lives, mine}
+    pages[1].communicate("\n")
+    pages[0].communicate()
 
 
 def test_what_is_seldom_measured_has_its_curve_and_the_end_of_it(here):
