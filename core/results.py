@@ -65,8 +65,11 @@ def read_result(run: Run) -> dict[str, Any] | None:
         result = json.loads(run.result.read_text(encoding="utf-8"))
         whole = result["objective"] in result["values"] and isinstance(result["overrides"], list)
         whole = whole and all(isinstance(override, str) for override in result["overrides"])
-        noted = result.get("settings", {})
+        noted, modes, values = result.get("settings", {}), result.get("modes", {}), result["values"]
         whole = whole and isinstance(noted, dict) and all(isinstance(of or {}, dict) for of in noted.values())
+        whole = whole and isinstance(modes, dict) and all(isinstance(mode, str) for mode in modes.values())
+        whole = whole and type(result["step"]) is int and isinstance(values, dict)
+        whole = whole and all(type(value) in (int, float) for value in values.values())
         return result if whole else None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

@@ -48,7 +48,8 @@ def numbers(runs: Sequence[Run]) -> Table:
         for measured in evaluations(run):
             baselines = measured.pop("baselines", {})
             table[f"{run.folder}, evaluated"] = _plain(measured)
-            table |= {f"{run.folder}, beside it {name}": _plain(row) for name, row in baselines.items()}
+            beside = baselines.items() if isinstance(baselines, dict) else ()
+            table |= {f"{run.folder}, beside it {name}": _plain(row) for name, row in beside}
     return table
 
 

@@ -5,7 +5,10 @@ import pytest
 from core.results import read_result
 from core.run import Run
 
-WHOLE = {"objective": "kid", "values": {"kid": 1.0}, "overrides": ["seed=1"], "settings": {"kid": {"num": 64}}}
+WHOLE = {
+    "objective": "kid", "values": {"kid": 1.0, "loss": 2}, "step": 9, "modes": {"kid": "min"},
+    "overrides": ["seed=1"], "settings": {"kid": {"num": 64}},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -15,6 +18,13 @@ WHOLE = {"objective": "kid", "values": {"kid": 1.0}, "overrides": ["seed=1"], "s
         {"settings": {"kid": 1.5}},
         {"settings": [1]},
         {"values": {}},
+        {"values": ["kid"]},
+        {"values": {"kid": None}},
+        {"values": {"kid": 1.0, "loss": "2"}},
+        {"step": None},
+        {"step": True},
+        {"modes": ["min"]},
+        {"modes": {"kid": 1}},
         {"overrides": "x"},
     ],
 )

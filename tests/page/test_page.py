@@ -207,7 +207,7 @@ def test_runs_compared(here):
     (folder / "evaluate.log").write_text("[now][x][INFO] python evaluate.py 'network=\"outputs/run2\"' num=5\n")
     other = here / "outputs" / "evaluated" / "file"
     other.mkdir()
-    (other / "evaluation.json").write_text(json.dumps({"fid": 2.0}))
+    (other / "evaluation.json").write_text(json.dumps({"fid": 2.0, "baselines": 3}))
     (other / "evaluate.log").write_text(
         f"[now][x][INFO] python evaluate.py network={here}/outputs/run1/generator.keras\n"
     )
