@@ -7,13 +7,15 @@ A recipe is what follows `train.py`, in quotes; `--common` is added to each. The
 training, less that of its start-up (which a run of one step measures, and which also fills the caches), so that
 another process beside it changes little. The networks are judged by `evaluate.py`: KID, neighbour ratio, sliced
 Wasserstein distance, with rows for other real pictures, blurred ones and plain colours. A training that has ended
-or been judged is not done again when the same command is called once more.
+or been judged is not done again when the same command is called once more; one that was interrupted begins anew.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +70,8 @@ def train(recipe: list[str], seed: int, seconds: float, folder: Path) -> None:
     done = folder / "seconds.json"
     if done.exists():
         return
+    for begun in ("first", "run"):  # from a checkpoint it would go on for the full time once more
+        shutil.rmtree(folder / begun, ignore_errors=True)
     overrides = [*recipe, f"seed={seed}", "trainer.threads=1"]
     once = [*overrides, "steps=1", f"hydra.run.dir={folder / 'first'}"]
     start_up, _ = call("train.py", once, folder / "first.txt")
@@ -151,7 +155,9 @@ def main() -> None:
     for recipe in options.recipes:
         for seed in seeds:
             name = "".join(c if c.isalnum() or c in "._-" else "_" for c in recipe)[-100:]
-            folder = (options.output / f"{name}_{seed}").resolve()
+            told = json.dumps([recipe, options.common, options.seconds])
+            folder = options.output / f"{name}_{hashlib.sha256(told.encode()).hexdigest()[:8]}_{seed}"
+            folder = folder.resolve()
             train([*shlex.split(recipe), *shlex.split(options.common)], seed, options.seconds, folder)
             found = judge(folder, options, False)
             print(line(f"`{recipe}`", found, str(seed), f"{steps_of(folder):,}"), flush=True)
