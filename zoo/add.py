@@ -5,8 +5,11 @@ import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 from core import zoo
@@ -17,12 +20,14 @@ from core.half import halve
 from core.images import software, to_uint8
 from core.network_file import find_network, read_metadata, write_metadata
 from core.network_metadata import BESIDE, Metadata
+from core.overrides import quoted
 from core.results import last_values
 from core.run import Run
 from models import latent, trained
 
 log = logging.getLogger(__name__)
 MOST = 2  # levels of 255 by which a picture may change
+SEPARATORS = r"[/\\]"  # in paths, Windows's too
 
 
 @main("zoo", files=("network",))
@@ -60,6 +65,8 @@ def put(path: Path, name: str) -> None:
             trained.save(judge, whole, replace(metadata, kind=BESIDE, classes=()))
             _write(zoo.discriminator(zoo.network(name)), lambda target: halve(whole, target))
         _write(zoo.network(name), lambda target: target.write_bytes(half.read_bytes()))
+        if judge is None:  # one that is there is of the network that was here before
+            zoo.discriminator(zoo.network(name)).unlink(missing_ok=True)
     card = zoo.card(zoo.network(name))
     if card.exists():
         log.info("%s stays as it is: see whether it is still right.", relative(card))
@@ -78,9 +85,31 @@ def facts(path: Path, metadata: Metadata) -> Metadata:
     run = Run.of(path)
     if run is not None:
         told = (text for text in run.told() if not text.startswith(("hydra.", "resume=")))
-        found["command"] = tuple(re.sub(r"[^\s,=\[\]\"']*/([^/\s,\[\]\"']+)/?", r"<\1>", text) for text in told)
+        found["command"] = tuple(map(without_folders, told))
         found["images"] = metadata.images or last_values(run)[1].get("images")
     return replace(metadata, **found)
+
+
+def without_folders(override: str) -> str:
+    """Returns an override with nothing of paths in it but their last parts: `dataset.root=<photos>`."""
+    key, sign, text = override.partition("=")
+    if not re.search(SEPARATORS, text):
+        return override
+    try:
+        value = OverridesParser.create().parse_overrides([override])[0].value()
+    except OverrideParseException:
+        value = text
+    return key + sign + _last_parts(value if isinstance(value, str | list | dict) else text)
+
+
+def _last_parts(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{','.join(map(_last_parts, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{_last_parts(item)}' for key, item in value.items())}}}"
+    if isinstance(value, str) and re.search(SEPARATORS, value):
+        return f"<{re.split(SEPARATORS, value.rstrip('/'))[-1]}>"
+    return quoted(value)
 
 
 def difference(one, other, metadata: Metadata) -> int:

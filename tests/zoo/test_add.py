@@ -60,8 +60,27 @@ def test_a_generator_with_its_discriminator(folder, monkeypatch):
     assert "python train.py experiment=finetune dataset.root=<pictures> seed=2" in text and "TODO" in text
     assert "3 steps, 96 pictures seen" in text and str(folder) not in text
     card.write_text("mine")
+    monkeypatch.setattr("training.start.discriminator", lambda path, network, metadata: None)
     add.put(find_network(run.folder), "night")
     assert card.read_text() == "mine"
+    assert not zoo.discriminator(path).exists()  # of the network that was there before
+
+
+@pytest.mark.parametrize(
+    ("told", "published"),
+    [
+        ('dataset.root="/home/jane doe/photos"', "dataset.root=<photos>"),
+        ("dataset.root=/home/jane doe/my photos/", "dataset.root=<my photos>"),
+        ("dataset.root='C:\\Users\\jane doe\\photos'", "dataset.root=<photos>"),
+        ('model.style=["/home/jane doe/a b.jpg",/home/jane/c.jpg,d]', 'model.style=[<a b.jpg>,<c.jpg>,"d"]'),
+        ("+a={b:/home/jane/c,d:1}", "+a={b:<c>,d:1}"),
+        ("dataset.root=/home/jane doe/[", "dataset.root=<[>"),
+        ("betas=[0.5,0.9]", "betas=[0.5,0.9]"),
+        ("~loss", "~loss"),
+    ],
+)
+def test_nothing_of_a_path_is_published_but_its_last_part(told, published):
+    assert add.without_folders(told) == published
 
 
 def test_a_network_that_would_paint_otherwise_is_refused_and_leaves_nothing(folder):
