@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from core.color import with_luminance
 from core.errors import GessoError
+from core.files import expanded
 from core.images import to_uint8
 from core.instantiate import build
 from core.network_metadata import Metadata
@@ -169,9 +170,7 @@ def _held_out(config: DictConfig, path: Path) -> bool | None:
         return None
     learned = run.load_config().dataset
     folders = [
-        tuple(
-            found and Path(found).expanduser().resolve() for found in map(options.get, ("root", "source", "target"))
-        )
+        tuple(found and expanded(found).resolve() for found in map(options.get, ("root", "source", "target")))
         for options in (config.dataset, learned)
     ]
     splits = config.dataset.get("split"), learned.get("split")

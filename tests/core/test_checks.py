@@ -1,7 +1,8 @@
 from math import inf
 
+import hydra
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from core.checks import BLOCKS, Interval, changeable, check_values, choices, ranges, without_blocks
@@ -13,7 +14,7 @@ from core.errors import GessoError
 @pytest.fixture
 def composed():
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield lambda *overrides, script="train": compose(script, list(overrides))
+        yield lambda *overrides, script="train": hydra.compose(script, list(overrides))
 
 
 @pytest.mark.parametrize(

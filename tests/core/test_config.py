@@ -1,5 +1,6 @@
+import hydra
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from core.checks import without_blocks
@@ -10,12 +11,13 @@ from core.instantiate import build
 from core.overrides import begin, resume_arguments, resumed
 from core.run import Run
 from core.sweeps import slug
+from tests import compositions
 
 
 @pytest.fixture
 def composed():
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        yield lambda *overrides: compose("train", list(overrides))
+        yield lambda *overrides: hydra.compose("train", list(overrides))
 
 
 GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "trainer": "default"}
@@ -188,3 +190,18 @@ def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run
 def test_resume_refuses_what_checkpoints_do_not_fit(run, composed, changes):
     with pytest.raises(GessoError, match="would change what"):
         again(run, composed, *changes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [], ["model=resnet", "loss=hinge", "penalty=[r1,r2]", "model.width=2"],
+        ["experiment=cgan_wikiart", "dataset.root=/a b", "steps=7"],
+        ["experiment=words_paintings", "model=stylegan2"],
+        ["+model.mine={a:1}", "++steps=3", "model.ema_kimg=null"], ["~loss.penalties", "model=pix2pix"],
+    ],
+)  # fmt: skip
+def test_what_tests_compose_is_what_hydra_composes(composed, line):
+    for _ in range(2):
+        assert composed(*line) == compositions.real("train", line)
+        composed(*line).model.width = 99  # of a copy

@@ -1,9 +1,10 @@
 """What networks say of themselves that a training exports."""
 
+import hydra
 import keras
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from PIL import Image
 
 from core.checks import without_blocks
@@ -29,7 +30,8 @@ class Data:
 
 def export(tmp_path, data: Data, name: str, *overrides: str) -> Run:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = without_blocks(compose("train", [f"model={name}", "image_size=32", "model.width=4", *overrides]))
+        overrides = [f"model={name}", "image_size=32", "model.width=4", *overrides]
+        config = without_blocks(hydra.compose("train", overrides))
     model = loop.make(config, data, seed=0)
     run = Run(tmp_path / name)
     model.step.assign(7)
@@ -76,7 +78,7 @@ def test_what_a_user_could_not_use_is_known_before_the_first_step(tmp_path):
     data = Data(batch_keys=("a", "b"))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = ["model=cyclegan", "image_size=32", "model.width=4", "model.blocks=1"]
-        config = without_blocks(compose("train", overrides))
+        config = without_blocks(hydra.compose("train", overrides))
     model = loop.make(config, data, seed=0)
     model.ema_b_to_a = keras.models.clone_model(model.ema_b_to_a)  # as a network that says nothing of its geometry
     with pytest.raises(GessoError, match=r"exports as translator_back.*needs .* a geometry.*network\.geometry"):
