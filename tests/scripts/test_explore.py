@@ -85,11 +85,9 @@ def test_classes_are_only_compared_with_the_same(generator, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["network=README.md", "show=[sefaa]"], "Did you mean sefa?"),
         (["network={generator}"], "dataset="),
         (["network=/nowhere"], "there is no /nowhere"),
         (["show=[sefa]"], "network= says which"),
-        (["show=[sefa]", "frames=1", "network=README.md"], "frames=1"),
         (["show=[sefa]", "neighbors=3", "network={generator}"], "neighbors= has no effect with show=[sefa]"),
         (["show=[balance]", "features=vgg16", "dataset=mnist", "network={generator}"], "features= has no effect"),
         (["show=[sefa]", "label=cubist", "network={generator}"], "Did you mean cubism?"),
