@@ -213,7 +213,7 @@ def test_norms_are_summed_in_float32(penalty, dtype):
     assert float(value) == pytest.approx(6.0 if squared else 2.4641016**2, rel=1e-5)
 
 
-@pytest.mark.parametrize("penalty", [penalties.r1, penalties.gradient], ids=["r1", "gradient"])
+@pytest.mark.parametrize("penalty", [penalties.r1, penalties.gradient_penalty], ids=["r1", "gradient"])
 def test_lazy_penalty_counts_more_when_it_counts(penalty):
     critic = SmallCritic()
     reals, fakes = pictures(3, 4, 4, 2, dtype=np.float64), pictures(3, 4, 4, 2, seed=1, dtype=np.float64)
