@@ -315,7 +315,7 @@ def test_a_folder_keeps_the_order_and_names_what_it_skips(tmp_path):
     for i, name in enumerate(names):
         Image.new("RGB", (20, 20), (i, 0, 0)).save(root / name)
     (root / "7.png").write_text("x")
-    (root / "99.png").unlink()
+    (root / "99.png").write_bytes((root / "99.png").read_bytes()[:40])
     source = from_folder(root, [PictureFile(name, 1, 1) for name in names])
     store = decoded(source, 8, tmp_path / "cache")
     kept = [i for i in range(150) if i not in (7, 99)]
