@@ -26,7 +26,7 @@ from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
 from core.overrides import is_sweep, quoted_name, typed
-from core.signals import endings
+from core.signals import endings, heard
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
 log = logging.getLogger(__name__)
@@ -98,12 +98,8 @@ def _tidy_when_terminated() -> Iterator[None]:
         _say("\nTerminated.")
         sys.exit(128 + number)
 
-    before = {number: signal.signal(number, terminated) for number in endings()}
-    try:
+    with heard(terminated, endings()):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:

@@ -28,7 +28,7 @@ from core.logs import last_error, write_error
 from core.overrides import announce, is_sweep, quoted_name
 from core.results import in_short, read_result
 from core.run import Run
-from core.signals import endings
+from core.signals import endings, heard
 
 log = logging.getLogger(__name__)
 
@@ -137,12 +137,8 @@ def _passing_on(child: subprocess.Popen) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, lambda which, _: child.send_signal(which)) for number in endings()}
-    try:
+    with heard(lambda number, _: child.send_signal(number), endings()):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class SweepFolder(Callback):

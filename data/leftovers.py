@@ -74,12 +74,12 @@ def entries(cache_dir: str | Path) -> list[Entry]:
 
 def remove(entry: Entry) -> bool:
     """Removes a folder, and the lock beside it, and says so; not where a process is building it just now."""
-    lock = FileLock(_lock(entry.folder))
+    lock = _lock(entry.folder)
     try:
-        with lock.acquire(timeout=0):
+        with FileLock(lock, timeout=0):
             with suppress(FileNotFoundError):  # it has been built meanwhile, or removed
                 shutil.rmtree(entry.folder)
-            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
         return True
     except Timeout:
         return False

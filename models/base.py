@@ -250,7 +250,7 @@ def update(
 ) -> Tensor:
     """Applies the gradients of the (`scale_loss_for`) loss, those of all replicas; returns their norm, unscaled."""
     gradients = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
-    # A table's has a row for each time that one was looked up: Adam and norms would take each for one of its own.
+    # Dense: a table's has a row for each time that one was looked up, and Adam and norms do not add these up.
     pairs = zip(gradients, variables, strict=True)
     gradients = replicas.total([tf.ensure_shape(gradient, variable.shape) for gradient, variable in pairs])
     norm = tf.linalg.global_norm(gradients) / optimizer.scale_loss(1.0)  # before the scale grows

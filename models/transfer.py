@@ -68,7 +68,7 @@ def _of_other_labels(
 
 
 def transfer_styles(source: keras.Model, target: keras.Model) -> None:
-    """Gives a `transform_net.transformer`, or what has its layers, the weights of another.
+    """Gives a `transform_net.transformer` the weights of another.
 
     Where the two have not as many styles, all of the new one's begin with the average of the other's scales and
     offsets. Raises `GessoError`, before anything is changed, if the networks do not fit.
@@ -83,9 +83,9 @@ def transfer_styles(source: keras.Model, target: keras.Model) -> None:
 
 
 def _of_other_styles(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Returns scales or offsets, a row a style, as those of a network with another number of them, or with none."""
-    table = value.ndim == 2 and value.shape != shape and shape[-1:] == value.shape[1:] and len(shape) <= 2
-    return np.broadcast_to(value.mean(0), shape) if table else value
+    """Returns scales or offsets, a row a style, as those of another number of styles; any other value as it is."""
+    others = value.ndim == len(shape) == 2 and value.shape[0] != shape[0] and value.shape[1] == shape[1]
+    return np.broadcast_to(value.mean(0), shape) if others else value
 
 
 def freeze(discriminator: keras.Model, blocks: int) -> None:
