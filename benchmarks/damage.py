@@ -89,7 +89,7 @@ def measure(options: argparse.Namespace) -> str:
     num = min(options.num, len(dataset) // 2)
     order = np.random.default_rng(0).permutation(len(dataset))
     space = features.vgg16(options.weights)
-    raw = sets.extract_features(dataset, order[:num], space, options.weights, options.cache_dir, 64)
+    raw = sets.extract_features(dataset, order[:num], space, options.cache_dir, 64)
     scale = sets.choose_scale(space, raw)
     reference = sets.summarize_features(raw, None, kinds, scale)
     others = order[num : 2 * num]

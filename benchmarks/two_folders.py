@@ -70,7 +70,7 @@ def main() -> None:
 
         def features(dataset) -> np.ndarray:
             chosen = np.arange(len(dataset))
-            found = sets.extract_features(dataset, chosen, space, options.weights, options.cache_dir, BATCH)
+            found = sets.extract_features(dataset, chosen, space, options.cache_dir, BATCH)
             return np.asarray(found, np.float64)
 
         a, b, *others = (features(dataset) for dataset in datasets)

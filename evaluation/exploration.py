@@ -64,9 +64,7 @@ class Exploration:
             raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: none is nearer than others.")
         space = build(config.features)
         everything = np.arange(len(dataset))
-        reals = sets.extract_features(
-            dataset, everything, space, config.features.get("weights"), config.cache_dir, config.batch_size
-        )
+        reals = sets.extract_features(dataset, everything, space, config.cache_dir, config.batch_size)
         images, neighbors = self._samples(config.num), min(config.neighbors, len(dataset))
         near, distances = find_nearest(space(images), reals, min(max(neighbors, NEXT), len(dataset)))
         rows = []

@@ -64,7 +64,6 @@ class Comparison:
         self.config, self.metrics, self.labelled = config, metrics, labelled
         self.kinds = {metric["of"] for metric in metrics.values()}
         self.space = build(config.features) if self.kinds & OF_SPACE else None
-        self.weights = None if self.space is None else config.features.get("weights")
         self.classifier = None
         if "probabilities" in self.kinds:
             compared = labelled and any("class_accuracy" in metric["names"] for metric in metrics.values())
@@ -80,9 +79,7 @@ class Comparison:
         batches = sets.dataset_batches(dataset, chosen, config.batch_size)
         self.reference = self._gather(batches, self.kinds - OF_SPACE)
         if self.space is not None:
-            features = sets.extract_features(
-                dataset, chosen, self.space, self.weights, config.cache_dir, config.batch_size
-            )
+            features = sets.extract_features(dataset, chosen, self.space, config.cache_dir, config.batch_size)
             self.scale = sets.choose_scale(self.space, features)
             found = sets.summarize_features(features, self.reference.labels, self.kinds, self.scale)
             self.reference.features, self.reference.moments = found.features, found.moments
@@ -97,8 +94,9 @@ class Comparison:
         config, space = self.config, self.space
         return {
             "seed": config.seed, "truncation": config.truncation,
-            "features": space and space.name, "resizer": space and space.resizer, "weights": self.weights,
-            "features_multiplied_by": self.scale, "classifier": config.classifier,
+            "features": space and space.name, "resizer": space and space.resizer,
+            "weights": space and space.weights, "features_multiplied_by": self.scale,
+            "classifier": config.classifier,
         }  # fmt: skip
 
     def _gather(self, batches: Iterator[sets.Batch], kinds: Iterable[str]) -> sets.SetStatistics:

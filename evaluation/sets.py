@@ -145,7 +145,6 @@ def extract_features(
     dataset: ImageDataset,
     chosen: np.ndarray,
     space: FeatureSpace,
-    weights: str | None,
     cache_dir: str,
     batch_size: int,
 ) -> np.ndarray:
@@ -158,7 +157,7 @@ def extract_features(
     digest = hashlib.sha256()
     for images, _ in dataset_batches(dataset, chosen, batch_size):
         digest.update(np.ascontiguousarray(images).data)
-    file = None if weights is None else expanded(weights).stat()
+    file = None if space.weights is None else expanded(space.weights).stat()
     key = {
         "version": VERSION, "space": space.name, "resizer": space.resizer, "pixels": digest.hexdigest(),
         "weights": file and [file.st_size, file.st_mtime_ns], "shape": [len(chosen), *dataset.spec.image_shape],

@@ -23,7 +23,8 @@ class FeatureSpace:
     """A function of images in [-1, 1], `[batch, height, width, 1 or 3]` -> features float32 `[batch, dimensions]`.
 
     `unit`: features are about of size 1, as KID's kernel wants them; others are to be scaled (`scale_of`).
-    `smallest`: side in px that it can see; `ValueError` for smaller pictures.
+    `smallest`: side in px that it can see; `ValueError` for smaller pictures. `weights`: the file that its network
+    came from, where one was named.
     """
 
     name: str
@@ -32,6 +33,7 @@ class FeatureSpace:
     resizer: str
     unit: bool
     smallest: int = 1
+    weights: str | Path | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         if np.ndim(images) != 4 or min(np.shape(images)[1:3]) < self.smallest:
@@ -59,7 +61,7 @@ def vgg16(weights: str | Path | None = None) -> FeatureSpace:
         return _mean(network(images, training=False)[VGG_LAYER])
 
     resizer = "none: pictures at their own size"
-    return FeatureSpace(f"VGG16 {VGG_LAYER}", _compiled(extract), 512, resizer, False, VGG_SMALLEST)
+    return FeatureSpace(f"VGG16 {VGG_LAYER}", _compiled(extract), 512, resizer, False, VGG_SMALLEST, weights)
 
 
 def inception(weights: str | Path | None = None) -> FeatureSpace:
@@ -95,7 +97,7 @@ def inception(weights: str | Path | None = None) -> FeatureSpace:
         return network(tf.image.resize(images, size, "bicubic", antialias=True), training=False)
 
     resizer = f"bicubic, antialiased, to {INCEPTION_SIZE} px"
-    return FeatureSpace("InceptionV3 pooled", _compiled(extract), 2048, resizer, True)
+    return FeatureSpace("InceptionV3 pooled", _compiled(extract), 2048, resizer, True, weights=weights)
 
 
 def pixels() -> FeatureSpace:

@@ -1,5 +1,7 @@
 """Streams of pictures through feature spaces, against everything in one array."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -76,7 +78,7 @@ def test_numbers_are_those_of_the_metrics():
 
 def test_reference_features_are_cached_by_content(tmp_path):
     network, chosen = Means(), np.arange(20)
-    arguments = (space(network), None, str(tmp_path), 8)
+    arguments = (space(network), str(tmp_path), 8)
     first = sets.extract_features(DATASET, chosen, *arguments)
     again = sets.extract_features(DATASET, chosen, *arguments)
     assert network.seen == 20
@@ -86,6 +88,10 @@ def test_reference_features_are_cached_by_content(tmp_path):
     changed[3, 0, 0, 0] ^= 1
     sets.extract_features(ImageDataset("made", changed), chosen, *arguments)
     assert network.seen == 40
+    (weights := tmp_path / "other.weights.h5").write_bytes(b"of another network")
+    other = replace(space(network), weights=str(weights))
+    sets.extract_features(DATASET, chosen, other, str(tmp_path), 8)
+    assert network.seen == 60  # the same pictures, seen by other weights
     joined = sets.summarize_features(first, None, ["features", "moments"], 3.0)
     np.testing.assert_allclose(joined.moments.mean, 3 * first.mean(axis=0), rtol=1e-5)
 
