@@ -18,6 +18,8 @@ from models import latent, trained
 
 log = logging.getLogger(__name__)
 
+ROWS = 32  # of a sheet with a row a class, at most
+
 
 @main("generate", files=("network", "output", "text", "negative", "label"))
 def generate(config: DictConfig) -> None:
@@ -155,8 +157,8 @@ def walk(corners: np.ndarray, frames: int) -> np.ndarray:
 
 
 def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
-    """One picture of many; of several classes, which the images `[num, ...]` have in turn, a row each."""
-    if classes < 2:
+    """One picture of many; of 2 to `ROWS` classes, which the images `[num, ...]` have in turn, a row each."""
+    if not 2 <= classes <= ROWS:
         return grid(images)
     rows, columns = min(classes, len(images)), -(-len(images) // classes)
     sheet = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)

@@ -8,7 +8,8 @@ Trains a small network on the data set, unless `--classifier` names one trained 
 there), and prints its accuracy on pictures it has not seen: MNIST's test split; paintings of another seed. Then,
 for those test pictures and for generated ones: pictures a class, their divergence from equally many (KL, in nats),
 the share the classifier is sure of (above 0.9), and an inception-style score. A generator that takes labels is
-asked for all classes equally often, and its accuracy on each is printed.
+asked for all classes equally often, and its accuracy on each is printed; one of other labels, such as clusters, is
+asked for each as often as it has seen it.
 """
 
 import argparse
@@ -117,21 +118,27 @@ def scores(found: np.ndarray, labels: np.ndarray | None) -> dict:
     return result
 
 
-def score_generator(path: Path, model, options: argparse.Namespace) -> dict:
-    """The scores of the generator in `path`; raises `GessoError` if its pictures are not the classifier's size."""
+def score_generator(path: Path, model, names: tuple[str, ...], options: argparse.Namespace) -> dict:
+    """The scores of the generator in `path`; `names` are the classes that `model` knows.
+
+    Raises `GessoError` if its pictures are not of the classifier's size.
+    """
     from models import latent, trained
 
-    generator, _ = trained.load(path, "generator")
+    generator, metadata = trained.load(path, "generator")
     if generator.output_shape[1:] != model.input_shape[1:]:
         raise GessoError(
             f"{path} makes pictures {generator.output_shape[1:]}, the classifier takes {model.input_shape[1:]}: "
             "give the data set it was trained on, its --image-size, and another --classifier."
         )
     latents = latent.sample(options.seed, options.num, trained.latent_dim(generator))
-    labels = None
-    if trained.is_conditional(generator):
-        labels = np.arange(options.num, dtype=np.int32) % model.output_shape[-1]
-    return scores(probabilities(model, trained.draw(generator, latents, labels)), labels)
+    if not metadata.classes:
+        return scores(probabilities(model, trained.draw(generator, latents)), None)
+    if metadata.classes == names:
+        labels = np.arange(options.num, dtype=np.int32) % len(names)
+        return scores(probabilities(model, trained.draw(generator, latents, labels)), labels)
+    labels = trained.draw_labels(metadata, options.num, options.seed)
+    return scores(probabilities(model, trained.draw(generator, latents, labels)), None)
 
 
 def obtain(options: argparse.Namespace, dataset: ImageDataset):
@@ -200,7 +207,7 @@ def main() -> None:
         seen = probabilities(model, np.asarray(test.images))
         results = {"reals not seen in training": scores(seen, test.labels)}
         for path in paths:
-            results[str(path)] = score_generator(path, model, options)
+            results[str(path)] = score_generator(path, model, dataset.spec.class_names, options)
         report(results, dataset.spec.class_names)
         if options.output:
             with atomic(options.output) as path:

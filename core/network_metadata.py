@@ -10,7 +10,8 @@ from core.vocabulary import Vocabulary
 KINDS = ("generator", "stylizer", "translator", "text_encoder")
 BESIDE = "discriminator"  # a kind that makes no pictures: what a generator's training goes on with
 PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: names
-LISTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
+TEXTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
+LISTS = (*TEXTS, "shares")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Metadata:
         task: of a translator, what its sources were made by (`data.tasks`); None: pictures as they are.
         image_size: px, side of the pictures that it learned from.
         classes: that a generator takes labels of, in their order.
+        shares: how often it has seen each of its classes, to a sum of 1; empty: equally often, or nobody knows.
         styles: that a stylizer has learned, by the names of their files.
         geometry: of a network from pictures to pictures.
         words: that a network understands, in the order of their numbers, in sentences of `sentence_length` at most.
@@ -64,6 +66,7 @@ class Metadata:
     task: str | None = None
     image_size: int | None = None
     classes: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
     styles: tuple[str, ...] = ()
     geometry: Geometry | None = None
     words: tuple[str, ...] = ()
@@ -87,9 +90,11 @@ class Metadata:
             value = getattr(self, name)
             if value is not None and not (_is_int(value) and value >= 0):
                 raise ValueError(f"{name} is {value!r}, not a whole number")
-        for name in LISTS:
+        for name in TEXTS:
             if not all(map(_is_text, getattr(self, name))):
                 raise ValueError(f"{name} are not all text")
+        if self.shares and not (len(self.shares) == len(self.classes) and _sum_to_one(self.shares)):
+            raise ValueError("shares are not as many numbers as there are classes, to a sum of 1")
         for key, value in self.architecture.items():  # they become overrides
             plain = isinstance(value, str) and PLAIN.fullmatch(value)
             if not (re.fullmatch(r"[a-z]\w*", key) and (plain or isinstance(value, bool | int | float | None))):
@@ -145,6 +150,11 @@ def _known(kind: type, values: Any) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ValueError(f"{values!r} is no group of values")
     return {field.name: values[field.name] for field in fields(kind) if field.name in values}
+
+
+def _sum_to_one(values: tuple) -> bool:
+    plain = all(isinstance(value, float | int) and 0 <= value <= 1 for value in values)
+    return plain and abs(sum(values) - 1) < 1e-6
 
 
 def _is_text(value: Any) -> bool:

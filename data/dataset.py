@@ -21,6 +21,7 @@ class DatasetSpec:
         image_shape: (height, width, channels) of the pictures; of pairs, of the targets.
         source_shape: that of the sources, in data sets of pairs alone.
         class_names: what the numbers under "label" stand for; empty where batches have no labels.
+        shares: how often each class comes in the stream, to a sum of 1; empty where nobody asks.
         has_text: batches have, under "text", what is said of each picture.
         task: what made the sources ("colorize", "inpaint", ...), where they are made from the targets.
     """
@@ -30,6 +31,7 @@ class DatasetSpec:
     image_shape: tuple[int, int, int]
     source_shape: tuple[int, int, int] | None = None
     class_names: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
     has_text: bool = False
     task: str | None = None
 

@@ -58,8 +58,10 @@ class ImageDataset:
                 "often. Give dataset.balance=false, or pictures in one subfolder a class."
             )
         self.spec = DatasetSpec(
-            name, ("image",), tuple(images.shape[1:]), class_names=tuple(class_names), has_text=captions is not None
-        )
+            name, ("image",), tuple(images.shape[1:]), class_names=tuple(class_names),
+            shares=() if labels is None else _shares(labels, len(class_names), balance),
+            has_text=captions is not None,
+        )  # fmt: skip
         self.images = images
         self.labels = labels
         self.captions = captions
@@ -133,6 +135,12 @@ class ImageDataset:
         if not self.balance:
             return [np.arange(len(self))]
         return [np.flatnonzero(self.labels == label) for label in np.unique(self.labels)]
+
+
+def _shares(labels: np.ndarray, classes: int, balance: bool) -> tuple[float, ...]:
+    counts = np.bincount(labels, minlength=classes)
+    counts = np.minimum(counts, 1) if balance else counts
+    return tuple((counts / max(1, counts.sum())).tolist())
 
 
 def _hashed(arrays: Iterable[np.ndarray]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from core.errors import GessoError
 from data import captions, shards
 from data.checks import check_options
+from data.clusters import clustered
 from data.dataset import digest
 from data.decode import RESIZER, most_bytes
 from data.decode_folder import Job, decode_opened
@@ -38,6 +39,7 @@ def load(
     text: bool = False,
     trust_cache: bool = False,
     store: str = "decoded",
+    clusters: int | None = None,
 ) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
@@ -45,12 +47,13 @@ def load(
     `crop` is one of `CROPS` (see `data.decode`); `limit` takes that many pictures, evenly spread; `flip` and
     `balance` as in `ImageDataset`. With `text` the batches have the words beside them (`data.captions`), and those
     without words are left out. With `trust_cache` a folder is listed once, and not looked at again. `store`
-    "encoded" keeps files as they are (`data.encoded`). Raises `GessoError` if there is nothing to read.
+    "encoded" keeps files as they are (`data.encoded`); so many `clusters` take the classes' place
+    (`data.clusters`). Raises `GessoError` if there is nothing to read.
     """
     source = find(root, "dataset.root", cache_dir, trust_cache=trust_cache)
     if text:
         source = captions.with_words(source, captions.beside(source))
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters)
 
 
 def from_source(
@@ -62,6 +65,7 @@ def from_source(
     limit: int | None = None,
     balance: bool = False,
     store: str = "decoded",
+    clusters: int | None = None,
 ) -> ImageDataset:
     """The data set of these pictures, decoded once into the cache; with `store` "encoded", whenever it is streamed.
 
@@ -99,6 +103,8 @@ def from_source(
         class_names = tuple(_printable(name) for name in classes)
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
+    if clusters is not None:
+        labels, class_names = clustered(images, clusters, key | {"of": known}, cache_dir)
     return ImageDataset(
         source.name, images, labels, class_names,
         captions=None if source.said is None else [source.said[i] for i in images.sources],

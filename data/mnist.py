@@ -17,6 +17,7 @@ from core.errors import GessoError
 from core.files import atomic, expanded
 from data.cache import cached, new_array
 from data.checks import check_options
+from data.clusters import clustered
 from data.dataset import digest
 from data.image_dataset import ImageDataset
 from data.source import spread
@@ -37,13 +38,14 @@ def load(
     flip: bool = False,
     limit: int | None = None,
     balance: bool = False,
+    clusters: int | None = None,
 ) -> ImageDataset:
     """The digits, white on black, one channel, classes "0" to "9".
 
     Padded from 28 to 32 px, then resized if `image_size` is another. `<root>/mnist.npz` if `root` is given,
     else the copy that Keras keeps in ~/.keras, downloaded if it is not there. `split`: train (60,000), test
-    (10,000) or all. `flip` and `balance` as in `ImageDataset`. Raises `GessoError` where the file cannot be had or
-    read.
+    (10,000) or all. `flip` and `balance` as in `ImageDataset`; so many `clusters` take the classes' place
+    (`data.clusters`). Raises `GessoError` where the file cannot be had or read.
     """
     check_options(image_size, limit)
     if split not in SPLITS:
@@ -63,6 +65,8 @@ def load(
         folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
+    if clusters is not None:
+        labels, names = clustered(images, clusters, key, cache_dir)
     return ImageDataset(
         "mnist", images, labels.astype(np.int32), names,
         flip=flip, balance=balance, origin=digest(key | {"size": None}),

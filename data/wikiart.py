@@ -45,6 +45,7 @@ def load(
     text: bool = False,
     trust_cache: bool = False,
     store: str = "decoded",
+    clusters: int | None = None,
 ) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
@@ -52,13 +53,13 @@ def load(
     they do not list, the style is the folder's name; pictures without a genre or artist label are left out. `root`
     may be an archive of the release, or a folder of parquet files, the copy on Hugging Face, which has its labels.
     `crop` and `limit` as in `image_folder`, `flip` and `balance` as in `ImageDataset`. With `text` the batches have
-    sentences of title, artist, year, style and genre. `trust_cache` and `store` as in `image_folder`.
-    Raises `GessoError` where pictures or the label files are missing.
+    sentences of title, artist, year, style and genre. `trust_cache`, `store` and `clusters` as in
+    `image_folder`. Raises `GessoError` where pictures or the label files are missing.
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
     source = replace(_find(expanded(root), label, csv, cache_dir, text, trust_cache), name="wikiart")
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters)
 
 
 def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, trust_cache: bool) -> Source:

@@ -34,6 +34,7 @@ class Exploration:
         self.config = config
         self.path = find_network(config.network, kinds=["generator"])
         self.generator, metadata = trained.load(self.path, "generator")
+        self.metadata = metadata
         if metadata.words:
             raise GessoError(f"network={self.path} wants words; explore.py looks into generators without.")
         self.draw = trained.drawer(self.generator)
@@ -82,14 +83,12 @@ class Exploration:
         config, dataset = self.config, self.dataset
         num = min(config.pictures, len(dataset))
         chosen = dataset.drawn(num, config.seed)
-        # A generator that takes labels is asked for each class as often as it is there; all alike, if nobody knows.
+        # A generator that takes labels is asked for each class as often as it is there; where there are others, as
+        # often as it has seen it.
         labels, known = None, dataset.spec.class_names
-        if self.classes and known and known != self.classes:
-            raise GessoError(
-                f"{self.path} makes pictures of classes, and {dataset.spec.name} does not have the same."
-            )
         if self.classes:
-            labels = dataset.labels[chosen] if known else np.arange(num) % len(self.classes)
+            same = known == self.classes
+            labels = dataset.labels[chosen] if same else trained.draw_labels(self.metadata, num, config.seed)
         size = config.batch_size
         streams = {
             "generated": sets.generator_batches(self.generator, num, config.seed, labels, size, "generated"),

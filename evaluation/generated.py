@@ -120,12 +120,13 @@ def _load_reference(config: DictConfig, subject: Subject) -> ImageDataset:
 
 
 def _has_labels(subject: Subject, dataset: ImageDataset) -> bool:
-    """Whether both have the same classes. Raises `GessoError` for a generator of others."""
+    """Whether both have the same classes: then a generator is asked for those of the data set."""
     same = subject.classes == dataset.spec.class_names
     if subject.classes and not same and subject.available is None:  # of a folder, subfolders may be anything
-        raise GessoError(
-            f"{subject.name} makes pictures of classes, and {dataset.spec.name} does not have the same."
-        )
+        log.info(
+            "%s has not the classes of %s: these come as often as in what it learned from.",
+            dataset.spec.name, subject.name,
+        )  # fmt: skip
     return bool(subject.classes) and same
 
 

@@ -21,9 +21,9 @@ LARGEST = 256  # px, at which the pictures of a folder are compared if nothing e
 class Subject(NamedTuple):
     """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
 
-    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; `stored`
-    says how they came to their size, and in which numbers they are. Where there is a `vocabulary`, sentences in its
-    numbers take the labels' place.
+    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; of None, of
+    each class as many as a generator has seen. `stored` says how they came to their size, and in which numbers they
+    are. Where there is a `vocabulary`, sentences in its numbers take the labels' place.
     """
 
     name: str
@@ -45,6 +45,8 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
     truncation = trained.truncate(network, config.truncation)
 
     def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+        if labels is None and metadata.classes:
+            labels = trained.draw_labels(metadata, num, config.seed)
         return sets.generator_batches(network, num, config.seed, labels, config.batch_size, "generated", truncation)
 
     return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED, metadata.vocabulary)

@@ -129,6 +129,12 @@ def parts(generator) -> tuple:
     return generator.get_layer("sentences"), generator.get_layer("generator")
 
 
+def draw_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
+    """Draws `num` classes of a generator at random, each as often as it has seen it in training: int32 `[num]`."""
+    shares = np.array(metadata.shares or [1] * len(metadata.classes))
+    return np.random.default_rng(seed).choice(len(shares), num, p=shares / shares.sum()).astype(np.int32)
+
+
 def latent_dim(generator) -> int:
     """Returns the length of a generator's latent."""
     return generator.inputs[0].shape[-1]

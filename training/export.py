@@ -56,6 +56,7 @@ def describe(
         task=spec.task,
         image_size=spec.image_shape[0],
         classes=tuple(map(in_utf8, spec.class_names)) if takes_labels else (),
+        shares=spec.shares if takes_labels else (),
         styles=model.style_names,
         geometry=getattr(network, "geometry", None),
         words=() if words is None else words.vocabulary.words,

@@ -11,9 +11,10 @@ from PIL import Image
 
 from core.cli import ROOT
 from core.config import CONF, compose
-from core.errors import GessoError
 from data import paintings
+from evaluation import sets
 from evaluation.exploration import Exploration, find_nearest
+from models import trained
 from models.networks import dcgan
 
 
@@ -71,15 +72,20 @@ def test_the_nearest_are_those_of_all_distances(monkeypatch):
     np.testing.assert_allclose(found, np.sort(distances, axis=1)[:, :4])
 
 
-def test_classes_are_only_compared_with_the_same(generator, tmp_path):
+@pytest.mark.parametrize("styles", ["cubism,ink_painting", "ink_painting,cubism", "cubism,ink_painting,op_art"])
+def test_the_data_is_asked_for_labels_only_where_it_has_the_same(styles, generator, tmp_path, monkeypatch):
     """In another order, a generator asked for the data's labels would paint another class."""
+    asked, batches = [], sets.generator_batches
+    monkeypatch.setattr(sets, "generator_batches", lambda *a: asked.append(a[3]) or batches(*a))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"network={generator}", "dataset=paintings", "dataset.num_images=12", f"cache_dir={tmp_path}"]
-        for styles in ("[ink_painting,cubism]", "[cubism,ink_painting,op_art]"):
-            with pytest.raises(GessoError, match="does not have the same"):
-                Exploration(compose("explore", [*overrides, f"dataset.styles={styles}"])).balance()
-        config = compose("explore", [*overrides, "dataset.styles=[cubism,ink_painting]"])
-    assert set(Exploration(config).balance()[1]) == {"generated", "training", "hue_distance"}
+        exploration = Exploration(compose("explore", [*overrides, f"dataset.styles=[{styles}]"]))
+    assert set(exploration.balance()[1]) == {"generated", "training", "hue_distance"}
+    dataset, own = exploration.dataset, trained.draw_labels(exploration.metadata, 12, exploration.config.seed)
+    same = styles == "cubism,ink_painting"
+    theirs = dataset.labels[dataset.drawn(12, exploration.config.seed)]
+    np.testing.assert_array_equal(asked[0], theirs if same else own)
+    assert (own != theirs).any()
 
 
 @pytest.mark.parametrize(

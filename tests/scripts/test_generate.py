@@ -121,6 +121,7 @@ def test_the_grid_has_a_row_for_each_class():
     sheet = sheet_of(images, 3)[3::4, 3::4, 0]  # a pixel of each
     np.testing.assert_array_equal(sheet, [[0, 3], [1, 4], [2, 255]])
     np.testing.assert_array_equal(sheet_of(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
+    np.testing.assert_array_equal(sheet_of(images[:4], 100)[3::4, 3::4, 0], [[0, 1], [2, 3]])  # too many for rows
 
 
 def test_without_label_the_classes_take_turns(conditional, script, tmp_path):

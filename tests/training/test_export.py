@@ -40,13 +40,14 @@ def export(tmp_path, data: Data, name: str, *overrides: str) -> Run:
 
 
 def test_a_generator_names_the_classes_that_it_takes_labels_of(tmp_path):
-    data = Data(batch_keys=("image",), class_names=CLASSES)
+    data = Data(batch_keys=("image",), class_names=CLASSES, shares=(0.25, 0.75))
     found = read_metadata(export(tmp_path, data, "cgan").network("generator"))
     assert (found.kind, found.classes, found.image_size, found.geometry) == ("generator", CLASSES, 32, None)
+    assert found.shares == (0.25, 0.75)
     assert (found.model, found.step, len(found.config_sha256)) == ("cgan", 7, 16)
     assert found.software.startswith("Gesso ")
     path = export(tmp_path, data, "dcgan").network("generator")  # learns without labels
-    assert read_metadata(path).classes == ()
+    assert read_metadata(path).classes == read_metadata(path).shares == ()
     assert trained.load(path, "generator")[0].output_shape == (None, 32, 32, 3)
 
 

@@ -1,0 +1,96 @@
+"""Clusters of pictures, which take the place of classes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.errors import GessoError
+from data import image_folder, mnist
+from data.clusters import clustered, small
+
+COLORS = np.array([[250, 10, 10], [10, 240, 20], [20, 20, 230]], np.uint8)
+rng = np.random.default_rng(0)
+
+
+def noisy(colors: np.ndarray, size: int = 32) -> np.ndarray:
+    """Pictures uint8 `[n, size, size, 3]` of about these colours `[n, 3]`."""
+    noise = rng.integers(-10, 10, (len(colors), size, size, 3))
+    return (colors[:, None, None].astype(int) + noise).clip(0, 255).astype(np.uint8)
+
+
+def test_pictures_of_a_kind_are_together_the_largest_kind_first(tmp_path):
+    kinds = rng.permutation([0] * 20 + [1] * 50 + [2] * 30)
+    labels, names = clustered(noisy(COLORS[kinds]), 3, {"of": 1}, tmp_path)
+    assert labels.dtype == np.int32 and np.bincount(labels).tolist() == [50, 30, 20]
+    np.testing.assert_array_equal(labels, np.array([2, 0, 1])[kinds])
+    assert [name[:2] for name in names] == ["0-", "1-", "2-"]
+
+
+def test_kinds_are_also_told_by_forms(tmp_path):
+    """Light left or light right, of the same colours altogether."""
+    left = np.zeros((40, 32, 32, 1), np.uint8)
+    left[:, :, :16] = 255
+    sides = rng.permutation([True, False] * 20)
+    images = np.where(sides[:, None, None, None], left, left[:, :, ::-1])
+    labels, _ = clustered(images, 2, {"of": 1}, tmp_path)
+    assert len(set(zip(sides.tolist(), labels.tolist(), strict=True))) == 2
+
+
+def test_what_is_like_nothing_else_is_no_cluster(tmp_path):
+    kinds = np.array([0] * 50 + [1] * 50 + [2])
+    labels, names = clustered(noisy(COLORS[kinds]), 3, {"of": 1}, tmp_path)
+    assert 2 <= len(names) == labels.max() + 1
+    assert np.bincount(labels).min() >= 3  # a tenth of the average, 34
+
+
+def test_they_are_found_once_and_named_by_what_they_are_of(tmp_path, monkeypatch):
+    images = noisy(COLORS[np.arange(30) % 3])
+    first = clustered(images, 3, {"of": 1}, tmp_path)
+    other = clustered(images, 3, {"of": 2}, tmp_path)
+    np.testing.assert_array_equal(first[0], other[0])
+    assert not set(first[1]) & set(other[1])
+    monkeypatch.setattr("data.clusters._clusters", lambda *_: pytest.fail("looked for again"))
+    again = clustered(images, 3, {"of": 1}, tmp_path)
+    np.testing.assert_array_equal(first[0], again[0])
+    assert first[1] == again[1]
+    with pytest.raises(GessoError, match="=31, but there are 30 pictures"):
+        clustered(images, 31, {"of": 1}, tmp_path)
+
+
+@pytest.mark.parametrize("size", [8, 16, 31, 32, 50, 64])
+def test_pictures_are_averaged(size):
+    images = rng.integers(0, 256, (2, size, size, 3), np.uint8)
+    by = max(1, size // 16)
+    found = small(images).reshape(2, size // by, size // by, 3)
+    for i, j in ((0, 0), (3, 5), (size // by - 1, 2)):
+        part = images[:, i * by : i * by + by, j * by : j * by + by]
+        np.testing.assert_allclose(found[:, i, j], part.mean((1, 2)))
+
+
+@pytest.mark.parametrize("store", ["decoded", "encoded"])
+@pytest.mark.parametrize("balance", [False, True])
+def test_a_folder_without_classes_has_clusters(tmp_path, store, balance):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, image in enumerate(noisy(COLORS[[0, 0, 0, 0, 0, 0, 1, 1]], 40)):
+        Image.fromarray(image).save(folder / f"{i}.png")
+    cache = str(tmp_path / "cache")
+    dataset = image_folder.load(str(folder), 32, cache, clusters=2, balance=balance, store=store)
+    assert dataset.labels.tolist() == [0] * 6 + [1] * 2
+    assert dataset.spec.num_classes == 2
+    assert dataset.spec.shares == ((0.5, 0.5) if balance else (0.75, 0.25))
+    batch = next(iter(dataset.stream(8, seed=1)))
+    assert np.bincount(batch["label"].numpy()).tolist() == ([4, 4] if balance else [6, 2])
+    plain = image_folder.load(str(folder), 32, cache, store=store)
+    assert plain.spec.shares == () and plain.fingerprint != dataset.fingerprint
+
+
+def test_digits_of_a_cluster_are_mostly_one_digit(test_data: Path, tmp_path):
+    plain = mnist.load(32, str(tmp_path), str(test_data), "test")
+    found = mnist.load(32, str(tmp_path), str(test_data), "test", clusters=60)
+    assert found.spec.name == "mnist" and 50 <= found.spec.num_classes <= 60
+    counts = np.zeros((found.spec.num_classes, 10), int)
+    np.add.at(counts, (found.labels, plain.labels), 1)
+    assert counts.max(1).sum() > 0.75 * len(found)
