@@ -6,6 +6,7 @@ Networks that are told a picture's cluster have less to guess: such a GAN is far
 leaves fewer kinds of pictures out (Sage et al. 2018, arXiv:1712.04407; Liu et al. 2020, arXiv:2006.10728).
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,8 +55,11 @@ def _clusters(images: np.ndarray | Store, num: int) -> np.ndarray:
 
     fitted = _small(images, spread(len(images), max(FITTED, num)), "Looking for clusters")
     mean = fitted.mean(0)
-    directions = np.linalg.eigh(np.cov(fitted - mean, rowvar=False))[1][:, : -DIMENSIONS - 1 : -1]
-    centers, numbers = kmeans2((fitted - mean) @ directions, num, ROUNDS, minit="++", missing="warn", rng=0)
+    fitted -= mean
+    directions = np.linalg.eigh(fitted.T @ fitted)[1][:, : -DIMENSIONS - 1 : -1]  # the last are the longest
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # of empty clusters, and of pictures all alike
+        warnings.simplefilter("ignore")
+        centers, numbers = kmeans2(fitted @ directions, num, ROUNDS, minit="++", missing="warn", rng=0)
     counts = np.bincount(numbers, minlength=num)
     centers = centers[counts * num >= len(fitted) * LEAST]  # a picture unlike all others is no class
     rows = _small(images, np.arange(len(images)), "Sorting into clusters", (mean, directions))

@@ -176,5 +176,5 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
             return
         raise GessoError(
             f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
-            "subfolders are the classes."
+            "subfolders are the classes; dataset.clusters=20 finds some in pictures without."
         )

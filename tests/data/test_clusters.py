@@ -45,6 +45,15 @@ def test_what_is_like_nothing_else_is_no_cluster(tmp_path):
     assert np.bincount(labels).min() >= 3  # a tenth of the average, 34
 
 
+@pytest.mark.parametrize(("kinds", "num"), [(1, 5), (2, 7)])
+def test_of_pictures_all_alike_there_are_as_few_clusters_as_kinds(kinds, num, tmp_path, recwarn):
+    images = np.repeat(COLORS[:kinds], 20, axis=0)[:, None, None] * np.ones((1, 32, 32, 1), np.uint8)
+    labels, names = clustered(images, num, {"of": 1}, tmp_path)
+    for i in range(kinds):
+        assert len(set(labels[20 * i : 20 * i + 20].tolist())) == 1
+    assert len(set(labels.tolist())) == len(names) == kinds and not recwarn.list
+
+
 def test_they_are_found_once_and_named_by_what_they_are_of(tmp_path, monkeypatch):
     images = noisy(COLORS[np.arange(30) % 3])
     first = clustered(images, 3, {"of": 1}, tmp_path)
