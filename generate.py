@@ -18,7 +18,8 @@ from models import latent, trained
 
 log = logging.getLogger(__name__)
 
-ROWS = 32  # of a sheet with a row a class, at most
+ROWS = 32  # of a sheet with a row a class, at most; of more classes each comes as often as it was seen
+NUM = 64  # pictures, unless it is said
 
 
 @main("generate", files=("network", "output", "text", "negative", "label"))
@@ -64,13 +65,14 @@ def generate(config: DictConfig) -> None:
         save_png(output / "strip.png", grid(frames, columns=config.frames), chunks)
         save_gif(output / "walk.gif", frames, chunks)
     else:
-        num, kind = num or 64, "Text" if metadata.words else "Label"
+        num, kind = num or NUM, "Text" if metadata.words else "Label"
         images = draw(latent.sample(config.seed, num, latent_dim, truncation), in_turn(conditions, num))
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, chunks | own)
-        save_png(output / "grid.png", sheet_of(images, len(names)), chunks)
+        rows = len(names) if metadata.words or len(metadata.classes) <= ROWS else 1
+        save_png(output / "grid.png", sheet_of(images, rows), chunks)
         forget(output, num)
     log.info("Pictures: %s", output)
 
@@ -101,8 +103,13 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
             f"text={config.text}: {path} understands no words ({takes}). Those that do: model.condition=text."
         )
     names = list(metadata.classes)
-    numbers = [trained.find_class(config.label, names, path)] if config.label is not None else range(len(names))
-    return [names[i] for i in numbers], np.array(numbers or [0], np.int32)
+    if config.label is not None:
+        numbers = [trained.find_class(config.label, names, path)]
+    elif len(names) > ROWS:
+        numbers = trained.draw_labels(metadata, config.num or NUM, config.seed)
+    else:
+        numbers = range(len(names))
+    return [names[i] for i in numbers], np.array(numbers if names else [0], np.int32)
 
 
 def unwanted(config: DictConfig, metadata: Metadata, path: Path) -> np.ndarray:
@@ -157,8 +164,8 @@ def walk(corners: np.ndarray, frames: int) -> np.ndarray:
 
 
 def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
-    """One picture of many; of 2 to `ROWS` classes, which the images `[num, ...]` have in turn, a row each."""
-    if not 2 <= classes <= ROWS:
+    """One picture of many; of several classes, which the images `[num, ...]` have in turn, a row each."""
+    if classes < 2:
         return grid(images)
     rows, columns = min(classes, len(images)), -(-len(images) // classes)
     sheet = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterable
 
+MOST = 50  # names that a message lists
+
 
 class GessoError(Exception):
     """An error that the user can mend; its message says what is wrong, where, and what to do.
@@ -45,9 +47,10 @@ def refused_file(text: str) -> str | None:
 def did_you_mean(name: object, names: Iterable[str], show_all: bool = True) -> str:
     """Asks "Did you mean ...?", if something is near, and lists the names there are."""
     name, names = str(name), sorted(set(names))  # of what was said, which may be a number
+    shown = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} others" if len(names) > MOST else "")
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
     found = difflib.get_close_matches(name, names, 1, 0.6) or [
         last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, 1, 0.6)
     ]
     meant = f"Did you mean {found[0]}? " if found else ""
-    return meant + (f"There are: {', '.join(names)}." if show_all else "--help lists all keys.")
+    return meant + (f"There are: {shown}." if show_all else "--help lists all keys.")

@@ -12,6 +12,7 @@ BESIDE = "discriminator"  # a kind that makes no pictures: what a generator's tr
 PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: names
 TEXTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
 LISTS = (*TEXTS, "shares")
+FEW = 30  # classes that a line names
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,10 @@ class Metadata:
             size = f"pictures of {self.image_size} px" if self.image_size else "pictures"
             if self.words:
                 return f"{size}; text=<words>" + (f", such as {self.sentences[0]}" if self.sentences else "")
-            return f"{size}; label={', '.join(self.classes)}" if self.classes else size
+            if not self.classes:
+                return size
+            more = f" and {len(self.classes) - FEW} others" if len(self.classes) > FEW else ""
+            return f"{size}; label={', '.join(self.classes[:FEW])}{more}"
         if self.kind == "text_encoder":
             return f"reads {len(self.words)} words"
         if self.kind == "translator":

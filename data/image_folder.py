@@ -104,7 +104,7 @@ def from_source(
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
     if clusters is not None:
-        labels, class_names = clustered(images, clusters, key | {"of": known}, cache_dir)
+        labels, class_names = clustered(images, clusters, flip, key | {"files": known}, cache_dir)
     return ImageDataset(
         source.name, images, labels, class_names,
         captions=None if source.said is None else [source.said[i] for i in images.sources],

@@ -66,7 +66,7 @@ def load(
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
     if clusters is not None:
-        labels, names = clustered(images, clusters, key, cache_dir)
+        labels, names = clustered(images, clusters, flip, key, cache_dir)
     return ImageDataset(
         "mnist", images, labels.astype(np.int32), names,
         flip=flip, balance=balance, origin=digest(key | {"size": None}),

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from core.errors import GessoError
 from data.cache import cached, new_array
 from data.checks import check_whole
+from data.clusters import clustered
 from data.dataset import digest
 from data.image_dataset import ImageDataset
 from data.painted_words import STYLES, index_of, said
@@ -58,13 +59,15 @@ def load(
     balance: bool = False,
     text: bool = False,
     without: Sequence[str] | None = None,
+    clusters: int | None = None,
 ) -> ImageDataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
     `images` is a memory map uint8 [num_images, image_size, image_size, 3], `labels` are numbers of `styles`
     (all of `STYLES` where None; a name or a list of names otherwise). `seed` chooses the pictures;
     `flip` and `balance` as in `ImageDataset`. With `text` the batches say what was painted. Pictures on
-    which there is a combination of `without` ("red circle", "cut-outs on blue") are passed over.
+    which there is a combination of `without` ("red circle", "cut-outs on blue") are passed over. So many `clusters`
+    take the styles' place (`data.clusters`).
     Raises `GessoError` for an unknown style and for numbers that make no sense.
     """
     names = _check_styles(styles)
@@ -84,10 +87,14 @@ def load(
         lambda folder: _paint_all(folder / _FILE, image_size, seed, indices),
         cache_dir,
     )
+    images = np.load(folder / _FILE, mmap_mode="r", allow_pickle=False)
+    labels = np.array(numbers, np.int32) % np.int32(len(names))
+    if clusters is not None:
+        labels, names = clustered(images, clusters, flip, key, cache_dir)
     return ImageDataset(
         "paintings",
-        images=np.load(folder / _FILE, mmap_mode="r", allow_pickle=False),
-        labels=np.array(numbers, np.int32) % np.int32(len(names)),
+        images=images,
+        labels=labels,
         class_names=names,
         captions=found["captions"] if text else None,
         flip=flip,

@@ -122,7 +122,9 @@ class Exploration:
 
     def _samples(self, num: int) -> np.ndarray:
         latents = latent.sample(self.config.seed, num, self.latent_dim)
-        return self.draw(latents, None if self.label is None else np.full(num, self.label))
+        if self.label is None or self.config.label is not None:
+            return self.draw(latents, None if self.label is None else np.full(num, self.label))
+        return self.draw(latents, trained.draw_labels(self.metadata, num, self.config.seed))
 
     def _strips(self, find) -> np.ndarray:
         config = self.config

@@ -46,7 +46,8 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
     rows = {name: comparison.measure(batches) for name, batches in streams.items()}
     if "moments" in comparison.kinds and (said := fid.warning(num, comparison.space.dimensions)):
         log.warning("%s", said)
-    own = {
+    own = {} if subject.drawn is None else {"labels": "the data's" if labelled else subject.drawn}
+    own |= {
         "reference": dataset.spec.name, "num": num, "image_size": subject.size,
         "pictures": subject.stored, "reference_pictures": f"{dataset.resizer}, uint8",
     }  # fmt: skip
@@ -66,7 +67,9 @@ class Comparison:
         self.space = build(config.features) if self.kinds & OF_SPACE else None
         self.classifier = None
         if "probabilities" in self.kinds:
-            compared = labelled and any("class_accuracy" in metric["names"] for metric in metrics.values())
+            compared = any("class_accuracy" in metric["names"] for metric in metrics.values())
+            if compared and not labelled:
+                raise GessoError("metrics=class_accuracy: these pictures are not of the classes of the data set.")
             network = trained.load_classifier(
                 config.classifier, spec.image_shape, spec.num_classes if compared else None
             )
@@ -123,10 +126,7 @@ def _has_labels(subject: Subject, dataset: ImageDataset) -> bool:
     """Whether both have the same classes: then a generator is asked for those of the data set."""
     same = subject.classes == dataset.spec.class_names
     if subject.classes and not same and subject.available is None:  # of a folder, subfolders may be anything
-        log.info(
-            "%s has not the classes of %s: these come as often as in what it learned from.",
-            dataset.spec.name, subject.name,
-        )  # fmt: skip
+        log.warning("%s has not the classes of %s: these come %s.", dataset.spec.name, subject.name, subject.drawn)
     return bool(subject.classes) and same
 
 

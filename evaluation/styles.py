@@ -17,13 +17,17 @@ from metrics.fid import Moments, fid
 from models.networks import vgg
 from models.perceptual import CONTENT_LAYERS, STYLE_LAYERS, STYLE_WEIGHT
 
-(CONTENT_LAYER,) = CONTENT_LAYERS
+LAYERS = {  # of content, of style
+    "gatys": (CONTENT_LAYERS, STYLE_LAYERS),  # what style transfer minimises by default
+    "johnson": (("block3_conv3",), ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")),  # 1603.08155
+}
 DEEP = "block5_conv1"  # its places are what the two sets of ArtFID's form consist of
 
 
 class Judge:
     """Compares pictures with contents and styles on one pass of VGG16; `weights` as `models.networks.vgg.encoder`.
 
+    `layers` are those of content and of style, one of `LAYERS`; below, gatys's are named.
     Called with a picture and its content, float32 `[height, width, 3]` in [-1, 1], of one size. Distances are means
     over styles. Results, all better for being less:
 
@@ -35,8 +39,9 @@ class Judge:
     - color_mean, color_spread: of Lab colours, to the style
     """
 
-    def __init__(self, styles: Sequence[np.ndarray], weights: str | Path | None = None):
-        names = [*dict.fromkeys([CONTENT_LAYER, *STYLE_LAYERS, *perceptual_distance.LAYERS])]
+    def __init__(self, styles: Sequence[np.ndarray], weights: str | Path | None = None, layers: str = "gatys"):
+        (self.content_layer,), self.style_layers = LAYERS[layers]
+        names = [*dict.fromkeys([self.content_layer, *self.style_layers, *perceptual_distance.LAYERS, DEEP])]
         self.encoder = in_float32(lambda: vgg.encoder(names, weights))
         self.styles = styles
         self.style_features = [self._features(image) for image in styles]
@@ -44,7 +49,7 @@ class Judge:
     def __call__(self, image: np.ndarray, content: np.ndarray) -> dict[str, float]:
         found, target = self._features(image), self._features(content)
         colors = np.mean([style.color_moments(image, painting) for painting in self.styles], axis=0)
-        kept = float(style.content_distance(found[CONTENT_LAYER], target[CONTENT_LAYER])[0])
+        kept = float(style.content_distance(found[self.content_layer], target[self.content_layer])[0])
         taken = float(np.mean([self._style(found, other) for other in self.style_features]))
         return {
             "objective": kept + STYLE_WEIGHT * taken,
@@ -76,7 +81,7 @@ class Judge:
         return style.artfid(distance, fid(found, styles))
 
     def _style(self, found: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:
-        return sum(float(style.gram_distance(found[name], other[name])[0]) for name in STYLE_LAYERS)
+        return sum(float(style.gram_distance(found[name], other[name])[0]) for name in self.style_layers)
 
     def _features(self, image: np.ndarray) -> dict[str, np.ndarray]:
         image = picture.pad_to_min(np.asarray(image, np.float32), picture.MIN_SIDE)
@@ -103,7 +108,7 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
             yield to_float(image), to_float(content)
 
     size = max(picture.read(files[0][0]).pixels.shape)
-    judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights)
+    judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights, config.layers)
     rows = {}
     for name, place in ((str(config.images), 0), ("contents, untouched", 1)):
         found = [judge(pair[place], pair[1]) for pair in read()]
@@ -112,4 +117,5 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
             rows[name]["perceptual_distance"], (pair[place] for pair in read())
         )
     style = [str(path) for path in paths]
-    return rows, {"style": style, "style_size": size, "num": len(files), "features": "VGG16", "heads": "none"}
+    how = {"features": "VGG16", "layers": config.layers, "heads": "none"}
+    return rows, {"style": style, "style_size": size, "num": len(files), **how}

@@ -23,7 +23,8 @@ class Subject(NamedTuple):
 
     `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; of None, of
     each class as many as a generator has seen. `stored` says how they came to their size, and in which numbers they
-    are. Where there is a `vocabulary`, sentences in its numbers take the labels' place.
+    are. Where there is a `vocabulary`, sentences in its numbers take the labels' place. `drawn` says
+    how often the classes are of None.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Subject(NamedTuple):
     batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
     stored: str
     vocabulary: Vocabulary | None = None
+    drawn: str | None = None
 
 
 def of_generator(config: DictConfig, path: Path) -> Subject:
@@ -49,7 +51,12 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
             labels = trained.draw_labels(metadata, num, config.seed)
         return sets.generator_batches(network, num, config.seed, labels, config.batch_size, "generated", truncation)
 
-    return Subject(str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED, metadata.vocabulary)
+    drawn = None
+    if metadata.classes:
+        drawn = "as often as in what it learned from" if metadata.shares else "equally often"
+    return Subject(
+        str(path), size, None, tuple(metadata.classes), batches, sets.GENERATED, metadata.vocabulary, drawn
+    )
 
 
 def of_folder(config: DictConfig) -> Subject:

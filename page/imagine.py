@@ -131,11 +131,12 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | 
 
 
 def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
-    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is wanted."""
+    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is wanted, of many some."""
     ways, label = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
-    labels = np.resize(np.arange(max(1, len(ways)), dtype=np.int32), SHOWN)
+    several = np.arange(SHOWN) * len(ways) // SHOWN if len(ways) > SHOWN else np.arange(max(1, len(ways)))
+    labels = np.resize(several, SHOWN).astype(np.int32)
     if label is not None:
         labels[:] = label
     taste = Taste(of.latent_dim, len(network.metadata.classes))

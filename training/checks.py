@@ -174,7 +174,8 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
         if config.model.get("start"):  # whose condition it may be
             log.info("%s has no classes: the networks go on without labels.", spec.name)
             return
+        hint = "; dataset.clusters=20 finds some in pictures without" if "clusters" in config.dataset else ""
         raise GessoError(
-            f"model.condition={condition} needs classes, and {spec.name} has none. In an image folder, the "
-            "subfolders are the classes; dataset.clusters=20 finds some in pictures without."
+            f"model.condition={condition} needs classes, and {spec.name} has {spec.num_classes or 'none'}. In an "
+            f"image folder, the subfolders are the classes{hint}."
         )

@@ -62,7 +62,7 @@ def put(path: Path, name: str) -> None:
             raise GessoError(f"{path}: in half precision its pictures change by {changed} levels of 255.")
         if judge is not None:
             whole = Path(folder, f"of_{path.name}")
-            trained.save(judge, whole, replace(metadata, kind=BESIDE, classes=()))
+            trained.save(judge, whole, replace(metadata, kind=BESIDE, classes=(), shares=()))
             _write(zoo.discriminator(zoo.network(name)), lambda target: halve(whole, target))
         _write(zoo.network(name), lambda target: target.write_bytes(half.read_bytes()))
         if judge is None:  # one that is there is of the network that was here before
@@ -118,7 +118,7 @@ def difference(one, other, metadata: Metadata) -> int:
     inputs = []
     for i, tensor in enumerate(one.inputs):
         if metadata.kind == "generator":
-            classes = np.arange(16, dtype=np.int32) % max(1, len(metadata.classes))
+            classes = np.arange(16, dtype=np.int32) * max(1, len(metadata.classes)) // 16
             words = np.ones((16, *tensor.shape[1:]), np.int32)
             label = words if metadata.words else classes
             inputs.append(latent.sample(0, 16, tensor.shape[-1]) if i == 0 else label)

@@ -22,7 +22,7 @@ def noisy(colors: np.ndarray, size: int = 32) -> np.ndarray:
 
 def test_pictures_of_a_kind_are_together_the_largest_kind_first(tmp_path):
     kinds = rng.permutation([0] * 20 + [1] * 50 + [2] * 30)
-    labels, names = clustered(noisy(COLORS[kinds]), 3, {"of": 1}, tmp_path)
+    labels, names = clustered(noisy(COLORS[kinds]), 3, False, {"of": 1}, tmp_path)
     assert labels.dtype == np.int32 and np.bincount(labels).tolist() == [50, 30, 20]
     np.testing.assert_array_equal(labels, np.array([2, 0, 1])[kinds])
     assert [name[:2] for name in names] == ["0-", "1-", "2-"]
@@ -34,13 +34,29 @@ def test_kinds_are_also_told_by_forms(tmp_path):
     left[:, :, :16] = 255
     sides = rng.permutation([True, False] * 20)
     images = np.where(sides[:, None, None, None], left, left[:, :, ::-1])
-    labels, _ = clustered(images, 2, {"of": 1}, tmp_path)
-    assert len(set(zip(sides.tolist(), labels.tolist(), strict=True))) == 2
+    labels, _ = clustered(images, 2, False, {"of": 1}, tmp_path)
+    np.testing.assert_array_equal(labels == labels[0], sides == sides[0])
+
+
+def test_with_flip_a_mirror_image_is_of_the_same(tmp_path):
+    """Told apart by a form of its own: light at one side, or in the middle, of the same colours altogether."""
+    side, middle = np.zeros((2, 40, 32, 32, 1), np.uint8)
+    side[:, :, :16], middle[:, :, 8:24] = 255, 255
+    side[::3] = side[::3, :, ::-1]
+    kinds = rng.permutation([True, False] * 20)
+    images = np.where(kinds[:, None, None, None], side, middle)
+    labels, _ = clustered(images, 2, True, {"of": 1}, tmp_path)
+    np.testing.assert_array_equal(labels == labels[0], kinds == kinds[0])
+    np.testing.assert_array_equal(clustered(images[:, :, ::-1], 2, True, {"of": 2}, tmp_path)[0], labels)
+    anything = rng.integers(0, 256, (3, 48, 31, 3), np.uint8)
+    np.testing.assert_allclose(small(anything, True), small(anything[:, :, ::-1], True))
+    apart = np.linalg.norm(small(anything, True)[0] - small(anything, True)[1])
+    assert 0 < apart <= np.linalg.norm(small(anything, False)[0] - small(anything, False)[1]) * 1.001
 
 
 def test_what_is_like_nothing_else_is_no_cluster(tmp_path):
     kinds = np.array([0] * 50 + [1] * 50 + [2])
-    labels, names = clustered(noisy(COLORS[kinds]), 3, {"of": 1}, tmp_path)
+    labels, names = clustered(noisy(COLORS[kinds]), 3, False, {"of": 1}, tmp_path)
     assert 2 <= len(names) == labels.max() + 1
     assert np.bincount(labels).min() >= 3  # a tenth of the average, 34
 
@@ -48,31 +64,34 @@ def test_what_is_like_nothing_else_is_no_cluster(tmp_path):
 @pytest.mark.parametrize(("kinds", "num"), [(1, 5), (2, 7)])
 def test_of_pictures_all_alike_there_are_as_few_clusters_as_kinds(kinds, num, tmp_path, recwarn):
     images = np.repeat(COLORS[:kinds], 20, axis=0)[:, None, None] * np.ones((1, 32, 32, 1), np.uint8)
-    labels, names = clustered(images, num, {"of": 1}, tmp_path)
+    labels, names = clustered(images, num, False, {"of": 1}, tmp_path)
     for i in range(kinds):
         assert len(set(labels[20 * i : 20 * i + 20].tolist())) == 1
     assert len(set(labels.tolist())) == len(names) == kinds and not recwarn.list
 
 
-def test_they_are_found_once_and_named_by_what_they_are_of(tmp_path, monkeypatch):
-    images = noisy(COLORS[np.arange(30) % 3])
-    first = clustered(images, 3, {"of": 1}, tmp_path)
-    other = clustered(images, 3, {"of": 2}, tmp_path)
-    np.testing.assert_array_equal(first[0], other[0])
-    assert not set(first[1]) & set(other[1])
+def test_they_are_found_once_and_named_by_who_is_in_them(tmp_path, monkeypatch):
+    kinds = np.arange(30) % 3
+    images = noisy(COLORS[kinds])
+    first = clustered(images, 3, False, {"of": 1}, tmp_path)
+    moved = clustered(images, 3, False, {"of": 2}, tmp_path)
+    np.testing.assert_array_equal(first[0], moved[0])
+    assert first[1] == moved[1]
+    other = clustered(noisy(COLORS[rng.permutation(kinds)]), 3, False, {"of": 3}, tmp_path)
+    assert len(other[1]) == 3 and not set(first[1]) & set(other[1])
     monkeypatch.setattr("data.clusters._clusters", lambda *_: pytest.fail("looked for again"))
-    again = clustered(images, 3, {"of": 1}, tmp_path)
+    again = clustered(images, 3, False, {"of": 1}, tmp_path)
     np.testing.assert_array_equal(first[0], again[0])
     assert first[1] == again[1]
     with pytest.raises(GessoError, match="=31, but there are 30 pictures"):
-        clustered(images, 31, {"of": 1}, tmp_path)
+        clustered(images, 31, False, {"of": 1}, tmp_path)
 
 
 @pytest.mark.parametrize("size", [8, 16, 31, 32, 50, 64])
 def test_pictures_are_averaged(size):
     images = rng.integers(0, 256, (2, size, size, 3), np.uint8)
     by = max(1, size // 16)
-    found = small(images).reshape(2, size // by, size // by, 3)
+    found = small(images, False).reshape(2, size // by, size // by, 3)
     for i, j in ((0, 0), (3, 5), (size // by - 1, 2)):
         part = images[:, i * by : i * by + by, j * by : j * by + by]
         np.testing.assert_allclose(found[:, i, j], part.mean((1, 2)))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hydra import initialize_config_dir
@@ -10,7 +11,9 @@ from PIL import Image
 
 from core.config import CONF, compose
 from core.instantiate import build
+from core.network_metadata import Metadata
 from evaluation import generated, subject
+from models import trained
 
 rng = np.random.default_rng(0)
 
@@ -53,8 +56,25 @@ def test_labels_count_where_all_have_the_same(folders, caplog):
         config = composed(folders, images)
         own, dataset = subject.of_folder(config), generated._load_reference(config, subject.of_folder(config))
         assert generated._has_labels(own, dataset) == labelled
-    assert not generated._has_labels(own._replace(available=None), dataset)
+    assert not generated._has_labels(own._replace(available=None, drawn="equally often"), dataset)
     assert "has not the classes" in caplog.text and caplog.text.count("has not") == 1
+
+
+@pytest.mark.parametrize("shares", [(), (0.0, 1.0, 0.0)])
+def test_a_generator_beside_other_data_makes_its_classes_as_often_as_it_saw_them(shares, folders, tmp_path):
+    """Each class is a grey of its own."""
+    latent, label = keras.Input((2,)), keras.Input((), dtype="int32")
+    grey = keras.layers.Embedding(3, 1, embeddings_initializer="zeros", name="grey")(label)
+    noise = 0 * keras.layers.Dense(16 * 16 * 3)(latent)
+    image = keras.layers.Reshape((16, 16, 3))(noise + grey)
+    network = keras.Model([latent, label], image)
+    network.get_layer("grey").set_weights([np.array([[-0.5], [0.0], [0.5]])])
+    trained.save(network, tmp_path / "g.keras", Metadata("generator", classes=("x", "y", "z"), shares=shares))
+    own = subject.of_generator(composed(folders, "b"), tmp_path / "g.keras")
+    greys = np.concatenate([images[:, 0, 0, 0] for images, _ in own.batches(300, None)])
+    found = np.bincount(np.rint(greys * 2 + 1).astype(int), minlength=3) / 300
+    np.testing.assert_allclose(found, shares or [1 / 3] * 3, atol=0.1)
+    assert own.drawn == ("as often as in what it learned from" if shares else "equally often")
 
 
 def test_half_of_a_small_data_set_is_left_for_other_reals(folders):

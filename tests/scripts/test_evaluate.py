@@ -100,6 +100,29 @@ def test_stylized_pictures_stand_beside_their_contents(photos, script, vgg_weigh
     assert found["objective"] == pytest.approx(found["content_distance"] + 30 * found["style_distance"])
 
 
+def test_layers_are_those_of_the_papers(vgg_weights):
+    """As the activations themselves give it, of either choice."""
+    from evaluation.styles import Judge
+    from models.networks import vgg
+
+    image, content, painting = (rng.uniform(-1, 1, (32, 32, 3)).astype(np.float32) for _ in range(3))
+    names = {
+        "gatys": ("block4_conv2", [f"block{i}_conv1" for i in range(1, 6)]),
+        "johnson": ("block3_conv3", ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3"]),
+    }
+    for layers, (kept, taken) in names.items():
+        encoder = vgg.encoder([kept, *taken], vgg_weights)
+        seen = [
+            {name: np.asarray(x)[0] for name, x in encoder(p[None]).items()} for p in (image, content, painting)
+        ]
+        grams = [{n: np.einsum("hwi,hwj->ij", x[n], x[n]) / x[n].size for n in taken} for x in seen]
+        found = Judge([painting], vgg_weights, layers)(image, content)
+        expected = np.mean((seen[0][kept] - seen[1][kept]) ** 2)
+        np.testing.assert_allclose(found["content_distance"], expected, rtol=1e-4)
+        expected = sum(np.mean((grams[0][name] - grams[2][name]) ** 2) for name in taken)
+        np.testing.assert_allclose(found["style_distance"], expected, rtol=1e-3)
+
+
 def test_a_translators_run(photos, script, tmp_path):
     run = tmp_path / "run"
     arguments = [

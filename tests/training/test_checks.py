@@ -87,8 +87,10 @@ def test_data_that_do_not_fit(composed):
         check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
     with pytest.raises(GessoError, match="a step takes 96"):
         check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
-    with pytest.raises(GessoError, match="needs classes, and mine has none"):
+    with pytest.raises(GessoError, match=r"needs classes, and mine has none\. .*dataset\.clusters=20 finds"):
         check_data(composed("model=cgan"), Pictures(64))
+    with pytest.raises(GessoError, match=r"has 1\. In an image folder, the subfolders are the classes\.$"):
+        check_data(composed("model=cgan", "dataset=unpaired", "dataset.a=x", "dataset.b=y"), Pictures(64, ("a",)))
     check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
     check_data(composed("model=cgan", "model.start=a.keras"), Pictures(64))  # goes on without
     with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):

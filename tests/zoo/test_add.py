@@ -34,7 +34,7 @@ def test_a_generator_with_its_discriminator(folder, monkeypatch):
     told = ["experiment=finetune", f"dataset.root={folder}/pictures", "seed=2", "hydra.run.dir=/home/me/run"]
     run.overrides.write_text(OmegaConf.to_yaml(told))
     generator = dcgan.generator((16, 16, 3), latent_dim=4, width=64, num_classes=2, condition="projection")
-    metadata = Metadata("generator", classes=("a", "b"), model="dcgan", step=3, images=96)
+    metadata = Metadata("generator", classes=("a", "b"), shares=(0.3, 0.7), model="dcgan", step=3, images=96)
     trained.save(generator, run.network("generator"), metadata)
     judge = dcgan.discriminator((16, 16, 3), width=4)
     monkeypatch.setattr("training.start.discriminator", lambda path, network, metadata: judge)
@@ -42,7 +42,7 @@ def test_a_generator_with_its_discriminator(folder, monkeypatch):
 
     path = find_network("night")
     found = read_metadata(path)
-    assert (found.step, found.images, found.classes) == (3, 96, ("a", "b"))
+    assert (found.step, found.images, found.classes, found.shares) == (3, 96, ("a", "b"), (0.3, 0.7))
     assert found.command == ("experiment=finetune", "dataset.root=<pictures>", "seed=2")
     assert "Keras" in found.software
     assert path.stat().st_size < 0.6 * run.network("generator").stat().st_size
