@@ -131,7 +131,7 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | 
 
 
 def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
-    """Draws a first sheet, as `generate.py num=12` does of this seed; classes in turn if none is wanted, of many some."""
+    """Draws a first sheet, as `generate.py num=12` does; classes in turn if none is wanted, of many some."""
     ways, label = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
