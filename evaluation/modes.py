@@ -124,7 +124,7 @@ MODES = {
         "stylized pictures",
         _stylized,
         {"images": "", "content": "", "style": "style=<painting> says what the pictures should look like."},
-        ("weights", "num"),
+        ("weights", "num", "layers"),
     ),
     "film": Mode("a film", _film, {"images": "", "content": ""}),
 }
