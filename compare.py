@@ -142,9 +142,17 @@ def ways(one: list[Finished], other: list[Finished], by: str) -> str:
 
 def ranked(runs: list[Finished], by: str, over: str | None) -> str:
     """Returns the table of finished runs, the best first, merged if they differ in `over`; NaN is last."""
-    mode = next((run.result["modes"][by] for run in runs if by in run.result.get("modes", {})), "min")
-    rows = merged(runs, by, over) if over in different(runs) else single(runs, by)
-    order = sorted(rows.items(), key=lambda row: (math.isnan(row[1][by]), badness(row[1][by], mode)))
+    more_is_better = by.endswith("accuracy") or by == "images_per_second"
+    usual = "max" if more_is_better else "min"
+    mode = next((run.result["modes"][by] for run in runs if by in run.result.get("modes", {})), usual)
+    values = None if over not in different(runs) else grouped(runs, by, over)
+    rows = single(runs, by) if values is None else {name: merged(found, by) for name, found in values.items()}
+
+    def worse(row: tuple[str, dict[str, float]]) -> tuple[bool, float]:  # 0.5 and 1.5 are not as good as twice 1
+        found = [row[1][by]] if values is None else values[row[0]]
+        return math.isnan(row[1][by]), float(np.mean([badness(value, mode) for value in found]))
+
+    order = sorted(rows.items(), key=worse)
     return table({f"{rank}  {name}": row for rank, (name, row) in enumerate(order, 1)})
 
 
@@ -155,18 +163,20 @@ def single(runs: list[Finished], by: str) -> dict[str, dict[str, float]]:
     }
 
 
-def merged(runs: list[Finished], by: str, over: str) -> dict[str, dict[str, float]]:
-    """A row for all runs that differ in `over` alone: mean, standard deviation, least and most."""
+def grouped(runs: list[Finished], by: str, over: str) -> dict[str, list[float]]:
+    """The numbers of runs that differ in `over` alone, together."""
     differing = [key for key in different(runs) if key != over]
     groups: dict[str, list[float]] = {}
     for run in runs:
         groups.setdefault(named(run, differing, "all"), []).append(run.result["values"][by])
-    rows = {}
-    for name, values in groups.items():
-        deviation = {"deviation": float(np.std(values, ddof=1))} if len(values) > 1 else {}
-        extremes = {"least": min(values), "most": max(values), "runs": len(values)}
-        rows[name] = {by: float(np.mean(values))} | deviation | extremes
-    return rows
+    return groups
+
+
+def merged(values: list[float], by: str) -> dict[str, float]:
+    """A row for several runs: mean, standard deviation, least and most."""
+    deviation = {"deviation": float(np.std(values, ddof=1))} if len(values) > 1 else {}
+    extremes = {"least": min(values), "most": max(values), "runs": len(values)}
+    return {by: float(np.mean(values))} | deviation | extremes
 
 
 def different(runs: list[Finished] | list[Unfinished]) -> list[str]:

@@ -46,20 +46,23 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     from training.finish import finish
 
     reader = words.ready(config, run, dataset, writes)
-    model = loop.make(config, dataset, config.seed, reader)
-    data_record.check(run, dataset, conditional=model.num_classes > 0)
+    model = loop.make(start.without_needless(config, run), dataset, config.seed, reader)
+    known = data_record.words_of(model)
+    data_record.check(run, dataset, conditional=model.num_classes > 0 and reader is None, words=known)
     start.place(run, config, model, dataset.spec.class_names)
     evaluator = Evaluator.checked(config, dataset) if writes else None
     training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader, writes)
     with distribution.together(strategy, run.folder):
         distribution.meet(strategy, int(model.step.numpy()))
     if writes:
-        data_record.write(run, dataset)
+        data_record.write(run, dataset, known)
         begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
+        if int(model.step.numpy()) < config.steps:
+            run.result.unlink(missing_ok=True)  # it is no longer finished
 
     if config.restarts > 1:
         training = restarts.with_best_seed(training)
-        model = loop.make(config, dataset, training.seed, reader)
+        model = loop.make(start.without_needless(config, run), dataset, training.seed, reader)
         start.place(run, config, model, dataset.spec.class_names)
     with distribution.together(strategy, run.folder):
         loop.fit(training, model, config.steps)

@@ -215,12 +215,16 @@ def _refuse_another(config: DictConfig, run: Run) -> None:
 
 
 def begin(config: DictConfig, run: Run) -> None:
-    """Writes the configuration, which a resume is to go on from; of a new run also what Hydra knows besides.
+    """Writes the configuration, which a resume is to go on from, and the command line, with what a resume changed.
 
     To be called once all is checked and made, and a checkpoint has been read: what does not fit is to harm nothing,
     and what never begins is to leave nothing.
     """
-    if not config.resume:
+    if config.resume:
+        _write_overrides(
+            run, [given for given in HydraConfig.get().overrides.task if not given.startswith("resume=")]
+        )
+    else:
         announce(run)
     with atomic(run.config) as path:
         path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
@@ -229,12 +233,14 @@ def begin(config: DictConfig, run: Run) -> None:
 def announce(run: Run) -> None:
     """Writes the command line and Hydra's own configuration, as Hydra itself does for other scripts."""
     known = HydraConfig.get()
-    for path, content in {
-        run.hydra: OmegaConf.create({"hydra": known}),
-        run.overrides: known.overrides.task,
-    }.items():
-        with atomic(path) as temporary:
-            temporary.write_text(OmegaConf.to_yaml(content), encoding="utf-8")
+    with atomic(run.hydra) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"hydra": known})), encoding="utf-8")
+    _write_overrides(run, known.overrides.task)
+
+
+def _write_overrides(run: Run, overrides: Sequence[str]) -> None:
+    with atomic(run.overrides) as temporary:
+        temporary.write_text(OmegaConf.to_yaml(OmegaConf.create(list(overrides))), encoding="utf-8")
 
 
 def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:

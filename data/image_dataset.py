@@ -75,14 +75,18 @@ class ImageDataset:
         return len(self.images)
 
     @cached_property
-    def fingerprint(self) -> str:
-        """As `data.dataset.Dataset.fingerprint` says."""
+    def of_pictures(self) -> str:
+        """A string that changes when pictures do, whatever is said of them."""
         numbers = np.arange(len(self))
         parts = (self.images[numbers[i : i + PART]] for i in range(0, len(self), PART))
-        origin = self._origin or _hashed(parts)
+        return self._origin or _hashed(parts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """As `data.dataset.Dataset.fingerprint` says."""
         labels = None if self.labels is None else _hashed([self.labels])
         words = [] if self.captions is None else [digest([list(wordings) for wordings in self.captions])]
-        return digest([origin, self.spec.class_names, labels, *words])
+        return digest([self.of_pictures, self.spec.class_names, labels, *words])
 
     def stream(
         self,

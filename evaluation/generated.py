@@ -48,7 +48,7 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
         log.warning("%s", said)
     own = {} if subject.drawn is None else {"labels": "the data's" if labelled else subject.drawn}
     own |= {
-        "reference": dataset.spec.name, "num": num, "image_size": subject.size,
+        "reference": dataset.spec.name, "data": dataset.fingerprint, "num": num, "image_size": subject.size,
         "pictures": subject.stored, "reference_pictures": f"{dataset.resizer}, uint8",
     }  # fmt: skip
     return rows, own | comparison.settings

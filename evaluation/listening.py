@@ -45,19 +45,21 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
     rows["painted, sentences shuffled"] = measured(
         sets.dataset_batches(dataset, chosen, config.batch_size), np.roll(texts, 1)
     )
+    held_out = 0
     if config.dataset.get("without"):
         few = min(config.dataset.num_images, HELD_OUT)
         whole = build(config.dataset, image_size=size, text=True, without=None, num_images=few)
         texts = whole.texts(range(len(whole)))
         numbers = attributes.speaking_of(texts, config.dataset.without)[: config.num]
-        if len(numbers) > 1:
+        held_out = len(numbers)
+        if held_out > 1:
             texts = whole.texts(numbers)
             rows["held out"] = measured(generated(texts), texts)
             painted = sets.dataset_batches(whole, np.array(numbers), config.batch_size)
             rows["held out, painted"] = measured(painted, texts)
     own = {
-        "reference": dataset.spec.name, "num": len(chosen), "seed": config.seed, "image_size": size,
-        "truncation": config.truncation, "reader": str(config.reader),
+        "reference": dataset.spec.name, "data": dataset.fingerprint, "num": len(chosen), "num_held_out": held_out,
+        "seed": config.seed, "image_size": size, "truncation": config.truncation, "reader": str(config.reader),
     }  # fmt: skip
     return rows, own
 

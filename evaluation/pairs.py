@@ -121,7 +121,8 @@ def evaluate_translator(config: DictConfig, metrics: Metrics, path: Path) -> tup
     if held_out is False:
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
     settings = {
-        "reference": dataset.spec.name, "held_out": held_out, "num": num, "seed": config.seed, "size": size,
+        "reference": dataset.spec.name, "data": dataset.fingerprint, "held_out": held_out,
+        "num": num, "seed": config.seed, "size": size,
     }  # fmt: skip
     return _compare(makes, batches, metrics), settings
 

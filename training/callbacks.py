@@ -127,12 +127,13 @@ class ScalarLogger(StepCallback):
         steps = self.model.steps_per_execution
         step = self.step + steps
         if self.reads(step) or step == self.last or any(step % every == 0 for every in self.before):
-            self._check(step)
+            self.check(step)
         self.images += self.batch_size * steps
         self.model.memory["images"] = self.images
         super().on_train_batch_end(batch, logs)
 
-    def _check(self, step: int) -> None:
+    def check(self, step: int) -> None:
+        """Raises `DivergedError` for losses that are not finite."""
         # Means: one that is not finite stays so. Of losses only: under float16, an infinite gradient norm is how
         # the loss scale finds its bound.
         losses = {name: v for name, v in self.model.logs.items() if name.endswith(("_loss", "_penalty"))}
@@ -214,9 +215,9 @@ class GracefulStop(StepCallback):
     `checkpoints`, another saves.
     """
 
-    def __init__(self, checkpoints: Checkpoints | None, last: int):
+    def __init__(self, checkpoints: Checkpoints | None, scalars: ScalarLogger, last: int):
         super().__init__(every=1, last=last)
-        self.checkpoints = checkpoints
+        self.checkpoints, self.scalars = checkpoints, scalars
         self.signal: int | None = None
 
     def __enter__(self) -> "GracefulStop":
@@ -240,6 +241,7 @@ class GracefulStop(StepCallback):
             if stopping and self.signal is None:
                 self.signal = signal.SIGTERM
         if stopping and step < self.last and self.checkpoints is not None:
+            self.scalars.check(step)  # a state of NaNs would be the one to go on from
             log.info("Stopping at step %d: saving a checkpoint.", step)
             self.checkpoints.at(step)
         self.model.stop_training = stopping or step == self.last

@@ -2,25 +2,35 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
+
+import keras
 
 from core.errors import GessoError
 from core.files import atomic
 from core.run import Run
 from data import Dataset
+from data.dataset import digest
 
 log = logging.getLogger(__name__)
 
 
-def check(run: Run, dataset: Dataset, conditional: bool) -> None:
+def check(run: Run, dataset: Dataset, conditional: bool, words: Sequence[str] = ()) -> None:
     """Compares a data set with the one that a run was trained on so far, if it was.
 
     Warns of what is another one. Raises `GessoError` for changed classes of a model that learns from them
-    (`conditional`): its labels would mean something else from then on.
+    (`conditional`), and for captions of other `words` than a model has numbered (`words_of`): its labels, or words,
+    would mean something else from then on.
     """
     if not run.has_checkpoints:
         return
-    before, now = run.load_data(), record(dataset)
+    before, now = run.load_data(), record(dataset, words)
+    if words and before.get("words", now["words"]) != now["words"]:
+        raise GessoError(
+            f"{run.folder} learned to read other words than {dataset.spec.name} now has, or in another order: they "
+            "would come to mean something else. Give it the captions as they were, or start a new run."
+        )
     if conditional and before["classes"] != now["classes"]:
         raise GessoError(
             f"{run.folder} learned the classes {_listed(before['classes'])}, and {dataset.spec.name} now has "
@@ -34,20 +44,27 @@ def check(run: Run, dataset: Dataset, conditional: bool) -> None:
         )  # fmt: skip
 
 
-def write(run: Run, dataset: Dataset) -> None:
-    """Writes what the data of a run is from now on."""
+def words_of(model: keras.Model) -> Sequence[str]:
+    """Returns the words that a model has numbered by its data's captions; none where it has none of its own."""
+    vocabulary = getattr(model, "vocabulary", None)
+    return () if vocabulary is None else vocabulary.words
+
+
+def write(run: Run, dataset: Dataset, words: Sequence[str] = ()) -> None:
+    """Writes what the data of a run is from now on, and which `words` the model has numbered."""
     with atomic(run.data) as temporary:
-        text = json.dumps(record(dataset), indent=2, ensure_ascii=False)
+        text = json.dumps(record(dataset, words), indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def record(dataset: Dataset) -> dict[str, Any]:
-    """Returns what is kept of a data set: its name, classes, number of pictures and fingerprint."""
+def record(dataset: Dataset, words: Sequence[str] = ()) -> dict[str, Any]:
+    """Returns what is kept of a data set: name, classes, number of pictures, fingerprint; of `words` a digest."""
     spec = dataset.spec
-    return {
+    facts = {
         "name": spec.name, "classes": list(spec.class_names), "num": len(dataset),
         "fingerprint": dataset.fingerprint,
     }  # fmt: skip
+    return facts | ({"words": digest(list(words))} if words else {})
 
 
 def _listed(names: list[str]) -> str:

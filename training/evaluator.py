@@ -89,11 +89,13 @@ class Evaluator:
     def _settings(self, config: DictConfig, dataset: ImageDataset, metric: DictConfig) -> dict[str, Any]:
         """Returns what a metric's numbers depend on besides the model: only with the same do they compare."""
         through = None if metric.of == "images" else OmegaConf.to_container(config.features, resolve=True)
-        weights = None if config.weights is None else expanded(config.weights).stat()
+        weights = None if through is None or config.weights is None else expanded(config.weights).stat()
+        # But for metrics of classes, pictures compare whatever is said of them.
+        data = dataset.fingerprint if metric.of == "labelled" else dataset.of_pictures
         return {
             "metric": OmegaConf.to_container(metric, resolve=True), "features": through,
             "weights": weights and [weights.st_size, weights.st_mtime_ns], "num": len(self.chosen),
-            "image_shape": list(dataset.spec.image_shape), "data": dataset.fingerprint,
+            "image_shape": list(dataset.spec.image_shape), "data": data,
             "features_resizer": None if through is None else self.space.resizer,
             "reals": f"{dataset.resizer}, uint8", "generated": sets.GENERATED,
         }  # fmt: skip

@@ -128,8 +128,9 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
             others = [callbacks.Presence(run, last), scalars, *watching, checkpoints, progress]
         else:
             checkpoints = None
-            others = [callbacks.ScalarLogger(None, tf.summary.create_noop_writer(), *scalar_options)]
-        stop = stack.enter_context(callbacks.GracefulStop(checkpoints, last))
+            scalars = callbacks.ScalarLogger(None, tf.summary.create_noop_writer(), *scalar_options)
+            others = [scalars]
+        stop = stack.enter_context(callbacks.GracefulStop(checkpoints, scalars, last))
         model.fit(
             _stream(training, model, batch_size, start),
             epochs=-(-(last - start) // config.checkpoint_every),

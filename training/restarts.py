@@ -12,6 +12,7 @@ from core.errors import DivergedError
 from core.files import atomic
 from core.run import Run
 from training import loop
+from training.evaluator import Evaluator
 from training.loop import Training
 from training.start import place
 
@@ -29,11 +30,12 @@ def with_best_seed(training: Training) -> Training:
     noted = _read(run.restart_scores)
     if noted["chosen"] is not None and run.saved():  # by the metric of that time, whatever is measured now
         return replace(training, seed=noted["chosen"])
-    scores = noted["scores"] if noted["objective"] == evaluator.objective else {}
+    alike = noted["settings"] == evaluator.settings  # else seeds would be compared by numbers that are not
+    scores = noted["scores"] if alike and noted["objective"] == evaluator.objective else {}
     for seed in range(config.seed, config.seed + config.restarts):
         if seed not in scores:
             scores[seed] = _score(replace(training, run=run.restart(seed), seed=seed))
-            _write(run.restart_scores, evaluator.objective, scores)
+            _write(run.restart_scores, evaluator, scores)
     finite = {seed: evaluator.badness(score) for seed, score in scores.items() if score is not None}
     if not finite:
         raise DivergedError(
@@ -43,7 +45,7 @@ def with_best_seed(training: Training) -> Training:
     best = min(finite, key=lambda seed: (finite[seed], seed))
     if not run.saved():
         log.info("The best of %d seeds is %d; going on from it.", len(scores), best)
-        _write(run.restart_scores, evaluator.objective, scores, best)
+        _write(run.restart_scores, evaluator, scores, best)
         _take_over(run.restart(best), run)
     return replace(training, seed=best)
 
@@ -54,14 +56,16 @@ def _read(path: Path) -> dict[str, Any]:
         noted = json.loads(path.read_text(encoding="utf-8"))
         chosen = None if noted["chosen"] is None else int(noted["chosen"])
         scores = {int(seed): score for seed, score in noted["scores"].items()}
-        return {"objective": noted["objective"], "chosen": chosen, "scores": scores}
+        settings = noted.get("settings")
+        return {"objective": noted["objective"], "settings": settings, "chosen": chosen, "scores": scores}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {"objective": None, "chosen": None, "scores": {}}
+        return {"objective": None, "settings": None, "chosen": None, "scores": {}}
 
 
-def _write(path: Path, objective: str, scores: dict[int, float | None], chosen: int | None = None) -> None:
+def _write(path: Path, evaluator: Evaluator, scores: dict[int, float | None], chosen: int | None = None) -> None:
     """Writes the scores by seed that there are, by which number, and the seed that goes on, if that is known."""
-    noted = {"objective": objective, "chosen": chosen, "scores": scores}
+    measured = {"objective": evaluator.objective, "settings": evaluator.settings}
+    noted = {**measured, "chosen": chosen, "scores": scores}
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """Where a training begins: at its run's last checkpoint, at another network (`model.start`), or from nothing."""
 
+import copy
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,18 @@ def place(run: Run, config: DictConfig, model: keras.Model, classes: tuple[str, 
     if there == here and here and metadata.classes != classes:
         labels = f" What it knows of {_some(metadata.classes)} goes over to {_some(classes)}, in this order."
     log.info("Goes on from %s, which trained for %s steps.%s", path, metadata.step, labels)
+
+
+def without_needless(config: DictConfig, run: Run) -> DictConfig:
+    """Returns the configuration to build a system by: where a checkpoint has all weights, one without its start.
+
+    A run that goes on has taken over what it began with, which may be gone.
+    """
+    if not run.saved() or OmegaConf.select(config, "model.system.start") is None:
+        return config
+    config = copy.deepcopy(config)
+    config.model.start = None
+    return config
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -68,11 +68,12 @@ def ready(config: DictConfig, run: Run, dataset: Dataset, writes: bool = True) -
     if config.model.words is None:
         settings = _settings(config, len(dataset))
         if not path.is_file() or own.saved()[-1:] != [own.checkpoint(settings.steps)]:
-            data_record.check(run, dataset, conditional=False)
-            data_record.write(run, dataset)
+            encoder = loop.make(settings, dataset, config.seed)
+            known = data_record.words_of(encoder)
+            data_record.check(run, dataset, conditional=False, words=known)
+            data_record.write(run, dataset, known)
             begin(config, run)  # an interrupted run goes on from here
             log.info("No model.words= is given: a text encoder is trained first, %d steps.", settings.steps)
-            encoder = loop.make(settings, dataset, config.seed)
             checkpoint.restore(own, encoder)
             loop.fit(loop.Training(own, settings, dataset, "text_encoder", config.seed), encoder, settings.steps)
     return Words.load(path, dataset.captions)

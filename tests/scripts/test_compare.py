@@ -1,11 +1,12 @@
 """`compare.py` as a user runs it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from compare import find, merged, single, tell
+from compare import find, grouped, merged, ranked, single, tell
 from core.errors import GessoError
 from core.results import last_values, read_result, write_result
 from core.run import Run
@@ -46,10 +47,35 @@ def test_runs_are_named_by_what_sets_them_apart(sweep):
         "loss=nan seed=1": {"fid": pytest.approx(float("nan"), nan_ok=True), "step": 10},
         "loss=wgan seed=1": {"fid": 2, "step": 10}, "loss=wgan seed=2": {"fid": 9, "step": 10},
     }  # fmt: skip
-    means = merged(runs, "fid", "seed")
-    assert means["loss=hinge"] == {"fid": 4, "deviation": pytest.approx(2**0.5), "least": 3, "most": 5, "runs": 2}
+    values = grouped(runs, "fid", "seed")
+    assert values["loss=hinge"] == [3, 5]
+    assert merged(values["loss=hinge"], "fid") == {
+        "fid": 4,
+        "deviation": pytest.approx(2**0.5),
+        "least": 3,
+        "most": 5,
+        "runs": 2,
+    }
     with pytest.raises(GessoError, match="do not differ in it"):
         tell(runs, "fid", "steps")
+
+
+def test_numbers_are_ranked_by_their_own_direction(tmp_path):
+    """Of a number that is best at 1, 0.4 and 1.6 are not as good as 0.97 and 0.99, though their mean is nearer."""
+    kept = {"loss=hinge": (0.4, 1.6), "loss=wgan": (0.97, 0.99)}
+    for i, (loss, seed) in enumerate((loss, seed) for loss in kept for seed in (0, 1)):
+        run = begun(tmp_path / str(i), [])
+        values = {"ratio": kept[loss][seed], "matched_accuracy": i, "images_per_second": i, "loss": i}
+        write_result(run, 10, values, "ratio", {"ratio": "one"}, [loss, f"seed={seed}"], {})
+    runs, _ = find(str(tmp_path))
+
+    def order(by: str, over: str | None = None) -> list[str]:
+        return re.findall(r"^\d+  (.*?)  ", ranked(runs, by, over), re.M)
+
+    assert order("ratio", "seed") == ["loss=wgan", "loss=hinge"]
+    assert (
+        order("loss")[0] == order("images_per_second")[-1] == order("matched_accuracy")[-1] == "loss=hinge seed=0"
+    )
 
 
 def test_every_job_that_was_begun_is_listed_with_why_it_failed(sweep, script):

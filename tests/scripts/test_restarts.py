@@ -21,7 +21,8 @@ def test_the_best_seed_goes_on(script, tmp_path):
     run, alone = tmp_path / "run", tmp_path / "alone"
     done = script("train.py", *TINY, f"hydra.run.dir={run}")
     assert done.returncode == 0, done.stderr
-    scores = json.loads((run / "restarts" / "scores.json").read_text())
+    noted = json.loads((run / "restarts" / "scores.json").read_text())
+    scores = noted["scores"]
     assert sorted(scores) == ["5", "6"] and all(score > 0 for score in scores.values())
     assert scores["5"] != scores["6"]
     best = min(scores, key=scores.get)
@@ -42,11 +43,13 @@ def test_the_best_seed_goes_on(script, tmp_path):
     shutil.copytree(run, again)
     for name in ("checkpoints", "restarts/seed_6"):
         shutil.rmtree(again / name)
-    (again / "restarts" / "scores.json").write_text(json.dumps({"5": scores["5"]}))
+    (again / "restarts" / "scores.json").write_text(
+        json.dumps(noted | {"chosen": None, "scores": {"5": scores["5"]}})
+    )
     done = script("train.py", f"resume={again}")
     assert done.returncode == 0, done.stderr
     assert "Restart with seed 6" in done.stderr and "Restart with seed 5" not in done.stderr
-    assert json.loads((again / "restarts" / "scores.json").read_text()) == scores
+    assert json.loads((again / "restarts" / "scores.json").read_text()) == noted
     resumed = np.load(Run(again).saved()[-1])
     for name in ours.files:
         np.testing.assert_array_equal(ours[name], resumed[name], err_msg=name)

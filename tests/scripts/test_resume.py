@@ -62,6 +62,16 @@ def test_other_data_and_other_batches(run, script):
     found = {row["step"]: row["images"] for row in rows.read(run.metrics)}
     assert found == {2: 16, 4: 32, 6: 48, 8: 56, 10: 64}
     assert run.load_data()["num"] == 25
+    overrides = run.load_overrides()
+    assert overrides[-3:] == [f"dataset.root={pictures.parent}", "steps=10", "batch_size=4"]
+    assert json.loads(run.result.read_text())["step"] == 10
+
+
+def test_a_run_that_goes_on_and_fails_is_not_finished(run, script):
+    assert run.result.is_file()
+    done = resume(script, run, "steps=10", "model.generator_optimizer.learning_rate=1e30")
+    assert done.returncode == 1 and "became NaN or infinite" in done.stderr, done.stderr
+    assert not run.result.exists()
 
 
 def test_what_a_kill_has_cut_short_is_made_again(run, script):

@@ -43,6 +43,16 @@ def test_changed_classes_of_a_conditional_model_are_refused(run, caplog):
     assert "is not what" in caplog.text
 
 
+def test_words_of_other_numbers_are_refused(run):
+    """Captions of other pictures may have the same words, more or less often, and so in another order."""
+    data_record.write(run, data(), ("red", "circle"))
+    data_record.check(run, data(fingerprint="b"), conditional=False, words=("red", "circle"))
+    with pytest.raises(GessoError, match="learned to read other words"):
+        data_record.check(run, data(), conditional=False, words=("circle", "red"))
+    data_record.write(run, data())  # as before words were noted
+    data_record.check(run, data(), conditional=False, words=("circle", "red"))
+
+
 def test_anything_else_is_warned_of(run, caplog):
     data_record.check(run, data(num=12, fingerprint="b"), conditional=True)
     assert "10 pictures then, 12 now" in caplog.text

@@ -64,6 +64,21 @@ def placed(tmp_path, trained_run: Run, data: Data, *overrides: str) -> keras.Mod
     return model
 
 
+def test_a_run_that_goes_on_needs_its_start_no_longer(tmp_path, monkeypatch):
+    """It has taken all over from that, which may be gone."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", ["model=fast_style", "model.style=x.jpg", f"model.start={tmp_path}/gone"])
+    run = Run(tmp_path / "run")
+    assert start.without_needless(config, run) is config
+    run.checkpoints.mkdir(parents=True)
+    run.checkpoint(3).touch()
+    found = start.without_needless(config, run)
+    assert found.model.start is None and found.model.system.start.path is None
+    assert config.model.start == f"{tmp_path}/gone"  # which is noted as before
+    of_a_gan = composed("model.start=x")
+    assert start.without_needless(of_a_gan, run) is of_a_gan
+
+
 def test_other_classes_in_their_places_are_said(trained, tmp_path, caplog):
     run, _ = trained
     config = composed(f"model.start={run.folder}", "model.condition=projection")
