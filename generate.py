@@ -18,7 +18,6 @@ from models import latent, trained
 
 log = logging.getLogger(__name__)
 
-ROWS = 32  # of a sheet with a row a class, at most; of more classes each comes as often as it was seen
 NUM = 64  # pictures, unless it is said
 
 
@@ -71,7 +70,7 @@ def generate(config: DictConfig) -> None:
             own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, chunks | own)
-        rows = len(names) if metadata.words or len(metadata.classes) <= ROWS else 1
+        rows = len(names) if metadata.words or len(metadata.classes) <= trained.MANY else 1
         save_png(output / "grid.png", sheet_of(images, rows), chunks)
         forget(output, num)
     log.info("Pictures: %s", output)
@@ -105,7 +104,7 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     names = list(metadata.classes)
     if config.label is not None:
         numbers = [trained.find_class(config.label, names, path)]
-    elif len(names) > ROWS:
+    elif len(names) > trained.MANY:
         numbers = trained.draw_labels(metadata, config.num or NUM, config.seed)
     else:
         numbers = range(len(names))

@@ -37,7 +37,7 @@ class Film:
     `rate`: frames a second, on average. `frames`: how many, as the file says or as its duration tells, None if
     it does not. `start`: seconds, when it begins in the file: in recordings of broadcasts at any time, here at 0.
     `time_base`: seconds that timestamps count in; `aspect`: of a pixel, width to height.
-    `colours`: FFmpeg's numbers of matrix, primaries and curve.
+    `colours`: FFmpeg's numbers of matrix, primaries and curve. `counted`: `frames` is not of its sound.
     """
 
     path: Path
@@ -49,6 +49,7 @@ class Film:
     time_base: Fraction
     aspect: Fraction
     colors: tuple[int, int, int]
+    counted: bool = True
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (pixels for pixels, _, _ in self.timed())
@@ -79,7 +80,10 @@ def open(path: str | Path) -> Film:
     with opened(path) as container:
         stream = _pictures(container, path)
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        frames = stream.frames or round((container.duration or 0) * rate / 10**6) or None
+        seconds = (stream.duration or 0) * (stream.time_base or 0) or Fraction(container.duration or 0, 10**6)
+        frames = stream.frames or round(seconds * rate) or None
+        # The container's time may be that of its sound.
+        counted = bool(stream.frames or stream.duration or not container.streams.audio)
         start, time_base = Fraction(max(0, container.start_time or 0), 10**6), stream.time_base
         aspect = stream.sample_aspect_ratio or Fraction(1)
     frame = next(_decode(path), None)
@@ -88,7 +92,7 @@ def open(path: str | Path) -> Film:
     height, width, _ = _pixels(frame, frame.width, frame.height).shape
     aspect = 1 / aspect if _axes(frame)[0] else aspect
     colors = (frame.colorspace, frame.color_primaries or UNSPECIFIED, frame.color_trc or UNSPECIFIED)
-    return Film(path, width, height, rate, frames, start, time_base, aspect, colors)
+    return Film(path, width, height, rate, frames, start, time_base, aspect, colors, counted)
 
 
 def opened(path: Path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
+from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from core.errors import GessoError
 from core.files import atomic, expanded, in_utf8
@@ -115,7 +115,7 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
 def chunks(path: str | Path) -> str | None:
     """Returns the provenance that `write` put into a PNG file, as `provenance_text`; None where there is none."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with PngImageFile(path) as image:  # of any size: its pixels are not asked for
             return (
                 provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)}) or None
             )

@@ -129,6 +129,9 @@ def parts(generator) -> tuple:
     return generator.get_layer("sentences"), generator.get_layer("generator")
 
 
+MANY = 32  # classes: of more, those that are shown are drawn
+
+
 def draw_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
     """Draws `num` classes of a generator at random, each as often as it has seen it in training: int32 `[num]`."""
     shares = np.array(metadata.shares or [1] * len(metadata.classes))

@@ -59,7 +59,7 @@ def build(config: DictConfig):
     from page import compare_tab, imagine_tab, mend_tab, paint_tab, widgets
 
     weights = None if config.weights is None else expanded(config.weights).resolve()
-    with gr.Blocks(title="Gesso", analytics_enabled=False, delete_cache=(600, 7200)) as page:
+    with gr.Blocks(title="Gesso", analytics_enabled=False, delete_cache=(600, 86400)) as page:
         gr.Markdown("# Gesso\nMaking art with neural networks.", elem_id="gesso-head")
         with gr.Tab("Paint", id="paint"):
             paint_tab.build(weights)

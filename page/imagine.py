@@ -72,7 +72,8 @@ class Sitting:
         latents, label = self.latents[number], int(self.labels[number])
         if number in self.liked:
             self.liked.remove(number)
-            self.kept = [entry for entry in self.kept if not np.array_equal(entry[0], latents)]
+            same = [i for i, entry in enumerate(self.kept) if np.array_equal(entry[0], latents)]
+            del self.kept[same[-1]]
         else:
             self.liked.append(number)
             self.kept.append((latents, label, self.pictures[number]))
@@ -131,12 +132,15 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | 
 
 
 def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
-    """Draws a first sheet, as `generate.py num=12` does; classes in turn if none is wanted, of many some."""
+    """Draws a first sheet, as `generate.py num=12` does, of the same classes or sentences."""
+    from models import trained
+
     ways, label = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
-    several = np.arange(SHOWN) * len(ways) // SHOWN if len(ways) > SHOWN else np.arange(max(1, len(ways)))
-    labels = np.resize(several, SHOWN).astype(np.int32)
+    labels = np.resize(np.arange(max(1, len(ways)), dtype=np.int32), SHOWN)
+    if len(network.metadata.classes) > trained.MANY:
+        labels = trained.draw_labels(network.metadata, SHOWN, seed)
     if label is not None:
         labels[:] = label
     taste = Taste(of.latent_dim, len(network.metadata.classes))

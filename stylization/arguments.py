@@ -43,8 +43,8 @@ def find_contents(config: DictConfig) -> list[Path]:
     """Finds the files that `content=` names. Raises `GessoError` if there are none."""
     path = expanded(str(config.content))
     if path.is_dir():
-        films = [file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith(".")]
-        found = picture.find(path) + films
+        films = (file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith("."))
+        found = picture.find(path) + [file for file in films if file.is_file()]
         if not found:
             raise GessoError(f"content={path}: no pictures or films in this folder.")
         return found

@@ -1,5 +1,6 @@
 """`method=nnst`: Neural Neighbor Style Transfer (Kolkin et al. 2022): slower than Gatys, with whole strokes."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         least = max(MIN_SIDE, neural_neighbors.least_side(max(height, width)))
         side = max(height, width) * own.style_scale
         if side > LARGEST:
-            most = f"nnst.style_scale={LARGEST / max(height, width):.2g}"
+            most = f"nnst.style_scale={math.floor(100 * LARGEST / max(height, width)) / 100}"
             raise GessoError(
                 f"nnst.style_scale={own.style_scale}: styles may have up to {LARGEST} px, here {most}."
             )

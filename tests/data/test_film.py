@@ -360,6 +360,23 @@ def test_a_film_that_ends_early_is_made_as_far_as_it_goes(tmp_path, caplog):
     assert "ends early" in caplog.text
 
 
+def test_sound_that_is_longer_than_the_pictures_is_no_early_end(tmp_path, caplog):
+    with av.open(tmp_path / "a.mkv", "w") as container:
+        video = container.add_stream("mpeg4", rate=10)
+        video.width, video.height = 64, 48
+        track = container.add_stream("pcm_u8", rate=44100, layout="mono")
+        for picture in pictures(20, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(video.encode())
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 3 * 44100), np.uint8), format="u8", layout="mono")
+        sound.sample_rate = 44100
+        container.mux(track.encode(sound))
+        container.mux(track.encode())
+    film_writer.write(tmp_path / "a.mkv", tmp_path / "b.mkv", same, METADATA)
+    assert len(list(film.open(tmp_path / "b.mkv"))) == 20
+    assert "ends early" not in caplog.text
+
+
 def test_outputs_that_cannot_be(tmp_path):
     source = make(tmp_path / "a.mp4", pictures(2, 48, 64))
     for name in ("b.webm", "b.avi", "b.png", "b"):

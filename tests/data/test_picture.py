@@ -9,6 +9,7 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
 from data import picture
@@ -317,6 +318,19 @@ def test_truncated_files_are_refused(tmp_path, kind):
     (tmp_path / f"a.{kind}").write_bytes(content.getvalue()[: len(content.getvalue()) // 2])
     with pytest.raises(GessoError, match=rf"a\.{kind} \w"):
         read(tmp_path / f"a.{kind}")
+
+
+def test_provenance_of_larger_pictures_than_are_read(tmp_path):
+    """A network that enlarges may have made them; of an interrupted folder they are not made again."""
+    path = tmp_path / "large.png"
+    info = PngInfo()
+    info.add_text("Command", "stylize.py network=enlarge")
+    Image.new("1", (20000, 10000)).save(path, pnginfo=info)
+    with pytest.raises(GessoError, match="is too large"):
+        picture.read(path)
+    assert "Command: stylize.py network=enlarge" in picture.chunks(path)
+    path.write_bytes(b"no picture")
+    assert picture.chunks(path) is None
 
 
 @pytest.mark.parametrize("size", [0, -5, 1.5, True, "256"])

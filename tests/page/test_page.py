@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
 
+import generate
 from core.cli import ROOT
 from core.errors import GessoError
+from core.network_metadata import Metadata
 from page import app, commands, compare, files, imagine, jobs, networks, paint
 from page.jobs import Job
 from page.taste import Taste
@@ -164,6 +167,9 @@ def test_imagined_and_liked(here, tmp_path):
     assert sitting.labels.tolist() == [1] * 12 and len(sitting.taste.rounds) == 1 and sitting.liked == []
     imagine.vary(sitting, studio)
     np.testing.assert_array_equal(sitting.latents[0], liked)
+    for kept in (2, 1):  # a copy of what was liked before, which stays
+        sitting.like(0)
+        assert len(sitting.kept) == kept
     moved, label, picture = imagine.turned(sitting, studio, (0, 0, 0, 0))
     np.testing.assert_array_equal(moved, liked)
     assert label == 2 and np.abs(picture.astype(int) - sitting.pictures[0]).max() <= 1
@@ -174,6 +180,17 @@ def test_imagined_and_liked(here, tmp_path):
     assert [file.name for file in written] == ["liked.png", "walk.gif", "taste.json"]
     assert Image.open(written[0]).text["Seed"] == "3" and Image.open(written[1]).n_frames == 24
     assert len(Taste.from_json(written[2].read_bytes(), 6, 3).rounds) == 1
+
+
+def test_of_many_classes_the_page_shows_those_that_its_command_makes(monkeypatch):
+    names = tuple(f"c{i}" for i in range(40))
+    network = Namespace(name="many", metadata=Metadata("generator", classes=names, shares=(0.5, *[0.5 / 39] * 39)))
+    of = Namespace(latent_dim=6, truncation=None, asked=None, pictures=lambda *_: None)
+    monkeypatch.setattr(imagine, "asked", lambda *_: (names, None))
+    monkeypatch.setattr(imagine, "studio", lambda *_: of)
+    wanted = OmegaConf.create({"text": None, "label": None, "num": 12, "seed": 5})
+    made, _ = generate.asked(wanted, network.metadata, Path("g"))
+    assert [names[i] for i in imagine.begin(network, 5, None, None).labels] == made and len(set(made)) > 3
 
 
 def test_imagined_from_words(here):

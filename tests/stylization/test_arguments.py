@@ -90,6 +90,15 @@ def test_what_gesso_did_not_paint_is_not_overwritten_under_a_name_that_nobody_ga
     assert arguments.outputs([content], config) == [(content, there)]
 
 
+def test_a_folder_of_a_films_name_is_no_film(tmp_path):
+    (tmp_path / "holiday.mp4").mkdir()
+    config = OmegaConf.create({"content": str(tmp_path)})
+    with pytest.raises(GessoError, match="no pictures or films"):
+        arguments.find_contents(config)
+    (tmp_path / "a.mp4").touch()
+    assert arguments.find_contents(config) == [tmp_path / "a.mp4"]
+
+
 def test_a_name_too_long_is_said_before_painting(tmp_path):
     """Such as two of one stem have, each with its suffix."""
     contents = [tmp_path / ("a" * 251 + suffix) for suffix in (".jpg", ".png")]
