@@ -123,7 +123,7 @@ def _hand_out(film: Film, times: deque[tuple[int, int]]) -> Iterator[np.ndarray]
         times.append((pts, duration))
         count += 1
         yield pixels
-    if film.counted and count < 0.9 * film.frames:
+    if film.frames and film.counted and count < 0.9 * film.frames:
         log.warning("%s ends early: it says %d frames and has %d", film.path, film.frames, count)
 
 
