@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from unittest.mock import patch
+
 import hydra
 import pytest
 from hydra import initialize_config_dir
@@ -130,6 +133,16 @@ def again(run, composed, *overrides: str):
     return resumed(without_blocks(composed(*rest)), "train", rest)
 
 
+def goes_on(run, composed, *overrides: str):
+    """The same, of one that has begun: what it is to go on from is written."""
+    *rest, _ = resume_arguments([f"resume={run}", *overrides])
+    config = again(run, composed, *overrides)
+    known = SimpleNamespace(overrides=SimpleNamespace(task=rest))
+    with patch("core.overrides.HydraConfig.get", lambda: known):
+        begin(config, Run(run))
+    return config
+
+
 def test_resume_starts_from_the_runs_own_overrides(run):
     arguments = resume_arguments([f"resume={run}", "steps=20"])
     assert arguments[:3] == ["steps=10", "model.width=8", "steps=20"]
@@ -149,9 +162,11 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     config = again(run, composed, "steps=20")
     assert (config.steps, config.model.width, config.log_every, config.resume) == (20, 8, 33, str(run))
     assert OmegaConf.load(run / ".hydra" / "config.yaml").steps == 10  # until its checkpoint has been read
-    begin(config, Run(run))
+    goes_on(run, composed, "steps=20")
     kept = OmegaConf.load(run / ".hydra" / "config.yaml")
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
+    assert Run(run).load_overrides() == ["steps=10", "model.width=8", "steps=20"]
+    assert again(run, composed).steps == 20
 
 
 def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
@@ -166,15 +181,14 @@ def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):
 
 def test_resume_back_to_what_the_run_began_with(run, composed):
     rate = "model.generator_optimizer.learning_rate"
-    begin(again(run, composed, f"{rate}=0.01"), Run(run))
+    goes_on(run, composed, f"{rate}=0.01")
     assert again(run, composed, "steps=20").model.generator_optimizer.learning_rate == 0.01
     assert again(run, composed, f"{rate}=0.0002").model.generator_optimizer.learning_rate == 0.0002
 
 
 def test_resume_with_another_loss_or_metric_leaves_nothing_of_the_one_before(run, composed):
-    config = again(run, composed, "loss=hinge", "metrics=[kid]")
+    config = goes_on(run, composed, "loss=hinge", "metrics=[kid]")
     assert "label_smoothing" not in config.loss.discriminator_loss and list(config.metrics) == ["kid"]
-    begin(config, Run(run))
     assert "hinge" in again(run, composed, "steps=20").loss.generator_loss._target_
     smoothed = again(run, composed, "loss=non_saturating", "loss.discriminator_loss.label_smoothing=0.1")
     assert smoothed.loss.discriminator_loss.label_smoothing == 0.1
