@@ -132,13 +132,12 @@ def score_generator(path: Path, model, names: tuple[str, ...], options: argparse
             "give the data set it was trained on, its --image-size, and another --classifier."
         )
     latents = latent.sample(options.seed, options.num, trained.latent_dim(generator))
-    if not metadata.classes:
-        return scores(probabilities(model, trained.draw(generator, latents)), None)
-    if metadata.classes == names:
+    labels, same = None, metadata.classes == names
+    if same:
         labels = np.arange(options.num, dtype=np.int32) % len(names)
-        return scores(probabilities(model, trained.draw(generator, latents, labels)), labels)
-    labels = trained.draw_labels(metadata, options.num, options.seed)
-    return scores(probabilities(model, trained.draw(generator, latents, labels)), None)
+    elif metadata.classes:
+        labels = trained.draw_labels(metadata, options.num, options.seed)
+    return scores(probabilities(model, trained.draw(generator, latents, labels)), labels if same else None)
 
 
 def obtain(options: argparse.Namespace, dataset: ImageDataset):
