@@ -104,10 +104,8 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     names = list(metadata.classes)
     if config.label is not None:
         numbers = [trained.find_class(config.label, names, path)]
-    elif len(names) > trained.MANY:
-        numbers = trained.draw_labels(metadata, config.num or NUM, config.seed)
     else:
-        numbers = range(len(names))
+        numbers = trained.shown_labels(metadata, config.num or NUM, config.seed)
     return [names[i] for i in numbers], np.array(numbers if names else [0], np.int32)
 
 

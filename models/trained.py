@@ -138,6 +138,13 @@ def draw_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice(len(shares), num, p=shares / shares.sum()).astype(np.int32)
 
 
+def shown_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
+    """Chooses the classes that are shown in turn if none is asked for: all, or of over `MANY`, `num` drawn."""
+    if len(metadata.classes) > MANY:
+        return draw_labels(metadata, num, seed)
+    return np.arange(len(metadata.classes), dtype=np.int32)
+
+
 def latent_dim(generator) -> int:
     """Returns the length of a generator's latent."""
     return generator.inputs[0].shape[-1]

@@ -138,9 +138,9 @@ def begin(network: Network, seed: int, wanted: str | None, truncation: float | N
     ways, label = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
-    labels = np.resize(np.arange(max(1, len(ways)), dtype=np.int32), SHOWN)
-    if len(network.metadata.classes) > trained.MANY:
-        labels = trained.draw_labels(network.metadata, SHOWN, seed)
+    own = network.metadata.classes
+    shown = trained.shown_labels(network.metadata, SHOWN, seed) if own else np.arange(max(1, len(ways)))
+    labels = np.resize(shown, SHOWN).astype(np.int32)
     if label is not None:
         labels[:] = label
     taste = Taste(of.latent_dim, len(network.metadata.classes))

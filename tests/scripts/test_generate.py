@@ -142,7 +142,7 @@ def test_of_many_classes_each_comes_as_often_as_it_was_seen():
 
 
 def wanted(**keys) -> DictConfig:
-    return OmegaConf.create({"text": None, "negative": None, "label": None} | keys)
+    return OmegaConf.create({"text": None, "negative": None, "label": None, "num": None, "seed": 1} | keys)
 
 
 def test_what_is_asked_for_in_words():
