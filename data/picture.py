@@ -96,11 +96,7 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
     format cannot hold, and if the file cannot be written.
     """
     path = Path(path)
-    kind = OUTPUTS.get(path.suffix.lower())
-    if kind is None:
-        raise GessoError(f"{path}: pictures are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
-    if max(pixels.shape[:2]) > LONGEST.get(kind, 10**9):
-        raise GessoError(f"{path}: {kind} holds at most {LONGEST[kind]} pixels a side; choose .png or .tiff.")
+    kind = kind_for(path, max(pixels.shape[:2]))
     alpha, icc = None, None if like is None else like.icc
     if like is not None and like.alpha is not None:
         alpha = Image.fromarray(like.alpha)
@@ -110,6 +106,19 @@ def write(path: str | Path, pixels: np.ndarray, chunks: Mapping[str, str], like:
     content = encode(kind, pixels, alpha, icc, _options(kind, chunks))
     with atomic(path) as temporary:
         temporary.write_bytes(content)
+
+
+def kind_for(path: Path, longest: int) -> str:
+    """Returns the format that the suffix names, to write a picture of this longer side in.
+
+    Raises `GessoError` for other suffixes, and for sides that the format cannot hold.
+    """
+    kind = OUTPUTS.get(path.suffix.lower())
+    if kind is None:
+        raise GessoError(f"{path}: pictures are written as {' '.join(OUTPUTS)}; choose one of these suffixes.")
+    if longest > LONGEST.get(kind, 10**9):
+        raise GessoError(f"{path}: {kind} holds at most {LONGEST[kind]} pixels a side; choose .png or .tiff.")
+    return kind
 
 
 def chunks(path: str | Path) -> str | None:

@@ -76,6 +76,7 @@ def paint_picture(
     On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial<suffix> is what is done.
     """
     source = picture.read(content, size)
+    picture.kind_for(output, max(source.pixels.shape[:2]))  # before minutes of work
     partial, evaluations = unfinished(output), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8
 
