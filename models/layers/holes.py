@@ -1,8 +1,10 @@
-"""A smooth guess at what a picture has in its holes, for networks that paint the difference to it."""
+"""What a picture may have in its holes: a smooth guess, for networks that paint the difference to it, and grain."""
 
 import keras
 import tensorflow as tf
 from keras import layers
+
+from models.layers.noise import replica_seed
 
 
 @keras.saving.register_keras_serializable(package="gesso")
@@ -36,3 +38,34 @@ class FilledHoles(layers.Layer):
 
     def get_config(self) -> dict:
         return super().get_config() | {"levels": self.levels}
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class GrainyHoles(layers.Layer):
+    """Adds normal noise in holes: `[batch, height, width, channels]`, and holes, 1 or 0, `[.., 1]` -> the picture.
+
+    A smooth filling says nothing of what strokes there are in it, so a network would have to paint the same ones,
+    or none; noise of deviation `amount` gives it something to make them of. In training all is drawn anew at each
+    call; otherwise it is the same for all pictures of a size: a trained network is a function of its picture.
+
+    The seed counts on in a variable, as that of `models.layers.noise.NoiseInjection`.
+    """
+
+    def __init__(self, amount: float, seed: int | None = None, **options):
+        super().__init__(**options)
+        self.amount, self.seed = amount, seed
+        self.seeds = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: list[tf.Tensor], training: bool = False) -> tf.Tensor:
+        picture, holes = inputs
+        shape = tf.shape(picture)
+        shape, seed = (shape, replica_seed(self.seeds)) if training else ([1, *tf.unstack(shape[1:])], (0, 0))
+        return picture + tf.cast(self.amount, picture.dtype) * holes * tf.random.stateless_normal(
+            shape, seed, dtype=picture.dtype
+        )
+
+    def compute_output_shape(self, shapes: list[tuple]) -> tuple:
+        return shapes[0]
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"amount": self.amount, "seed": self.seed}

@@ -13,7 +13,7 @@ from keras import layers
 from core.network_metadata import Geometry
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.dropout import Dropout
-from models.layers.holes import FilledHoles
+from models.layers.holes import FilledHoles, GrainyHoles
 from models.layers.initializers import CONV_INIT
 from models.layers.normalization import batch_norm
 
@@ -28,6 +28,7 @@ def generator(
     width: int = 64,
     dropout: float = 0.0,
     upsampling: str = "transposed",
+    noise: float = 0.0,
     seed: int | None = None,
 ) -> keras.Model:
     """Translates sources `[batch, size, size, channels]` to images of that size in [-1, 1], by tanh, float32.
@@ -39,7 +40,9 @@ def generator(
     doi:10.23915/distill.00003). `dropout` of the innermost levels is on in training only; the paper's,
     0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
-    (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
+    (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none. What
+    the network sees of that filling has `noise`, a deviation, in it: something to make texture of
+    (`models.layers.holes.GrainyHoles`).
     Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too, or for an unknown
     `upsampling`.
     """
@@ -57,7 +60,10 @@ def generator(
     holes = source_shape[-1] == channels + 1
     if holes:
         filled = FilledHoles(levels, dtype="float32", name="filled")(source)
-        x = layers.Concatenate(name="filled_and_holes")([filled, source[..., channels:]])
+        seen = filled
+        if noise:
+            seen = GrainyHoles(noise, seed, dtype="float32", name="grain")([filled, source[..., channels:]])
+        x = layers.Concatenate(name="filled_and_holes")([seen, source[..., channels:]])
     else:
         x = source
     skips = []

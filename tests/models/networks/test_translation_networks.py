@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.layers.holes import FilledHoles
+from models.layers.holes import FilledHoles, GrainyHoles
 from models.networks import patchgan, srresnet, unet
 
 random = np.random.default_rng(0)
@@ -85,6 +85,37 @@ def test_unet_paints_only_the_holes(tmp_path):
     np.testing.assert_array_equal(image, FilledHoles(5)(source))  # at first
     network.get_layer("out").bias.assign([0.1, 0.2, 0.3])
     assert (network(source).numpy() != image)[~known].all()
+
+
+def test_grain_is_in_holes_alone_and_drawn_anew_in_training():
+    picture = random.uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+    holes = np.zeros((3, 32, 32, 1), np.float32)
+    holes[:, 4:28, 4:28] = 1
+    layer = GrainyHoles(0.5, seed=1)
+    given = layer([picture, holes]).numpy() - picture
+    np.testing.assert_array_equal(layer([picture, holes]).numpy() - picture, given)
+    np.testing.assert_array_equal(given[0] != 0, np.broadcast_to(holes[0] > 0, given[0].shape))
+    np.testing.assert_allclose(given[0], given[2], atol=1e-6)
+    drawn = [layer([picture, holes], training=True).numpy() - picture for _ in range(2)]
+    inside = np.stack(drawn)[:, :, 4:28, 4:28].reshape(6, -1)
+    assert np.std(inside) == pytest.approx(0.5, rel=0.03) and abs(np.corrcoef(inside) - np.eye(6)).max() < 0.1
+    same = GrainyHoles(0.5, seed=1)([picture, holes], training=True)
+    np.testing.assert_allclose(same - picture, drawn[0], atol=1e-6)
+
+
+def test_unet_sees_grain_in_holes_and_keeps_what_is_known():
+    network = unet.generator((32, 32, 3), (32, 32, 4), width=4, noise=0.5)
+    network.get_layer("out").kernel.assign(random.normal(0, 0.1, network.get_layer("out").kernel.shape))
+    hole = np.zeros((2, 32, 32, 1), np.float32)
+    hole[:, 8:20, 4:12] = 1
+    source = np.concatenate([0.3 * (1 - hole).repeat(3, -1), hole], axis=-1)
+    drawn, again = (network(source, training=True).numpy() for _ in range(2))
+    known = np.broadcast_to(hole == 0, drawn.shape)
+    np.testing.assert_array_equal(drawn[known], np.float32(0.3))
+    assert (drawn != again)[~known].mean() > 0.99
+    used = network(source).numpy()
+    np.testing.assert_array_equal(network(source).numpy(), used)
+    assert used[0, 8:20, 4:12].std() > 1e-3  # the source is plain
 
 
 def test_unet_passes_the_source_past_its_bottleneck():
