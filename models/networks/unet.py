@@ -40,8 +40,8 @@ def generator(
     doi:10.23915/distill.00003). `dropout` of the innermost levels is on in training only; the paper's,
     0.5, stays on in use, and so do its batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
-    (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none. What
-    the network sees of that filling has `noise`, a deviation, in it: something to make texture of
+    (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
+    What the network sees of that filling has `noise`, a deviation, in it: something to make texture of
     (`models.layers.holes.GrainyHoles`).
     Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too, or for an unknown
     `upsampling`.
