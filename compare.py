@@ -168,14 +168,16 @@ def grouped(runs: list[Finished], by: str, over: str) -> dict[str, list[float]]:
     differing = [key for key in different(runs) if key != over]
     groups: dict[str, list[float]] = {}
     for run in runs:
-        groups.setdefault(named(run, differing, "all"), []).append(run.result["values"][by])
+        groups.setdefault(named(run, differing, "defaults" if differing else "all"), []).append(
+            run.result["values"][by]
+        )
     return groups
 
 
 def merged(values: list[float], by: str) -> dict[str, float]:
     """A row for several runs: mean, standard deviation, least and most."""
     deviation = {"deviation": float(np.std(values, ddof=1))} if len(values) > 1 else {}
-    extremes = {"least": min(values), "most": max(values), "runs": len(values)}
+    extremes = {"least": float(np.min(values)), "most": float(np.max(values)), "runs": len(values)}  # or NaN
     return {by: float(np.mean(values))} | deviation | extremes
 
 

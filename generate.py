@@ -48,7 +48,7 @@ def generate(config: DictConfig) -> None:
 
     def draw(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """uint8 `[num, height, width, channels]`."""
-        return to_uint8(trained.draw(generator, latents, labels if names else None, config.batch_size))
+        return trained.draw(generator, latents, labels if names else None, config.batch_size, kept=to_uint8)
 
     if config.interpolate and metadata.words and len(names) > 1:  # from sentence to sentence, latents side by side
         vectors = walk(conditions, config.frames)

@@ -87,7 +87,9 @@ def judge(folder: Path, options: argparse.Namespace, baselines: bool) -> dict:
 
     That with baselines is another one: they want other real pictures, and of a small data set leave half for each.
     """
-    result = folder / ("baselines" if baselines else "evaluation") / "evaluation.json"
+    told = json.dumps([options.num, options.weights, options.judged])
+    of = hashlib.sha256(told.encode()).hexdigest()[:8]
+    result = folder / f"{'baselines' if baselines else 'evaluation'}_{of}" / "evaluation.json"
     if not result.exists():
         call(
             "evaluate.py",

@@ -1,5 +1,6 @@
 """Looks inside a generator: directions in its latents, nearness to the training pictures, balance."""
 
+import math
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -64,18 +65,22 @@ class Exploration:
         if len(dataset) < 2:
             raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: none is nearer than others.")
         space = build(config.features)
+        space.check(dataset.spec.image_shape)
         everything = np.arange(len(dataset))
         reals = sets.extract_features(dataset, everything, space, config.cache_dir, config.batch_size)
         images, neighbors = self._samples(config.num), min(config.neighbors, len(dataset))
-        near, distances = find_nearest(space(images), reals, min(max(neighbors, NEXT), len(dataset)))
+        parts = (images[i : i + config.batch_size] for i in range(0, len(images), config.batch_size))
+        features = np.concatenate([space(part) for part in parts])
+        near, distances = find_nearest(features, reals, min(max(neighbors, NEXT), len(dataset)))
         rows = []
         for image, found in zip(images, near, strict=True):
             rows += [to_uint8(image), *dataset.pictures(found[:neighbors])[0]]
         ratios = np.array([_by_next(row, reals[found]) for row, found in zip(distances, near, strict=True)])
+        known = ratios[np.isfinite(ratios)] if np.isfinite(ratios).any() else np.array([np.nan])
         sheet = grid(np.stack(rows), columns=1 + neighbors)
         return _titled(sheet, "left: generated; then the nearest training pictures"), {
-            "distance_to_training": float(np.mean(distances[:, 0])), "nearest_by_next": float(np.mean(ratios)),
-            "copies": float(np.mean(ratios < COPY)), "features": space.name,
+            "distance_to_training": float(np.mean(distances[:, 0])), "nearest_by_next": float(np.mean(known)),
+            "copies": float(np.mean(known < COPY)), "features": space.name,
         }  # fmt: skip
 
     def balance(self) -> tuple[None, dict]:
@@ -121,10 +126,11 @@ class Exploration:
         return dict(zip(names, shares.tolist(), strict=True))
 
     def _samples(self, num: int) -> np.ndarray:
-        latents = latent.sample(self.config.seed, num, self.latent_dim)
-        if self.label is None or self.config.label is not None:
-            return self.draw(latents, None if self.label is None else np.full(num, self.label))
-        return self.draw(latents, trained.draw_labels(self.metadata, num, self.config.seed))
+        labels = None if self.label is None else np.full(num, self.label)
+        if self.label is not None and self.config.label is None:
+            labels = trained.draw_labels(self.metadata, num, self.config.seed)
+        batches = sets.generator_batches(self.generator, num, self.config.seed, labels, self.config.batch_size)
+        return np.concatenate([images for images, _ in batches])
 
     def _strips(self, find) -> np.ndarray:
         config = self.config
@@ -160,9 +166,12 @@ def find_nearest(features: np.ndarray, reals: np.ndarray, k: int) -> tuple[np.nd
 
 
 def _by_next(distances: np.ndarray, reals: np.ndarray) -> float:
-    """Divides the first of `distances` `[k]` to `reals` `[k, d]` by the next to another picture than the first."""
+    """Divides the first of `distances` `[k]` to `reals` `[k, d]` by the next to another picture than the first.
+
+    NaN where all are doubles of one picture: whether the sample is a copy of it, they do not tell.
+    """
     others = np.flatnonzero(np.any(reals != reals[0], axis=1))
-    return float(distances[0] / max(distances[others[0]], 1e-12)) if len(others) else 0.0
+    return float(distances[0] / max(distances[others[0]], 1e-12)) if len(others) else math.nan
 
 
 def _count(batches: Iterable[sets.Batch], classifier) -> tuple[ColorBalance, np.ndarray | None]:

@@ -34,7 +34,12 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
         raise GessoError(f"images={config.images}, content={config.content}: {error}") from error
     rows = {str(config.images): {"flicker": found.output, "still": found.share}}
     rows["content, untouched"] = {"flicker": found.input, "still": found.share}
-    settings = {"threshold": STILL, "unit": "levels of 255"}
+    settings = {
+        "content": str(config.content),
+        "size": [width, height],
+        "threshold": STILL,
+        "unit": "levels of 255",
+    }
     if motion.available():
         for row, film_itself in zip(rows.values(), (painted, content), strict=True):
             row["warping_error"] = warping_error(_moved(content, film_itself, (height, width)))

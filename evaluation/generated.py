@@ -65,6 +65,8 @@ class Comparison:
         self.config, self.metrics, self.labelled = config, metrics, labelled
         self.kinds = {metric["of"] for metric in metrics.values()}
         self.space = build(config.features) if self.kinds & OF_SPACE else None
+        if self.space is not None:
+            self.space.check(spec.image_shape)
         self.classifier = None
         if "probabilities" in self.kinds:
             compared = any("class_accuracy" in metric["names"] for metric in metrics.values())
@@ -79,8 +81,9 @@ class Comparison:
     def set_reference(self, dataset: ImageDataset, chosen: np.ndarray) -> None:
         """Takes the pictures `chosen` of a data set for the reference; their features may be in the cache."""
         config = self.config
-        batches = sets.dataset_batches(dataset, chosen, config.batch_size)
-        self.reference = self._gather(batches, self.kinds - OF_SPACE)
+        self.reference = sets.SetStatistics(len(chosen), labels=dataset.labels[chosen] if self.labelled else None)
+        if "images" in self.kinds:
+            self.reference = self._gather(sets.dataset_batches(dataset, chosen, config.batch_size), ["images"])
         if self.space is not None:
             features = sets.extract_features(dataset, chosen, self.space, config.cache_dir, config.batch_size)
             self.scale = sets.choose_scale(self.space, features)
@@ -139,7 +142,13 @@ def _count(config: DictConfig, subject: Subject, dataset: ImageDataset) -> int:
             "Compared with %d pictures, as half of them is left for other reals; baselines=false takes all.", num
         )
     if num < 2:
-        raise GessoError(f"{dataset.spec.name} has {len(dataset)} pictures: too few to compare with.")
+        few = {
+            "num=": config.num,
+            f"{subject.name}:": subject.available or 2,
+            f"{dataset.spec.name}:": len(dataset),
+        }
+        name, found = min(few.items(), key=lambda item: item[1])
+        raise GessoError(f"{name} {found} pictures are too few to compare sets: two at least, of either.")
     return num
 
 

@@ -15,6 +15,7 @@ from core.config import metrics_named
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys
+from data import film
 
 Rows = dict[str, dict[str, float]]  # numbers by name: of what is evaluated first, then of what it is compared with
 Settings = dict[str, Any]  # what the numbers depend on
@@ -109,7 +110,7 @@ MODES = {
         "a generator's words",
         _words,
         {"network": "", "reader": "", "dataset": REFERENCE},
-        ("metrics", "weights", "num", "seed", "image_size", "truncation", "batch_size", "cache_dir"),
+        ("metrics", "num", "seed", "image_size", "truncation", "batch_size", "cache_dir"),
         "sentences",
         ("r_precision", "attribute_accuracy"),
     ),
@@ -159,6 +160,8 @@ def _find(config: DictConfig) -> tuple[str, Path | None]:
         network = find_network(config.network, kinds=("generator", "translator"))
         return read_metadata(network).kind, network
     if config.content is not None:
+        if Path(config.images).is_file() and not film.is_film(config.images):
+            raise GessoError(f"images={config.images} is one picture: images= names a folder of them, or a film.")
         return "film" if Path(config.images).is_file() else "stylized", None
     return "folder" if config.truth is None else "folders", None
 

@@ -122,7 +122,7 @@ def evaluate_translator(config: DictConfig, metrics: Metrics, path: Path) -> tup
         log.warning("It learned from these pictures. dataset.root= (or dataset.split=) names others.")
     settings = {
         "reference": dataset.spec.name, "data": dataset.fingerprint, "held_out": held_out,
-        "num": num, "seed": config.seed, "size": size,
+        "num": num, "seed": config.seed, "size": size, "crop": config.dataset.get("crop"),
     }  # fmt: skip
     return _compare(makes, batches, metrics), settings
 
@@ -171,7 +171,7 @@ def _held_out(config: DictConfig, path: Path) -> bool | None:
         return None
     learned = run.load_config().dataset
     folders = [
-        tuple(found and expanded(found).resolve() for found in map(options.get, ("root", "source", "target")))
+        tuple(found and expanded(str(found)).resolve() for found in map(options.get, ("root", "source", "target")))
         for options in (config.dataset, learned)
     ]
     splits = config.dataset.get("split"), learned.get("split")

@@ -49,7 +49,8 @@ def gather_statistics(
 ) -> SetStatistics:
     """Passes `batches` by the feature space and the classifier, as far as `kinds` of `KINDS` need them.
 
-    Features, and with them their moments, are multiplied by `scale`.
+    Features, and with them their moments, are multiplied by `scale`. Raises `ValueError` for a classifier that
+    does not give probabilities.
     """
     kinds, statistics = set(kinds), SetStatistics()
     parts = {name: [] for name in ("features", "labels", "images", "probabilities")}
@@ -63,7 +64,7 @@ def gather_statistics(
             parts["images"].append(images)
         if "probabilities" in kinds:
             with hardware.full_float32():
-                parts["probabilities"].append(np.asarray(classifier(images)))
+                parts["probabilities"].append(_probabilities(np.asarray(classifier(images))))
         if kinds & {"features", "labelled", "moments"}:
             found = space(images) * np.float32(scale)
             if "moments" in kinds:
@@ -74,6 +75,14 @@ def gather_statistics(
         if arrays:
             setattr(statistics, name, np.concatenate(arrays))
     return statistics
+
+
+def _probabilities(found: np.ndarray) -> np.ndarray:
+    if (found < 0).any() or not np.allclose(found.sum(axis=-1), 1, atol=0.02):
+        raise ValueError(
+            "the classifier gives no probabilities, which are 0 or more and add up to 1: a softmax last."
+        )
+    return found
 
 
 def measure(

@@ -22,6 +22,7 @@ LAYERS = {  # of content, of style
     "johnson": (("block3_conv3",), ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3")),  # 1603.08155
 }
 DEEP = "block5_conv1"  # its places are what the two sets of ArtFID's form consist of
+SMALLEST = 32  # px of the longer side: a style of two places there
 
 
 class Judge:
@@ -47,6 +48,7 @@ class Judge:
         self.style_features = [self._features(image) for image in styles]
 
     def __call__(self, image: np.ndarray, content: np.ndarray) -> dict[str, float]:
+        image, content = (picture.pad_to_min(x, picture.MIN_SIDE) for x in (image, content))
         found, target = self._features(image), self._features(content)
         colors = np.mean([style.color_moments(image, painting) for painting in self.styles], axis=0)
         kept = float(style.content_distance(found[self.content_layer], target[self.content_layer])[0])
@@ -108,6 +110,8 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
             yield to_float(image), to_float(content)
 
     size = max(picture.read(files[0][0]).pixels.shape)
+    if size < SMALLEST:
+        raise GessoError(f"{files[0][0]} has {size} px: what is judged must have {SMALLEST} at least.")
     judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights, config.layers)
     rows = {}
     for name, place in ((str(config.images), 0), ("contents, untouched", 1)):
@@ -117,5 +121,5 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
             rows[name]["perceptual_distance"], (pair[place] for pair in read())
         )
     style = [str(path) for path in paths]
-    how = {"features": "VGG16", "layers": config.layers, "heads": "none"}
-    return rows, {"style": style, "style_size": size, "num": len(files), **how}
+    how = {"features": "VGG16", "weights": config.weights, "layers": config.layers, "heads": "none"}
+    return rows, {"style": style, "style_size": size, "content": str(config.content), "num": len(files), **how}

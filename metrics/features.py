@@ -11,6 +11,7 @@ import numpy as np
 
 from core import hardware
 from core.errors import GessoError
+from core.files import expanded
 
 VGG_SMALLEST = 16  # px: four times halved, one is left
 VGG_LAYER = "block5_conv3"
@@ -34,6 +35,14 @@ class FeatureSpace:
     unit: bool
     smallest: int = 1
     weights: str | Path | None = None
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """Raises `GessoError` for pictures `[height, width, channels]` that are too small for it."""
+        if min(shape[:2]) < self.smallest:
+            raise GessoError(
+                f"{self.name} sees pictures of {self.smallest} px or larger, and these have {min(shape[:2])}: "
+                "features=pixels, or metrics=[sliced_wasserstein]."
+            )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         if np.ndim(images) != 4 or min(np.shape(images)[1:3]) < self.smallest:
@@ -75,12 +84,12 @@ def inception(weights: str | Path | None = None) -> FeatureSpace:
     import keras
     import tensorflow as tf
 
-    if weights is not None and not Path(weights).is_file():
+    if weights is not None and not expanded(weights).is_file():
         raise GessoError(f"weights={weights}: there is no such file.")
 
     def load():
         return keras.applications.InceptionV3(
-            include_top=False, pooling="avg", weights="imagenet" if weights is None else str(weights)
+            include_top=False, pooling="avg", weights="imagenet" if weights is None else str(expanded(weights))
         )
 
     try:

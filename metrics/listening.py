@@ -5,11 +5,14 @@ to be one that no generator was trained against: its own would praise what decei
 arXiv:2112.01398).
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from metrics.order import canonical
+
+log = logging.getLogger(__name__)
 
 SAME = 1 - 1e-4  # cosine from which two sentences say the same
 
@@ -18,7 +21,8 @@ def r_precision(pictures: np.ndarray, sentences: np.ndarray, candidates: int = 1
     """Computes how often a picture's own sentence is the nearest to it, among so many candidates.
 
     AttnGAN, Xu et al. 2018, arXiv:1711.10485. The others are drawn from those of the other pictures, always the
-    same; some that say the same as its own are no others. Raises `ValueError` for fewer than two pictures.
+    same; some that say the same as its own are no others. NaN where a picture has fewer: among fewer it is easier.
+    Raises `ValueError` for fewer than two pictures.
     """
     if len(pictures) < 2:
         raise ValueError("A picture's sentence is told from others: two pictures at least.")
@@ -26,6 +30,13 @@ def r_precision(pictures: np.ndarray, sentences: np.ndarray, candidates: int = 1
     found = 0
     for picture, own in zip(pictures, sentences, strict=True):
         others = ordered[ordered @ own < SAME]
+        if len(others) < candidates - 1:
+            log.warning(
+                "r_precision is left out: it is among %d sentences, and some of these %d pictures have %d others. "
+                "Take more, num=, or fewer candidates, metrics.r_precision.function.candidates=.",
+                candidates, len(pictures), len(others),
+            )  # fmt: skip
+            return float("nan")
         others = others[np.random.default_rng(0).permutation(len(others))[: candidates - 1]]
         found += bool((others @ picture < own @ picture).all())
     return found / len(pictures)

@@ -9,12 +9,14 @@ numbers. Without heads it is the unweighted distance, to be reported as such.
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from keras import ops
 
 from core import hardware
 
+SMALLEST = 16  # px: four times halved, one is left
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
 
 
@@ -25,7 +27,7 @@ def perceptual_distance(
     heads: Mapping[str, np.ndarray] | None = None,
     batch_size: int = 8,
 ) -> np.ndarray:
-    """Compares pictures in [-1, 1], `[n, height, width, 3]` each, 16 px or larger: float64 `[n]`, 0 for copies.
+    """Compares pictures in [-1, 1], `[n, height, width, 3]` each: float64 `[n]`, 0 for copies.
 
     `encoder` is `models.networks.vgg.encoder(LAYERS)`, in float32; `heads` are weights `[channels]` by layer, all 1
     if None. Raises `ValueError` for pictures of two shapes, and for layers or weights that are missing.
@@ -51,7 +53,8 @@ def on_vgg16(
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Compares uint8 pictures, `[n, height, width, 1 or 3]` each, by `perceptual_distance` on ImageNet's VGG16.
 
-    `weights` as `models.networks.vgg.encoder` takes it, `heads` a file as `load_heads` does.
+    `weights` as `models.networks.vgg.encoder` takes it, `heads` a file as `load_heads` does. `ValueError`
+    for pictures of less than `SMALLEST` px.
     """
     from core.images import to_float
     from metrics.features import in_float32
@@ -61,6 +64,8 @@ def on_vgg16(
     loaded = None if heads is None else load_heads(heads)
 
     def measure(images: np.ndarray, references: np.ndarray) -> np.ndarray:
+        if min(np.shape(images)[1:3]) < SMALLEST:
+            raise ValueError(f"VGG16 sees pictures of {SMALLEST} px or larger, not {np.shape(images)[1:3]}.")
         pair = (to_float(np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x) for x in (images, references))
         return perceptual_distance(encoder, *pair, heads=loaded)
 
@@ -73,8 +78,11 @@ def load_heads(path: str | Path) -> dict[str, np.ndarray]:
     The published ones, `lpips/weights/v0.1/vgg.pth` of the authors' package, are `lin0.model.1.weight`
     `[1, channels, 1, 1]` to `lin4…`, in this order.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        heads = {name: np.asarray(arrays[name], np.float32).reshape(-1) for name in LAYERS if name in arrays}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            heads = {name: np.asarray(arrays[name], np.float32).reshape(-1) for name in LAYERS if name in arrays}
+    except (OSError, EOFError, BadZipFile, TypeError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as .npz: {error}") from error
     if len(heads) < len(LAYERS) or min(head.min() for head in heads.values()) < 0:
         raise ValueError(f"{path} does not hold weights, 0 or more, of {', '.join(LAYERS)}.")
     return heads

@@ -96,6 +96,7 @@ def test_keys_without_effect_are_refused(name, override, folder):
         (("network={f}/stylizer.keras", "dataset=mnist"), "is a stylizer, not a generator or translator"),
         (("images={f}/a",), "images= are compared with others"),
         (("images={f}/a", "content={f}/b"), "style=<painting>"),
+        (("images={f}/painting.jpg", "content={f}/b", "style={f}/painting.jpg"), "is one picture: images= names a"),
         (("images={f}/c", "truth={f}/b"), "images=.*/c does not exist"),
         (("images={f}/a", "content={f}/b", "style=[{f}/painting.jpg,{f}/other.jpg]"), "style=.*/other.jpg does"),
         ((*WAYS["translator"], "metrics=[fid]"), "this is an evaluation of pictures beside the truth"),

@@ -43,15 +43,21 @@ def test_batches_give_what_one_array_gives():
     chosen = rng.permutation(23)[:17]
     batches = list(sets.dataset_batches(DATASET, chosen, batch_size=4))
     assert [len(images) for images, _ in batches] == [4, 4, 4, 4, 1]
-    seen = sets.gather_statistics(batches, sets.KINDS, space(), 2.0, classifier=lambda x: x.mean(axis=(1, 2)))
+
+    def shares(x: np.ndarray) -> np.ndarray:
+        return (x.mean(axis=(1, 2)) + 1) / (x.mean(axis=(1, 2)) + 1).sum(axis=1, keepdims=True)
+
+    seen = sets.gather_statistics(batches, sets.KINDS, space(), 2.0, classifier=shares)
     images = to_float(IMAGES[chosen])
     features = 2 * Means()(images)
     np.testing.assert_array_equal(seen.images, images)
     np.testing.assert_array_equal(seen.labels, LABELS[chosen])
     np.testing.assert_allclose(seen.features, features, rtol=1e-5)
     np.testing.assert_allclose(seen.moments.covariance, np.cov(features.T), rtol=1e-4, atol=1e-9)
-    np.testing.assert_allclose(seen.probabilities, images.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(seen.probabilities, shares(images), rtol=1e-5)
     assert seen.n == 17
+    with pytest.raises(ValueError, match="a softmax last"):
+        sets.gather_statistics(batches, ["probabilities"], classifier=lambda x: 5 * shares(x))
 
 
 def test_only_what_is_asked_for_is_kept():
@@ -136,7 +142,7 @@ def test_networks_are_looked_through_without_tf32():
         return Means()(images)
 
     def classifier(images: np.ndarray) -> np.ndarray:
-        return network(images)
+        return 0 * network(images) + 1 / 6
 
     def fails(images: np.ndarray) -> np.ndarray:
         raise ZeroDivisionError

@@ -9,17 +9,23 @@ CIRCLE = np.array([(np.cos(a), np.sin(a)) for a in np.linspace(0, np.pi, 8, endp
 
 
 def test_r_precision_of_what_is_its_own_and_of_what_is_anothers():
-    assert r_precision(CIRCLE, CIRCLE) == 1
-    assert r_precision(np.roll(CIRCLE, 1, axis=0), CIRCLE) == 0
+    assert r_precision(CIRCLE, CIRCLE, 8) == 1
+    assert r_precision(np.roll(CIRCLE, 1, axis=0), CIRCLE, 8) == 0
     half = np.concatenate([CIRCLE[:4], CIRCLE[[5, 4, 7, 6]]])
-    assert r_precision(half, CIRCLE) == 0.5
+    assert r_precision(half, CIRCLE, 8) == 0.5
     with pytest.raises(ValueError, match="two pictures"):
         r_precision(CIRCLE[:1], CIRCLE[:1])
 
 
 def test_sentences_that_say_the_same_are_no_others():
     same = CIRCLE[[0, 0, 4]]
-    assert r_precision(same, same) == 1
+    assert r_precision(same, same, 2) == 1
+
+
+def test_of_fewer_than_its_candidates_it_says_nothing(caplog):
+    """Among fewer it would look better, and among none it is always right."""
+    assert np.isnan(r_precision(CIRCLE, CIRCLE, 9)) and "8 pictures have 7 others" in caplog.text
+    assert np.isnan(r_precision(CIRCLE[[0, 0]], CIRCLE[[0, 0]], 2))
 
 
 def test_among_fewer_candidates_it_is_easier():

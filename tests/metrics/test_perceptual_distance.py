@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from metrics.perceptual_distance import LAYERS, load_heads, perceptual_distance
+from metrics.perceptual_distance import LAYERS, load_heads, on_vgg16, perceptual_distance
 from models.networks import vgg
 
 
@@ -83,6 +83,9 @@ def test_on_vgg16(vgg_weights):
     network = vgg.encoder(LAYERS, vgg_weights)
     expected = by_loops(network(images[0]), network(images[1]), None)
     np.testing.assert_allclose(perceptual_distance(network, *images), expected, rtol=1e-4)
+    small = np.zeros((1, 20, 15, 3), np.uint8)
+    with pytest.raises(ValueError, match="16 px or larger"):
+        on_vgg16(vgg_weights)(small, small)
 
 
 def test_heads_from_a_file(heads, tmp_path):
@@ -96,6 +99,11 @@ def test_heads_from_a_file(heads, tmp_path):
     np.savez(tmp_path / "negative.npz", **heads | {LAYERS[0]: -heads[LAYERS[0]]})
     for name in ("few.npz", "negative.npz"):
         with pytest.raises(ValueError, match="does not hold"):
+            load_heads(tmp_path / name)
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "heads.npz").read_bytes()[:200])
+    for name in ("empty.npz", "cut.npz"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read"):
             load_heads(tmp_path / name)
 
 

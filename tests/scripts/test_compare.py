@@ -1,6 +1,7 @@
 """`compare.py` as a user runs it."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_numbers_are_ranked_by_their_own_direction(tmp_path):
         return re.findall(r"^\d+  (.*?)  ", ranked(runs, by, over), re.M)
 
     assert order("ratio", "seed") == ["loss=wgan", "loss=hinge"]
+    write_result(begun(tmp_path / "4", []), 10, {"ratio": math.nan}, "ratio", {"ratio": "one"}, ["seed=0"], {})
+    write_result(begun(tmp_path / "5", []), 10, {"ratio": 3.0}, "ratio", {"ratio": "one"}, ["seed=1"], {})
+    of_defaults = ranked(find(str(tmp_path))[0], "ratio", "seed").splitlines()[-1]
+    assert of_defaults.split()[:2] == ["3", "defaults"] and of_defaults.count("nan") == 4, of_defaults
     assert (
         order("loss")[0] == order("images_per_second")[-1] == order("matched_accuracy")[-1] == "loss=hinge seed=0"
     )

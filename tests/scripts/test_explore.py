@@ -13,7 +13,7 @@ from core.cli import ROOT
 from core.config import CONF, compose
 from data import paintings
 from evaluation import sets
-from evaluation.exploration import Exploration, find_nearest
+from evaluation.exploration import Exploration, _by_next, find_nearest
 from models import trained
 from models.networks import dcgan
 
@@ -60,6 +60,14 @@ def test_copies_are_found(tmp_path, capfd):
     assert capfd.readouterr().out == ""  # that is for scripts
     assert found["copies"] == 1 and found["distance_to_training"] < 0.01
     np.testing.assert_allclose(sheet[16:48, 2:34].astype(int), sheet[16:48, 36:68], atol=1)
+
+
+def test_of_doubles_alone_nothing_is_said():
+    """Where all that is near is one picture over and over, a sample may be far from it, or a copy."""
+    reals = np.zeros((4, 2), np.float32)
+    assert np.isnan(_by_next(np.full(4, 9.0), reals))
+    reals[3] = 1
+    assert _by_next(np.array([2.0, 2.0, 2.0, 4.0]), reals) == 0.5
 
 
 def test_the_nearest_are_those_of_all_distances(monkeypatch):
