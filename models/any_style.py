@@ -79,7 +79,7 @@ class AnyStyle(Trainable, keras.Model):
         times those of a quiet one, and would be all that is learned.
         """
         images, styles, objective = data["content"], data["style"], self.objective
-        content = objective.content(objective.content_encoder(images, training=False))
+        content = objective.content_of(images)
         targets = objective.style(objective.encoder(styles, training=False))
         loudness = tf.sqrt(added(tf.reduce_mean(gram**2, [1, 2, 3], keepdims=True) for gram in targets.values()))
         targets = {name: gram / loudness for name, gram in targets.items()}

@@ -10,6 +10,7 @@ from keras import ops
 
 from losses import scores
 from models import replicas
+from models.by_step import by_step
 
 Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
@@ -179,6 +180,9 @@ class Adversarial(Trainable):
         generator, discriminator = self.trained_variables()
         self.generator_optimizer = prepared(generator_optimizer, generator)
         self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator)
+        by_step(
+            self.discriminator_optimizer, self.step
+        )  # which learns more often than once a step, or has begun late
         functions = [penalty.function for penalty in self.generator_penalties.values()]
         self.kept = [function for function in functions if isinstance(function, keras.Layer)]  # for checkpoints
         self.track([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties | self.generator_penalties)])

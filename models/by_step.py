@@ -19,3 +19,6 @@ class _ByStep(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, updates):
         return self.schedule(tf.convert_to_tensor(self.step))
+
+    def get_config(self) -> dict:
+        return self.schedule.get_config()

@@ -106,7 +106,7 @@ class FastStyle(Trainable, keras.Model):
         styles = replicas.own(tf.random.stateless_uniform([batch], draw, 0, len(self.styles), tf.int32))
         targets = {name: tf.gather(grams, styles) for name, grams in self.targets.items()}
         objective = self.objective
-        content = objective.content(objective.content_encoder(images, training=False))
+        content = objective.content_of(images)
         with tf.GradientTape() as tape:
             painted = clipped(self.paint(images, styles, training=True))
             features = objective.encoder(painted, training=False)

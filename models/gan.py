@@ -12,13 +12,11 @@ from models import growth, opinions, replicas
 from models.augmentation import Augmentation
 from models.average import averaged, decay_by_images, follow
 from models.base import Adversarial, accuracy, added, functional, scale_loss_for, update
-from models.by_step import by_step
 from models.drawing import Draws
 from models.transfer import freeze as freeze_lower
 from models.words import Words
 
 Tensor = tf.Tensor
-Loss = Callable[..., Tensor]
 
 # What a random number of a step is for: each has its own stream.
 LATENT, REALS, FAKES, JUDGED, PENALTY = range(5)
@@ -108,7 +106,6 @@ class GAN(Draws, Adversarial, keras.Model):
         super().compile(*args, **options)
         growing = (name for name in self.optimizers if growth.grows(getattr(self, name)))
         self.restarts = {name: growth.restarts(self.optimizers[name]) for name in growing}
-        by_step(self.discriminator_optimizer, self.step)
 
     def mean_names(self) -> list[str]:
         """Returns the names of what a step measures, penalties aside."""

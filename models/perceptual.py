@@ -51,10 +51,16 @@ class Perceptual:
         self.style_weight = style_weight
         self.smoothness = smoothness
         names = [*self.content_layers, *self.style_layers]
+        if not names:
+            raise GessoError("content_layers and style_layers are both empty: nothing would be looked at.")
         self.encoder = vgg.encoder(names, weights, network, pooling, padding)
         # The part of it that a content target takes, where nobody asks for its style.
         outputs = {name: self.encoder.output[name] for name in self.content_layers}
         self.content_encoder = keras.Model(self.encoder.input, outputs) if outputs else None
+
+    def content_of(self, images: Tensor) -> Features:
+        """Computes the content of pictures in [-1, 1], of one pass as far as it is deep."""
+        return self.content_encoder(images, training=False) if self.content_encoder else {}
 
     def content(self, features: Features) -> Features:
         """Picks the content from the encoder's outputs."""

@@ -37,9 +37,12 @@ def _fitted(variable: keras.Variable, known: dict[str, np.ndarray], there: int, 
     found = _of_other_labels(variable, known, there, here) if there != here else None
     if found is None:
         what = "there is none there" if array is None else f"{array.shape} there, {tuple(variable.shape)} here"
+        labels = {(True, False): "A folder with classes", (False, True): "model.condition=none"}
+        otherwise = labels.get((bool(there), bool(here)))
         raise GessoError(
             f"model.start is of networks that differ from these: {variable.path}, {what}. What they are made of "
             "(image_size, model.width, ...) is taken from there: leave it out."
+            + (f" Or it is for want of labels: {otherwise} would do." if otherwise else "")
         )
     return found
 

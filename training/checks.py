@@ -47,7 +47,12 @@ def _check_size(config: DictConfig) -> None:
 
 
 def _check_objective(config: DictConfig) -> None:
-    wanted = config.model.get("loss_key")
+    wanted, loss = config.model.get("loss_key"), config.get("loss") or {}
+    penalties = [*loss.get("penalties", {}), *loss.get("generator_penalties", {})]
+    if penalties and wanted != "discriminator_loss":
+        raise GessoError(
+            f"penalty={', '.join(penalties)} is for models with a discriminator, which this one has not."
+        )
     if wanted is None:  # a system with an objective of its own
         if config.get("loss"):
             raise GessoError("loss= has no effect with this model=, which has an objective of its own.")
@@ -60,6 +65,8 @@ def _check_objective(config: DictConfig) -> None:
             "model.augment_target adapts to how many real pictures have logits above a threshold, and this loss "
             "has none: take loss=non_saturating, minimax, hinge or least_squares, or fix model.augment_probability."
         )
+    if config.model.get("augment_target") is not None and not config.model.augment:
+        raise GessoError("model.augment_target has nothing to adapt: model.augment=[ada], or another, says what.")
     if config.loss.get("generator_penalties") and not config.model.get("intermediate_latent"):
         raise GessoError(
             f"penalty={', '.join(config.loss.generator_penalties)} is for generators with an intermediate latent, "

@@ -32,6 +32,8 @@ def asked_of_data(config: DictConfig) -> dict[str, Any]:
     if not reads(config):
         if config.dataset.get("text"):
             raise GessoError("dataset.text=true has no effect: this model= reads words with model.condition=text.")
+        if config.model.get("words") is not None:
+            raise GessoError("model.words= has no effect without model.condition=text.")
         return {}
     if config.model.get("start") is not None:
         raise GessoError("model.start= goes on from networks with labels or none; words have to be learned anew.")

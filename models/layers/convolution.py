@@ -83,7 +83,7 @@ def _slow(dtype: str, kernel: tf.Tensor) -> bool:
 
 @tf.custom_gradient
 def _halve(images: tf.Tensor, kernel: tf.Tensor):
-    """Convolves by 4x4 at stride 2: `[b, 2h, 2w, c]`, `[4, 4, c, d]` -> `[b, h, w, d]`."""
+    """Convolves by 4x4 at stride 2: `[b, 2h, 2w, c]`, `[4, 4, c, d]` -> `[b, h, w, d]`, of odd sides rounded up."""
 
     def gradient(upstream: tf.Tensor):
         return (
@@ -109,11 +109,15 @@ def _double(images: tf.Tensor, kernel: tf.Tensor):
 def _kernel_gradient(large: tf.Tensor, small: tf.Tensor) -> tf.Tensor:
     """Sums large x small over pictures and places: `[b, 2h, 2w, c]`, `[b, h, w, d]` -> `[4, 4, c, d]`.
 
-    Folding 2x2 pixels into channels makes the strided 4x4 window a plain 2x2 one: four matrix products.
+    Folding 2x2 pixels into channels makes the strided 4x4 window a plain 2x2 one: four matrix products. A side of
+    2h - 1 has a row more of nothing after it, as padding "SAME" has it.
     """
     c, d = large.shape[3], small.shape[3]
     height, width = tf.shape(small)[1], tf.shape(small)[2]
-    folded = tf.nn.space_to_depth(tf.pad(large, [[0, 0], [1, 1], [1, 1], [0, 0]]), 2)
+    after = [
+        1 + 2 * side - whole for side, whole in zip((height, width), tf.unstack(tf.shape(large)[1:3]), strict=True)
+    ]
+    folded = tf.nn.space_to_depth(tf.pad(large, [[0, 0], [1, after[0]], [1, after[1]], [0, 0]]), 2)
     small = tf.reshape(small, [-1, d])
     taps = [
         tf.matmul(tf.reshape(folded[:, i : i + height, j : j + width], [-1, 4 * c]), small, transpose_a=True)

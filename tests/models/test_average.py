@@ -6,6 +6,7 @@ from keras import layers
 
 from models.average import averaged, decay_by_images, follow
 from models.layers.convolution import Conv2D
+from models.layers.spectral import SpectralConv2D
 
 
 def network() -> keras.Model:
@@ -33,6 +34,12 @@ def test_average_of_the_steps_by_hand():
 def test_average_is_of_layers_that_need_no_gesso_to_load():
     average = averaged(network())
     assert type(average.layers[1]) is layers.Conv2D
+
+
+def test_layers_that_do_more_than_what_they_inherit_from_are_kept():
+    inputs = keras.Input((4, 4, 3))
+    network = keras.Model(inputs, SpectralConv2D(2, 3, name="own")(inputs))
+    assert type(averaged(network).get_layer("own")) is SpectralConv2D
 
 
 def test_decay_by_pictures_is_that_of_a_half_life():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from losses import adversarial
+from models.average import _plain
 from models.gan import GAN
 from models.networks import dcgan, fastgan
 from models.networks.condition import CONDITIONS
@@ -29,13 +30,8 @@ LATENTS = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 LABELS = np.array([2, 0, 1], "int32")
 
 
-def plain(layer: keras.Layer) -> keras.Layer:
-    """As `models.gan.GAN` makes its exports."""
-    return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
-
-
 def copied(network: keras.Model) -> keras.Model:
-    export = keras.models.clone_model(network, clone_function=plain)
+    export = keras.models.clone_model(network, clone_function=_plain)
     export.set_weights(network.get_weights())
     return export
 

@@ -40,6 +40,9 @@ def composed():
         (["model=adain", "loss=hinge"], "what does: adain."),
         (["model=pix2pix", "restarts=2", "restart_steps=1"], "generators of pictures from noise"),
         (["metrics=[]"], "must name one at least"),
+        (["model=adain", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
+        (["model=text_encoder", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
+        (["model.augment_target=0.6"], "model.augment_target has nothing to adapt"),
         (["penalty=[r1,path_length]"], "penalty=path_length is for generators with an intermediate latent"),
     ],
 )

@@ -13,7 +13,7 @@ from core.errors import GessoError
 from core.network_file import read_metadata
 from core.run import Run
 from data import DatasetSpec
-from models.networks import dcgan, fastgan, mlp
+from models.networks import dcgan, fastgan, mlp, r3gan
 from models.networks.transform_net import transformer
 from models.transfer import freeze, transfer, transfer_styles
 from training import checkpoint, loop, start
@@ -127,6 +127,17 @@ def test_labels_joined_to_the_input_are_left_out_and_others_begin_anew():
             np.testing.assert_array_equal(now[..., :inputs, :], there[..., :inputs, :])
             np.testing.assert_array_equal(now[..., inputs:, :], own[i][kernel][..., inputs:, :])
             assert now.shape[-2] == inputs + classes
+
+
+@pytest.mark.parametrize(("there", "here"), [(3, 0), (0, 3)])
+def test_labels_that_cannot_be_left_out_or_added_are_refused_in_words(there, here):
+    def generator(classes: int) -> keras.Model:
+        options = {"num_classes": classes, "condition": "projection"} if classes else {}
+        return r3gan.generator((32, 32, 3), latent_dim=5, width=2, blocks=1, **options)
+
+    words = r"model\.condition=none would do" if here else "A folder with classes would do"
+    with pytest.raises(GessoError, match=words):
+        transfer(generator(there), generator(here), there, here)
 
 
 def test_other_sizes_are_refused_and_nothing_is_changed(trained, tmp_path):

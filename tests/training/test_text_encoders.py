@@ -32,6 +32,8 @@ def test_data_is_asked_for_words_where_they_are_learned_from(composed):
         words.asked_of_data(composed("model=dcgan", "model.condition=text", "dataset=mnist"))
     with pytest.raises(GessoError, match=r"dataset.text=true has no effect"):
         words.asked_of_data(composed("model=dcgan", "dataset.text=true"))
+    with pytest.raises(GessoError, match=r"model.words= has no effect without model.condition=text"):
+        words.asked_of_data(composed("model=dcgan", "model.words=run"))
     with pytest.raises(GessoError, match=r"model.start= goes on from networks with labels"):
         words.asked_of_data(composed("model=dcgan", "model.condition=text", "model.start=somewhere"))
 

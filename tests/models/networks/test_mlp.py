@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from models.average import _plain
 from models.networks import mlp
 from models.networks.condition import CONDITIONS
 
@@ -20,11 +21,6 @@ def kernels(network: keras.Model) -> list[tuple[int, ...]]:
 
 def noise(*shape, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
-def plain(layer):
-    """As `models.gan.GAN` makes its exports."""
-    return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
 
 
 def grow_weights(network: keras.Model) -> None:
@@ -191,7 +187,7 @@ def test_clones_and_saves(condition, tmp_path):
 def test_exports_need_keras_alone():
     for condition in CONDITIONS:
         made = mlp.generator((4, 4, 1), width=6, num_classes=3, condition=condition)
-        copy = keras.models.clone_model(made, clone_function=plain)
+        copy = keras.models.clone_model(made, clone_function=_plain)
         assert all(type(layer).__module__.startswith("keras.") for layer in copy.layers)
 
 

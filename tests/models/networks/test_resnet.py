@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from models.average import _plain
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks import resnet
 from models.networks.condition import CONDITIONS
@@ -23,11 +24,6 @@ def shake(network: keras.Model) -> None:
     for variable in network.variables:
         if variable.name not in ("kernel", "embeddings", "singular_vector"):
             variable.assign(variable + rng.uniform(0.1, 0.5, variable.shape))
-
-
-def plain(layer):
-    """As `models.gan.GAN` makes its exports."""
-    return getattr(layer, "stands_for", type(layer)).from_config(layer.get_config())
 
 
 @pytest.fixture
@@ -285,7 +281,7 @@ def test_bfloat16(bfloat16, condition):
 def test_exports_need_keras_alone(condition):
     made = resnet.generator((32, 32, 3), width=1, num_classes=3, condition=condition, latent_dim=4)
     shake(made)
-    copy = keras.models.clone_model(made, clone_function=plain)
+    copy = keras.models.clone_model(made, clone_function=_plain)
     copy.set_weights(made.get_weights())
     assert all(type(layer).__module__.startswith("keras.") for layer in copy.layers)
     inputs = [noise(3, 4), np.array([0, 1, 2], "int32")] if condition == "projection" else noise(3, 4)
