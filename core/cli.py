@@ -178,7 +178,7 @@ class _errors_in_words:
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)
         if type(error).__module__.startswith("tensorflow") and (said := refused_file(str(error))):
             return said
-        if type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's; not imported for its name alone
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":  # TensorFlow's
             return (
                 "Out of memory. Less is needed with a smaller batch_size, image_size or model width in training, "
                 "and a smaller tile or size in painting."

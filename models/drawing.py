@@ -59,4 +59,4 @@ class Draws:
         def generated(latents: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
             return self.ema([latents, labels] if self.num_classes else latents, training=False)
 
-        return tf.function(generated, reduce_retracing=True)
+        return tf.function(generated, reduce_retracing=True, autograph=False)

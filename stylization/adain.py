@@ -32,7 +32,7 @@ def painter(
     from stylization.feedforward import Feedforward
 
     run = Feedforward(network, geometry, tile)
-    encode = tf.function(adain.encoder(network), reduce_retracing=True)
+    encode = tf.function(adain.encoder(network), reduce_retracing=True, autograph=False)
     shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
 
     def moments(images: Sequence[np.ndarray]) -> dict[str, np.ndarray]:

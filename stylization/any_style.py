@@ -31,7 +31,8 @@ def painter(
     from stylization.feedforward import Feedforward
 
     reads, paints = any_style.parts(network)
-    read, run = tf.function(reads, reduce_retracing=True), Feedforward(paints, geometry, tile)
+    read = tf.function(reads, reduce_retracing=True, autograph=False)
+    run = Feedforward(paints, geometry, tile)
     shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
 
     def code(images: Sequence[np.ndarray]) -> np.ndarray:

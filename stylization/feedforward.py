@@ -109,7 +109,7 @@ def _padded(image: np.ndarray, stride: int, edge: int) -> np.ndarray:
 
 
 def _compiled(network: keras.Model, signature: Sequence | None = None) -> Callable:
-    @tf.function(reduce_retracing=True, input_signature=signature)
+    @tf.function(reduce_retracing=True, autograph=False, input_signature=signature)
     def run(image: Tensor, conditions: dict[str, Tensor]) -> Tensor:
         return network({"image": image, **conditions} if conditions else image, training=False)
 

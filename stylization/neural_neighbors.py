@@ -237,7 +237,7 @@ class _Painter:
         weights = [keras.Variable(part, dtype="float32") for part in pyramid]
         optimizer.build(weights)
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def evaluate(step: Tensor, alike: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
             parts = [tf.convert_to_tensor(weight.value) for weight in weights]
             with tf.GradientTape() as tape:

@@ -128,7 +128,7 @@ class View:
 
 
 # Functions of the module, not of a problem: traced once for all levels and all frames of a film.
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _evaluate(
     objective: Perceptual,
     pixels: Tensor,
@@ -157,7 +157,7 @@ def _evaluate(
     return content_loss, style_loss, tape.gradient(total, pixels)
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _encode(encoder: keras.Model, pixels: Tensor, core: Tensor | None) -> Features:
     return _cropped(encoder(pixels, training=False), core)
 

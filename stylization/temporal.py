@@ -1,5 +1,6 @@
 """Films without flicker: what was there before keeps most of how it was painted, where it stood or went."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -40,7 +41,7 @@ def stabilize(
         if same_shot and carried.shape == new.shape:
             share = keep * resize_map(still, new.shape[:2])[..., None]  # of super-resolution, larger than the film
             if new.shape == image.shape:  # what the painter leaves alone stays the film's
-                share = share * (new != image).any(axis=-1, keepdims=True)
+                share = share * _over_colors(np.logical_or, new != image)[..., None]
             new = new + share * (carried - new)
         last, painted = frame, new
         yield painted
@@ -63,6 +64,11 @@ def _kept(
 
 def stillness(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Where two frames, uint8 `[height, width, 3]`, are the same: float32 `[height, width]`, 1 there, else less."""
-    change = np.abs(after.astype(np.int16) - before).max(axis=-1).astype(np.uint8)
+    change = _over_colors(np.maximum, np.abs(after.astype(np.int16) - before)).astype(np.uint8)
     change = np.asarray(Image.fromarray(change).filter(ImageFilter.GaussianBlur(BLUR)), np.float32)
     return np.exp(-np.square(change / np.float32(STILL)))
+
+
+def _over_colors(function: np.ufunc, image: np.ndarray) -> np.ndarray:
+    """Reduces the last axis by a numpy function of two, four times as fast as numpy reduces a short axis."""
+    return functools.reduce(function, np.moveaxis(image, -1, 0))

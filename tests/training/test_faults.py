@@ -133,8 +133,18 @@ def test_a_full_disk_at_an_event_file_is_no_lack_of_memory(tmp_path, capsys, lar
     with pytest.raises(SystemExit), _errors_in_words(None, "train"):
         raise tf.errors.ResourceExhaustedError(None, None, words)
     assert "Could not write /run/events.v2: No space left on device." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9,9]"),
+        MemoryError("Unable to allocate 9 TiB"),  # numpy's
+    ],
+)
+def test_lack_of_memory_is_said(error, capsys):
     with pytest.raises(SystemExit), _errors_in_words(None, "train"):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[9,9]")
+        raise error
     assert "Out of memory" in capsys.readouterr().err
 
 
