@@ -33,8 +33,9 @@ def paint(options: Options, job: Job) -> Path:
         if network is None and not has_vgg(config):
             raise GessoError(
                 "To paint by optimisation, Gesso looks at pictures through VGG16, whose weights (59 MB) are not on "
-                "this machine. The page itself downloads nothing: run `python stylize.py method=gatys` once, which "
-                "does, or start the page with `python page.py weights=<file>`. Networks paint without."
+                "this machine. The page itself downloads nothing: run `python stylize.py content=<photo> "
+                "style=<painting> method=gatys` once, which does, or start the page with "
+                "`python page.py weights=<file>`. Networks paint without."
             )
         chunks = methods.provenance(config, method, network)
         chunks |= arguments.settings(config, methods.METHODS[method].keys)
