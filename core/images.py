@@ -28,8 +28,9 @@ def to_uint16(images: np.ndarray) -> np.ndarray:
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:
-    """Turns uint8 in 0..255 into float32 in [-1, 1], of any shape."""
-    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+    """Turns uint8 in 0..255, or uint16 in 0..65535, into float32 in [-1, 1], of any shape."""
+    half = np.float32(32767.5 if pixels.dtype == np.uint16 else 127.5)
+    return pixels.astype(np.float32) / half - np.float32(1.0)
 
 
 def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.ndarray:

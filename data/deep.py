@@ -1,11 +1,15 @@
-"""Pictures with 16 bits a colour, PNG and TIFF, for print: Pillow reads them and cannot write them."""
+"""Pictures with 16 bits a colour, PNG and TIFF, for print: Pillow reads half of them and writes none."""
 
 import io
+import re
 import struct
+import sys
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo, putchunk
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
@@ -14,6 +18,42 @@ WIDTH, HEIGHT, BITS, COMPRESSION, MEANING = 256, 257, 258, 259, 262
 PLACE, SAMPLES, ROWS, LENGTH, PREDICTOR, EXTRA, PROFILE = 273, 277, 278, 279, 317, 338, 34675
 RGB, DEFLATE, DIFFERENCES, UNASSOCIATED = 2, 8, 2, 2  # alpha by which colours are not multiplied
 START = 8  # of the directory, behind the header
+
+
+def read(path: Path, turn: Image.Transpose | None = None) -> np.ndarray | None:
+    """Reads the colours of a picture of 16 bits each, turned: uint16 `[height, width, 3]`; None of any other file.
+
+    Of each colour's two bytes, Pillow takes the upper one. If it is told that they stand in the other order, it
+    takes the lower one for that: so it reads the file twice.
+    """
+    try:
+        upper, lower = _bytes(path, False), _bytes(path, True)
+    except UnidentifiedImageError:  # neither PNG nor TIFF
+        return None
+    if upper is None or lower is None:
+        return None
+    colors = []
+    for image in (upper, lower):
+        image = image if turn is None else image.transpose(turn)
+        colors.append(np.asarray(image)[..., :3].astype(np.uint16))
+    return colors[0] << 8 | colors[1]
+
+
+def _bytes(path: Path, swapped: bool) -> Image.Image | None:
+    """One byte of each colour: the upper, or if the two are taken for `swapped`, the lower."""
+    with Image.open(path, formats=("PNG", "TIFF")) as image:
+        tiles = []
+        for tile in image.tile:
+            raw, *others = [tile.args] if isinstance(tile.args, str) else tile.args
+            match = re.fullmatch(r"(RGB[AX]?;16)([LBN])", str(raw))  # little, big, or the machine's own
+            if not match:
+                return None
+            order = {"little": "L", "big": "B"}[sys.byteorder] if match[2] == "N" else match[2]
+            raw = match[1] + ({"L": "B", "B": "L"}[order] if swapped else order)
+            tiles.append(tile._replace(args=(raw, *others) if others else raw))
+        image.tile = tiles
+        image.load()
+        return image.copy() if tiles else None
 
 
 def png(pixels: np.ndarray, text: PngInfo, icc: bytes | None = None) -> bytes:

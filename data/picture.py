@@ -5,7 +5,7 @@ import io
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from data import deep
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.folder import SUFFIXES
-from data.strips import Convert, converted, resized, rounded, strips, tones
+from data.strips import GAP, Convert, converted, resized, rounded, strips, tones
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,13 @@ log = logging.getLogger(__name__)
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 DEEP = {suffix for suffix, kind in OUTPUTS.items() if kind in ("PNG", "TIFF")}  # 16 bits a colour, too
 MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
+SAME = 2  # levels of 255 by which a profile that is sRGB's changes colours at most, and their resizing
 LONGEST = {"JPEG": 65535, "WEBP": 16383}  # pixels a side; the others have no limit that matters
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture, upright and in sRGB: `pixels` uint8 [height, width, 3].
+    """A picture, upright and in sRGB: `pixels` uint8 or uint16 [height, width, 3].
 
     `alpha` is uint8 [height, width], 255 where opaque, or None. `icc` is the sRGB profile if the file named its
     colours by one, else None: then it is to be written back without, too.
@@ -43,12 +44,13 @@ class Picture:
     icc: bytes | None = None
 
 
-def read(path: str | Path, size: int | None = None) -> Picture:
+def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
     """The picture in file `path`; with `size`, smaller or larger, so that its longer side is `size` pixels.
 
-    Any mode and depth: grey, palette, CMYK, 16 bits, float (scaled as in `data.decode`). Of an animation, the
-    first frame. A profile that cannot be used is ignored with a warning. Raises `GessoError` for all that is no
-    whole picture.
+    Any mode and depth: grey, palette, CMYK, 16 bits, float (scaled as in `data.decode`). With `depth` 16, what has
+    more than eight bits a colour gives uint16, unless its profile is not sRGB, or what is transparent is resized:
+    that is done in eight. Of an animation, the first frame. A profile that cannot be used is ignored with a
+    warning. Raises `GessoError` for all that is no whole picture.
     """
     path = Path(path)
     if size is not None:
@@ -69,7 +71,8 @@ def read(path: str | Path, size: int | None = None) -> Picture:
                 image = _resized(image, target, mode, convert)
         if turn in TURNS:
             image = image.transpose(TURNS[turn])
-        return _picture(image, profile, path)
+        found = _picture(image, profile, path)
+        return _deepened(found, image, path, TURNS.get(turn)) if depth == 16 else found
     except FileNotFoundError:
         reason = "does not exist"
     except IsADirectoryError:
@@ -202,6 +205,35 @@ def _picture(image: Image.Image, profile: bytes | None, path: Path) -> Picture:
         # it into what lies beside.
         pixels[alpha == 0] = 255
     return Picture(pixels, alpha, _srgb() if in_srgb else None)
+
+
+def _deepened(found: Picture, image: Image.Image, path: Path, turn: Image.Transpose | None) -> Picture:
+    """Returns a picture with all bits of its file's colours, if these are what was `found` with eight."""
+    if image.mode == "F":  # grey
+        colors = np.repeat(_in_16_bits(np.asarray(image) * 257)[..., None], 3, axis=-1)
+    else:
+        colors = deep.read(path, turn)
+    if colors is None:
+        return found
+    if colors.shape != found.pixels.shape:
+        if found.alpha is not None:
+            return found
+        colors = _resized_deep(colors, found.pixels.shape[1::-1])
+    elif found.alpha is not None:
+        colors[found.alpha == 0] = 65535
+    if found.icc is not None and np.abs(found.pixels.astype(np.int16) - (colors >> 8)).max() > SAME:
+        return found
+    return replace(found, pixels=colors)
+
+
+def _resized_deep(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    channels = (Image.fromarray(channel.astype(np.float32)) for channel in np.moveaxis(pixels, -1, 0))
+    sized = [np.asarray(c.resize(size, Image.Resampling.LANCZOS, reducing_gap=GAP)) for c in channels]
+    return _in_16_bits(np.stack(sized, axis=-1))
+
+
+def _in_16_bits(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)
 
 
 def _to_srgb(image: Image.Image, profile: bytes, path: Path) -> Image.Image | None:

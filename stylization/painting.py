@@ -71,11 +71,11 @@ def paint_picture(
     save_every: int | None = None,
     depth: int = 8,
 ) -> None:
-    """Paints a picture, with `depth` bits a colour, 8 or 16; transparency and colour profile go along.
+    """Paints a picture, read and written with `depth` bits a colour, 8 or 16; transparency and profile go along.
 
     On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial<suffix> is what is done.
     """
-    source = picture.read(content, size)
+    source = picture.read(content, size, depth)
     picture.kind_for(output, max(source.pixels.shape[:2]))  # before minutes of work
     partial, evaluations = unfinished(output), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8

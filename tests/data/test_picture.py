@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
-from data import picture
+from data import deep, picture
 from data.decode import TURNS
 from data.picture import Picture, find, read, write
 
@@ -229,6 +229,72 @@ def test_sixteen_bits_as_another_library_reads_them(tmp_path, suffix, alpha):
         told = image.info if suffix == ".png" else dict(image.tag_v2)
         assert "Gesso 0" in told.values() and "Seed" in (told if suffix == ".png" else told[270])
     assert (read(path).alpha is None) == (alpha is None)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("alpha", [None, np.tile(np.arange(64, dtype=np.uint8), (48, 1))])
+@pytest.mark.parametrize("icc", [None, picture._srgb()])
+def test_all_sixteen_bits_are_read_where_they_are_asked_for(tmp_path, suffix, alpha, icc):
+    path = tmp_path / f"deep{suffix}"
+    pixels = np.random.default_rng(0).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    write(path, pixels, CHUNKS, like=Picture(scene(), alpha, icc))
+    found = read(path, depth=16)
+    if alpha is not None:
+        assert (found.alpha == alpha).all()
+        pixels[alpha == 0] = 65535
+    assert found.pixels.dtype == np.uint16 and (found.pixels == pixels).all()
+    assert read(path).pixels.dtype == np.uint8
+
+
+def test_sixteen_bits_of_other_byte_orders_and_compressions(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (40, 56, 3), dtype=np.uint16)
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    for name, tags in {"raw.tif": [259, 1], "lzw.tif": [259, 5], "a.png": []}.items():
+        cv2.imwrite(str(tmp_path / name), pixels[..., ::-1], tags)
+        assert (read(tmp_path / name, depth=16).pixels == pixels).all(), name
+    (tmp_path / "big.tif").write_bytes(big_endian(pixels))
+    assert (read(tmp_path / "big.tif", depth=16).pixels == pixels).all()
+
+
+def big_endian(pixels: np.ndarray) -> bytes:
+    """A TIFF of one strip, not compressed, in the order of bytes of Motorola's processors."""
+    height, width, _ = pixels.shape
+    data, end = pixels.astype(">u2").tobytes(), 8 + 2 + 12 * 9 + 4
+    tags = {256: width, 257: height, 258: None, 259: 1, 262: 2, 273: end + 6, 277: 3, 278: height, 279: len(data)}
+    directory = b"".join(
+        struct.pack(">HHII", tag, 3, 3, end) if value is None else struct.pack(">HHII", tag, 4, 1, value)
+        for tag, value in tags.items()
+    )
+    head = struct.pack(">2sHIH", b"MM", 42, 8, len(tags)) + directory + bytes(4)
+    return head + struct.pack(">3H", 16, 16, 16) + data
+
+
+def test_sixteen_bits_are_turned_and_resized_as_eight_are(tmp_path):
+    smooth = np.linspace(0, 65535, 60 * 80 * 3).reshape(60, 80, 3).astype(np.uint16)
+    write(tmp_path / "a.png", smooth, CHUNKS)
+    for size in (40, 80, 100):
+        found, usual = read(tmp_path / "a.png", size, depth=16).pixels, read(tmp_path / "a.png", size).pixels
+        assert found.dtype == np.uint16 and np.abs(found / 257.0 - usual).max() <= 2
+        assert len(np.unique(found)) > 3 * 256
+    with Image.open(tmp_path / "a.png") as image:
+        content = deep.tiff(smooth, {274: 6, 270: "turned"})  # Orientation: a quarter turn
+        assert image.size == (80, 60)
+    (tmp_path / "b.tif").write_bytes(content)
+    found, usual = (read(tmp_path / "b.tif", depth=depth).pixels for depth in (16, 8))
+    assert found.shape == (80, 60, 3) and (found >> 8 == usual).all()
+
+
+def test_sixteen_bits_of_grey(tmp_path):
+    ramp = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 48, axis=0)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    assert (read(tmp_path / "a.png", depth=16).pixels == ramp[..., None]).all()
+
+
+def test_of_another_profile_eight_bits_are_reckoned_with(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (48, 64, 3), dtype=np.uint16)
+    write(tmp_path / "a.tif", pixels, CHUNKS, like=Picture(scene(), icc=profile(DISPLAY_P3)))
+    found = read(tmp_path / "a.tif", depth=16)
+    assert found.pixels.dtype == np.uint8 and (found.pixels == read(tmp_path / "a.tif").pixels).all()
 
 
 def test_in_jpeg_the_transparent_lies_on_white(tmp_path):
