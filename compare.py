@@ -110,14 +110,17 @@ def by_number(runs: list[Finished], by: str | None) -> dict[str, list[Finished]]
     Raises `GessoError` if no run has it.
     """
     groups: dict[str, list[Finished]] = {}
+    without = []
     for run in runs:
         number = by or run.result["objective"]
         if number in run.result["values"]:
             groups.setdefault(number, []).append(run)
         else:
-            log.info("Without %s: %s", number, run.folder)
+            without.append((number, run.folder))
     if not groups:
         raise GessoError(f"by={by}: {did_you_mean(by, {name for run in runs for name in run.result['values']})}")
+    for number, folder in without:
+        log.info("Without %s: %s", number, folder)
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 

@@ -25,7 +25,7 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import is_sweep, quoted_name, typed
+from core.overrides import is_sweep, put_before, quoted_name, refuse_dashes, typed
 from core.signals import endings, heard
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
@@ -68,7 +68,9 @@ def main(
                     remove_empty(Path(HydraConfig.get().runtime.output_dir))
 
             with _errors_in_words(tracebacks, config_name), _tidy_when_terminated():
-                sys.argv[1:] = arguments([_plain(a, files, is_sweep(sys.argv)) for a in sys.argv[1:]])
+                refuse_dashes(sys.argv[1:])
+                plain = [_plain(a, files, is_sweep(sys.argv)) for a in sys.argv[1:]]
+                sys.argv[1:] = put_before([], arguments(plain))  # Hydra takes no options behind its flags
                 check_output(sys.argv[1:])
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
@@ -173,6 +175,9 @@ class _errors_in_words:
         if isinstance(error, HydraException | OmegaConfBaseException):
             return _explained(error, self.config_name)
         if self.config_name is not None and _of_hydra(error):
+            if nothing := [a for a in sys.argv[1:] if a.endswith("=null") and (ROOT / "conf" / a[:-5]).is_dir()]:
+                none = "'penalty=[]'" if nothing[0] == "penalty=null" else f"~{nothing[0][:-5]}"
+                return f"{nothing[0]}: groups take names of their options; for none of them, {none}."
             return f"{error}. It cannot be composed: groups (model=, dataset=, ...) take names of their options."
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)

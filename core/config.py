@@ -53,6 +53,9 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     allowed = choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
     for key, value in leaves(without_blocks(config)):
+        _check_known(key, defaults, groups)
+        if not isinstance(value, dict) and (inside := [name for name in defaults if name.startswith(f"{key}.")]):
+            raise GessoError(f"{key}={_shown(value)}: it is a group of keys: {', '.join(inside)}.")
         default = defaults.get(key)
         for above in _above(key):
             if above in schedules:
@@ -73,6 +76,34 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
         each = value if key in lists and isinstance(value, list) else [value]
         if not all(_fits(one, like) for one in each):
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
+
+
+def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> None:
+    """Refuses a key that none of the files has: from `+key=`, conf/local/, or an experiment with other groups.
+
+    But for deeper ones that the command line adds, which may be arguments of what they stand beside, and those of
+    penalties, which `training.checks` knows more about. Raises `GessoError`.
+    """
+    if key in defaults or any(name in defaults or name == key for name in _above(key)):
+        return
+    group, _, rest = key.partition(".")
+    if not rest:
+        known = {name for file in CONF.glob("*.yaml") for name in OmegaConf.load(file)} | {*defaults}
+        if key not in known:
+            raise GessoError(f"{key}: there is no such key. {did_you_mean(key, known, show_all=False)}")
+    experiment = groups.get("experiment")
+    strict = group in ("dataset", "loss") and not rest.startswith(("penalties.", "generator_penalties."))
+    if strict and experiment is not None:
+        recipe = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
+        if OmegaConf.select(recipe, key) is not None:
+            raise GessoError(
+                f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it "
+                f"away by ~{key}."
+            )
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
 
 
 def _penalties(config: DictConfig) -> list[str]:
@@ -111,11 +142,28 @@ def options_that(group: str, fits: Callable[[DictConfig], bool]) -> list[str]:
     return [name for name in names if fits(hydra.compose("train", [f"{group}={name}"])[group])]
 
 
+def _unreadable(override: str, reason: str) -> str:
+    """Says what is wrong with an argument that Hydra cannot read."""
+    key, equals, value = override.partition("=")
+    if not equals:
+        return f"{override}: options are key=value, without spaces around the =; --help lists them."
+    if value.startswith("[") and not value.endswith("]"):
+        return f"{override}: the list has no end. In quotes a shell leaves it together: '{key}=[a,b]'."
+    return f"{override}: {reason}. Put values with special characters into quotes."
+
+
 def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -> str:
     """Says what Hydra could not compose of a command line, with the nearest name that exists."""
     text = str(error).strip()
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: {text.splitlines()[0]}. Put values with special characters into quotes."
+        return _unreadable(str(error.override), text.splitlines()[0])
+    if ambiguous := re.search(r"Ambiguous value for argument '(.*)'", text):
+        key, _, value = ambiguous[1].partition("=")
+        point = f" (with a decimal point, {key}={value.replace(',', '.')}, if it is a number)"
+        return (
+            f"{key}={value}: is that several? Then '{key}=[{value}]', quotes included, or, for a sweep, "
+            f"-m {key}={value}{point if re.fullmatch(r'-?[0-9]+,[0-9]+', value) else ''}."
+        )
     if isinstance(error, MissingConfigException):
         in_a_list = re.match(r"In '.*': Could not load '(.+)/(\w+)'", text)  # penalty=[r1,r3]
         group, _, option = in_a_list.group(1, 0, 2) if in_a_list else str(error.missing_cfg_file).rpartition("/")

@@ -115,6 +115,8 @@ def _built(node: Any) -> Any:
     keys = {key: _built(value) for key, value in node.items() if key not in ("_target_", "_partial_")}
     if "_target_" not in node:
         return keys
+    if isinstance(rate := keys.get("learning_rate"), int):  # Keras takes floats alone
+        keys["learning_rate"] = float(rate)
     target = find(node["_target_"])
     try:
         if node.get("_partial_", False):

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ from core.files import atomic
 from core.run import Run
 
 log = logging.getLogger(__name__)
+
+# Hydra's flags that are followed by a value.
+VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
 
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
@@ -62,6 +66,11 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     run = _run(folder, "resume")
     own = run.load_overrides()
     stored.check_folder(run.folder)
+    recipe = given_value(arguments, "experiment")
+    if recipe is not None and recipe != run.choices().get("experiment"):
+        raise GessoError(
+            f"experiment={recipe}: {folder} goes on by what it began with. Name the keys that are to change."
+        )
     for group in ("model", "dataset"):
         option = given_value(arguments, group)
         if option is not None and option != (its := run.choices(group)[group]):
@@ -78,8 +87,23 @@ def is_sweep(arguments: Collection[str]) -> bool:
 
 def put_before(own: list[str], arguments: list[str]) -> list[str]:
     """Puts overrides before those of a command line, and Hydra's flags, `--cfg job`, after all of them."""
-    flags = [argument for argument in arguments if argument.startswith("-") or not re.search("[=~]", argument)]
-    return [*own, *(argument for argument in arguments if argument not in flags), *flags]
+    flags, others, waiting = [], [], iter(arguments)
+    for argument in waiting:
+        if not argument.startswith("-"):
+            others.append(argument)
+            continue
+        flags.append(argument)
+        if argument in VALUED and (value := next(waiting, None)) is not None:
+            flags.append(value)
+    return [*own, *others, *flags]
+
+
+def refuse_dashes(arguments: Iterable[str]) -> None:
+    """Raises `GessoError` for an option as other programs have them, `--steps=3`."""
+    for argument in arguments:
+        found = re.fullmatch(r"--?(\w[\w.]*=.*)", argument, re.DOTALL)
+        if found and argument.partition("=")[0] not in VALUED:
+            raise GessoError(f"{argument}: options have no dashes here: {found[1]}. --help lists them.")
 
 
 def given_value(arguments: list[str], key: str) -> str | None:
@@ -225,9 +249,23 @@ def begin(config: DictConfig, run: Run) -> None:
             run, [given for given in HydraConfig.get().overrides.task if not given.startswith("resume=")]
         )
     else:
+        if run.is_run and not run.has_checkpoints:
+            _clear(run)
         announce(run)
     with atomic(run.config) as path:
         path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
+
+
+def _clear(run: Run) -> None:
+    """Removes what a run left that ended before its first checkpoint: its curves would go on in this one's."""
+    left = [path for path in (run.tensorboard, run.samples, run.best.folder, run.metrics) if path.exists()]
+    if left:
+        log.info("%s: what was begun there before had saved no checkpoint, and goes.", run.folder)
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def announce(run: Run) -> None:

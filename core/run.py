@@ -229,6 +229,8 @@ def _read(path: Path, kind: type) -> Any:
     """Returns what a JSON file holds. Raises `GessoError` if it is not of that kind."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GessoError(f"{path} is missing.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise GessoError(f"{path} is damaged: {error}.") from error
     if not isinstance(found, kind):

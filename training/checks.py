@@ -49,6 +49,13 @@ def _check_size(config: DictConfig) -> None:
 def _check_objective(config: DictConfig) -> None:
     wanted, loss = config.model.get("loss_key"), config.get("loss") or {}
     penalties = [*loss.get("penalties", {}), *loss.get("generator_penalties", {})]
+    for block in ("penalties", "generator_penalties"):
+        for name, penalty in loss.get(block, {}).items():
+            if "_target_" not in (penalty or {}):
+                raise GessoError(
+                    f"loss.{block}.{name} is set, as by an experiment=, but penalty= does not have {name}: add it, "
+                    f"or take that away by ~loss.{block}.{name}."
+                )
     if penalties and wanted != "discriminator_loss":
         raise GessoError(
             f"penalty={', '.join(penalties)} is for models with a discriminator, which this one has not."
@@ -184,5 +191,5 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
         hint = "; dataset.clusters=20 finds some in pictures without" if "clusters" in config.dataset else ""
         raise GessoError(
             f"model.condition={condition} needs classes, and {spec.name} has {spec.num_classes or 'none'}. In an "
-            f"image folder, the subfolders are the classes{hint}."
+            f"image folder, the subfolders are the classes, if every picture lies in one{hint}."
         )

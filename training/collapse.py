@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 FALL = 0.5  # of its best so far, below which the diversity of the samples is called a collapse
 NONE = 0.1  # of the reals': whatever was before
-EARLY = 100  # steps in which a generator that has not drawn anything yet is no failure
+EARLY = 100  # steps in which a generator that has not drawn anything yet, or logits a hair off 0, are no failure
 PINNED = 0.99  # accuracy above which the discriminator is called the winner
 
 
@@ -79,7 +79,7 @@ class CollapseMonitor(StepCallback):
     def _watch_discriminator(self, step: int, accuracy: float) -> None:
         self._warn(
             "winner",
-            self.threshold is not None and accuracy > PINNED,
+            self.threshold is not None and accuracy > PINNED and step >= EARLY,
             step,
             f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
             "little from it. What may help: penalty=r1, a lower "

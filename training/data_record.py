@@ -25,6 +25,14 @@ def check(run: Run, dataset: Dataset, conditional: bool, words: Sequence[str] = 
     """
     if not run.has_checkpoints:
         return
+    if not run.data.is_file():
+        if words or conditional:
+            raise GessoError(
+                f"{run.data} is missing: without it nobody knows which {'words' if words else 'classes'} the model "
+                "learned. Put it back, or start a new run."
+            )
+        log.warning("%s is missing: it is not known whether the data are those of before.", run.data)
+        return
     before, now = run.load_data(), record(dataset, words)
     if words and before.get("words", now["words"]) != now["words"]:
         raise GessoError(

@@ -139,7 +139,8 @@ class EvaluationCallback(StepCallback):
     """Writes rows of numbers, points in TensorBoard, and the run's `best`, every `every` steps and at the end.
 
     `best` holds the networks and the checkpoint of the step with the best objective so far, and what that is. Only
-    numbers that depend on the same are compared: with another metric or other data, it begins anew.
+    numbers that depend on the same are compared: with another metric or other data, it begins anew; and so it does
+    where the training is back before that step, from where it may go another way.
     """
 
     def __init__(
@@ -156,11 +157,14 @@ class EvaluationCallback(StepCallback):
         self.writer = writer
         self.evaluator = evaluator
         self.export = export
+        self.outlived = False  # whether `best` is of a step that this training has yet to come to
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
         # Also rows of another objective, from before it was changed: all but the losses' are evaluations.
         rows.cut(self.run.metrics, self.step, self.every, lambda row: "images_per_second" not in row)
+        before = _read(self.run.best_score)
+        self.outlived = before is not None and before["step"] > self.step
 
     def at(self, step: int) -> None:
         values = self.evaluator(self.model)
@@ -176,10 +180,11 @@ class EvaluationCallback(StepCallback):
             return
         score, mine = self.run.best_score, self.evaluator
         before = _read(score)
-        same = before is not None and before["settings"] == mine.settings
+        same = before is not None and before["settings"] == mine.settings and not self.outlived
         if same and mine.badness(value) >= mine.badness(before["value"]):
             return
         score.unlink(missing_ok=True)  # until all that it is about has been written
+        self.outlived = False
         checkpoint.save(self.run.best, self.model, keep=1)
         self.export(self.run.best)
         content = {"step": step, "objective": mine.objective, "value": value, "settings": mine.settings}
@@ -191,6 +196,7 @@ def _read(score: Path) -> dict[str, Any] | None:
     """Returns what stands in a score file; None if there is none, or it is damaged."""
     try:
         content = json.loads(score.read_text(encoding="utf-8"))
-        return content if isinstance(content["value"], float) and "settings" in content else None
+        whole = isinstance(content["value"], float) and isinstance(content["step"], int) and "settings" in content
+        return content if whole else None
     except (OSError, ValueError, LookupError, TypeError):
         return None

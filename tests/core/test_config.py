@@ -46,12 +46,31 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.ema_kimg={a:1}", "model.ema_kimg is a group of keys; it must be a value"),
         ("resume={a:1}", "resume is a group of keys; it must be a value"),
         ("weights=[a,b]", "weights=['a', 'b'] is a list; it must be one value"),
+        ("model.generator_optimizer=sgd", "a group of keys: model.generator_optimizer._target_, model.gen"),
+        ("loss.discriminator_loss=hinge", "loss.discriminator_loss=hinge: it is a group of keys"),
+        ("+evaluate_evry=3", "there is no such key. Did you mean evaluate_every?"),
     ],
 )
 def test_wrong_types(composed, override, words):
     with pytest.raises(GessoError) as error:
         check_types(composed(override), "train", GROUPS)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key"),
+    [
+        (["loss=non_saturating"], "loss.discriminator_loss.least_margin, which loss=non_saturating does"),
+        (["dataset=paintings", "loss=hinge"], "dataset.limit, which dataset=paintings does"),
+    ],
+)
+def test_what_an_experiment_says_of_another_option_can_be_taken_away(composed, overrides, key):
+    groups = GROUPS | {"experiment": "fastgan_wikiart", "model": "fastgan", "dataset": "wikiart"}
+    groups |= dict(override.split("=") for override in overrides)
+    with pytest.raises(
+        GessoError, match=f"experiment=fastgan_wikiart sets {key} not have: .* by ~{key.split(',')[0]}"
+    ):
+        check_types(composed("experiment=fastgan_wikiart", *overrides), "train", groups)
 
 
 COSINE = "{_target_:training.schedules.Cosine,initial:1,final:0,images:9,batch_size:3}"
@@ -74,6 +93,10 @@ def test_right_types(composed, override):
         (["penalty=r1", "loss.penalties.r1.wieght=1"], "Did you mean loss.penalties.r1.weight?"),
         (["loss.penalties.r1.weight=1"], "unless penalty=r1 adds it"),
         (["model.widht=3", "loss=x"], "there is no such"),
+        (["steps"], "steps: options are key=value"),
+        (["penalty=[r1"], "penalty=[r1: the list has no end"),
+        (["penalty=r1,r2"], "Then 'penalty=[r1,r2]', quotes included, or, for a sweep, -m penalty=r1,r2."),
+        (["model.instance_noise=0,5"], "with a decimal point, model.instance_noise=0.5"),
     ],
 )
 def test_hints_are_of_the_chosen_options(composed, overrides, words):
@@ -149,10 +172,29 @@ def test_resume_starts_from_the_runs_own_overrides(run):
     assert f'hydra.run.dir="{run}"' in arguments
     assert resume_arguments(["steps=3"]) == ["steps=3"]
     assert resume_arguments(["--cfg", "job", f"resume={run}"])[-2:] == ["--cfg", "job"]
+    OmegaConf.save({"hydra": {"runtime": {"choices": {"model": "dcgan"}}}}, run / ".hydra" / "hydra.yaml")
+    with pytest.raises(GessoError, match=r"experiment=wgan_mnist: .* goes on by what it began with"):
+        resume_arguments([f"resume={run}", "experiment=wgan_mnist"])
     with pytest.raises(GessoError, match="leave out -m"):
         resume_arguments(["-m", f"resume={run}", "seed=1,2"])
     with pytest.raises(GessoError, match="not a run directory"):
         resume_arguments([f"resume={run.parent}"])
+
+
+def test_what_was_begun_and_never_saved_leaves_nothing_to_the_next(run, composed):
+    """Else its curves would go on in the next one's, and its best be that one's."""
+    for name in ("tensorboard", "samples", "best", "other"):
+        (run / name).mkdir()
+        (run / name / "a").touch()
+    (run / "metrics.jsonl").touch()
+    with patch("core.overrides.announce"):
+        begin(without_blocks(composed("steps=20")), Run(run))
+        assert {path.name for path in run.iterdir()} == {".hydra", "other"}
+        (run / "samples").mkdir()
+        (run / "checkpoints").mkdir()
+        (run / "checkpoints" / "step_00000005.npz").touch()
+        begin(without_blocks(composed("steps=20")), Run(run))
+    assert (run / "samples").is_dir()
 
 
 def test_resume_changes_what_the_command_line_changes(run, composed):

@@ -4,7 +4,8 @@ import shlex
 
 import pytest
 
-from core.overrides import given_value, run_arguments, typed
+from core.errors import GessoError
+from core.overrides import given_value, put_before, refuse_dashes, run_arguments, typed
 from core.run import Run
 
 CONFIG = (
@@ -62,3 +63,11 @@ def test_values_that_name_nothing():
 def test_flags_stay_behind_overrides(run):
     given = ["--cfg", "job", f"network={run.folder}", "num=3", "~x"]
     assert run_arguments(given) == [*OWN, *given[2:], *given[:2]]
+    assert put_before([], ["a=1", "-m", "b=2", "steps"]) == ["a=1", "b=2", "steps", "-m"]
+
+
+def test_options_have_no_dashes():
+    refuse_dashes(["steps=3", "--cfg", "job", "--config-dir=mine", "-m"])
+    for given in ("--steps=3", "-steps=3"):
+        with pytest.raises(GessoError, match=f"{given}: options have no dashes here: steps=3"):
+            refuse_dashes([given])

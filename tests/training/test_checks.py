@@ -43,6 +43,7 @@ def composed():
         (["model=adain", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
         (["model=text_encoder", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
         (["model.augment_target=0.6"], "model.augment_target has nothing to adapt"),
+        (["experiment=acgan_paintings", "penalty=[]"], "penalty= does not have r1: add it, or take that away by"),
         (["penalty=[r1,path_length]"], "penalty=path_length is for generators with an intermediate latent"),
     ],
 )
@@ -92,7 +93,10 @@ def test_data_that_do_not_fit(composed):
         check_data(composed("batch_size=32", "model.discriminator_steps=3"), Pictures(64))
     with pytest.raises(GessoError, match=r"needs classes, and mine has none\. .*dataset\.clusters=20 finds"):
         check_data(composed("model=cgan"), Pictures(64))
-    with pytest.raises(GessoError, match=r"has 1\. In an image folder, the subfolders are the classes\.$"):
+    with pytest.raises(
+        GessoError,
+        match=r"has 1\. In an image folder, the subfolders are the classes, if every picture lies in one\.$",
+    ):
         check_data(composed("model=cgan", "dataset=unpaired", "dataset.a=x", "dataset.b=y"), Pictures(64, ("a",)))
     check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
     check_data(composed("model=cgan", "model.start=a.keras"), Pictures(64))  # goes on without

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from training.collapse import CollapseMonitor, mean_distance
+from training.collapse import EARLY, CollapseMonitor, mean_distance
 
 
 class Stub:
@@ -80,18 +80,20 @@ def test_reals_without_diversity_are_no_measure(health, reals, caplog):
     watch.at(1)
     assert not caplog.records
     watch.scalars.latest["discriminator_accuracy"] = 0.995
-    watch.at(2)
+    watch.at(EARLY)
     assert "discriminator wins" in caplog.text
 
 
 def test_winning_discriminator(health, caplog):
     health.scalars.latest["discriminator_accuracy"] = 0.995
-    health.at(1)
+    health.at(EARLY - 1)  # by a hair
+    assert not caplog.records
+    health.at(EARLY)
     assert "discriminator wins" in caplog.text
     caplog.clear()
     health.threshold = None  # a critic is meant to win
     health.warned.clear()
-    health.at(2)
+    health.at(EARLY + 1)
     assert not caplog.records
 
 
@@ -118,7 +120,7 @@ def test_what_it_knows_is_kept_over_a_resume(health, caplog):
 
 def test_no_row_since_a_resume_says_nothing_of_the_discriminator(health):
     health.scalars.latest["discriminator_accuracy"] = 0.995
-    health.at(1)
+    health.at(EARLY)
     health.scalars.latest.clear()
-    health.at(2)
+    health.at(EARLY + 1)
     assert "winner" in health.warned

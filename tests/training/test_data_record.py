@@ -43,6 +43,14 @@ def test_changed_classes_of_a_conditional_model_are_refused(run, caplog):
     assert "is not what" in caplog.text
 
 
+def test_a_record_that_is_gone_matters_where_classes_do(run, caplog):
+    run.data.unlink()
+    with pytest.raises(GessoError, match=r"data\.json is missing: without it nobody knows which classes"):
+        data_record.check(run, data(), conditional=True)
+    data_record.check(run, data(), conditional=False)
+    assert "not known whether the data are those" in caplog.text
+
+
 def test_words_of_other_numbers_are_refused(run):
     """Captions of other pictures may have the same words, more or less often, and so in another order."""
     data_record.write(run, data(), ("red", "circle"))

@@ -173,6 +173,20 @@ def test_metrics_beside_the_objective_do_not_matter_to_the_best():
     assert first == second
 
 
+def test_the_best_of_a_step_that_is_yet_to_come_is_not_this_trainings(tmp_path, monkeypatch):
+    """After a resume from before it, with another learning rate, say."""
+    from training import evaluator
+
+    monkeypatch.setattr(evaluator.checkpoint, "save", lambda *args, **options: None)
+    judge = SimpleNamespace(objective="kid", badness=float, settings={"num": 40})
+    for begun, step, value, best in ((0, 20, 0.1, 20), (20, 30, 0.5, 20), (10, 15, 0.5, 15), (15, 18, 0.6, 15)):
+        evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, lambda run: None, 1, 9)
+        evaluation.set_model(SimpleNamespace(step=SimpleNamespace(numpy=lambda begun=begun: begun)))
+        evaluation.on_train_begin()
+        evaluation._keep(step, value)
+        assert json.loads((tmp_path / "best" / "score.json").read_text())["step"] == best
+
+
 def test_evaluations_after_the_checkpoint_are_cut_whatever_they_measured(tmp_path):
     """A run that was killed, and goes on ranked by another metric: else two rows would tell of one step."""
     from core import rows
