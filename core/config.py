@@ -54,7 +54,10 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
     for key, value in leaves(without_blocks(config)):
         _check_known(key, defaults, groups)
-        if not isinstance(value, dict) and (inside := [name for name in defaults if name.startswith(f"{key}.")]):
+        inside = [name for name in defaults if name.startswith(f"{key}.")]
+        if inside and not isinstance(value, dict):
+            if isinstance(value, int | float) and "schedules." in defaults.get(f"{key}._target_", ""):
+                continue  # in place of a schedule
             raise GessoError(f"{key}={_shown(value)}: it is a group of keys: {', '.join(inside)}.")
         default = defaults.get(key)
         for above in _above(key):
@@ -98,7 +101,7 @@ def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> 
         if OmegaConf.select(recipe, key) is not None:
             raise GessoError(
                 f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it "
-                f"away by ~{key}."
+                f"away by '~{key}'."
             )
 
 

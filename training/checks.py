@@ -54,7 +54,7 @@ def _check_objective(config: DictConfig) -> None:
             if "_target_" not in (penalty or {}):
                 raise GessoError(
                     f"loss.{block}.{name} is set, as by an experiment=, but penalty= does not have {name}: add it, "
-                    f"or take that away by ~loss.{block}.{name}."
+                    f"or take that away by '~loss.{block}.{name}'."
                 )
     if penalties and wanted != "discriminator_loss":
         raise GessoError(

@@ -68,7 +68,7 @@ def test_what_an_experiment_says_of_another_option_can_be_taken_away(composed, o
     groups = GROUPS | {"experiment": "fastgan_wikiart", "model": "fastgan", "dataset": "wikiart"}
     groups |= dict(override.split("=") for override in overrides)
     with pytest.raises(
-        GessoError, match=f"experiment=fastgan_wikiart sets {key} not have: .* by ~{key.split(',')[0]}"
+        GessoError, match=f"experiment=fastgan_wikiart sets {key} not have: .* by '~{key.split(',')[0]}'"
     ):
         check_types(composed("experiment=fastgan_wikiart", *overrides), "train", groups)
 
@@ -76,13 +76,15 @@ def test_what_an_experiment_says_of_another_option_can_be_taken_away(composed, o
 COSINE = "{_target_:training.schedules.Cosine,initial:1,final:0,images:9,batch_size:3}"
 RIGHT = [
     "steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true",
-    f"model.ema_kimg={COSINE}", f"model.generator_optimizer.learning_rate={COSINE}",
+    "model.optimizer.learning_rate=0.001 model=fast_style", f"model.ema_kimg={COSINE}", f"model.generator_optimizer.learning_rate={COSINE}",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("override", RIGHT)
 def test_right_types(composed, override):
-    check_types(composed(override), "train", GROUPS)
+    overrides = override.split()
+    groups = GROUPS | {"loss": "perceptual", "model": "fast_style"} if len(overrides) > 1 else GROUPS
+    check_types(composed(*overrides), "train", groups)
 
 
 @pytest.mark.parametrize(
