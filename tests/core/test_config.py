@@ -76,7 +76,8 @@ def test_what_an_experiment_says_of_another_option_can_be_taken_away(composed, o
 COSINE = "{_target_:training.schedules.Cosine,initial:1,final:0,images:9,batch_size:3}"
 RIGHT = [
     "steps=7", "model.system.ema_decay=1", "dataset.styles=[cubism]", "resume=x", "trainer.jit_compile=true",
-    "model.optimizer.learning_rate=0.001 model=fast_style", f"model.ema_kimg={COSINE}", f"model.generator_optimizer.learning_rate={COSINE}",
+    "model.optimizer.learning_rate=0.001 model=fast_style",
+    f"model.ema_kimg={COSINE}", f"model.generator_optimizer.learning_rate={COSINE}",
 ]  # fmt: skip
 
 
