@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig
 
 from core.cli import main
 from core.errors import GessoError
+from core.files import try_out
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
@@ -32,6 +33,7 @@ def generate(config: DictConfig) -> None:
     check(config, len(conditions) if metadata.words else 1)
     chunks = provenance(path, config.seed)
     output = Path(config.output)
+    check_output(output, files(None if config.interpolate else config.num or NUM))
 
     from core import hardware
 
@@ -76,6 +78,22 @@ def generate(config: DictConfig) -> None:
     log.info("Pictures: %s", output)
 
 
+def files(num: int | None) -> list[str]:
+    """Names what so many pictures are written to; None: a walk."""
+    return ["strip.png", "walk.gif"] if num is None else ["grid.png", *(f"{i:04d}.png" for i in range(num))]
+
+
+def check_output(folder: Path, names: Sequence[str]) -> None:
+    """Raises `GessoError` where pictures cannot be written, or would take the place of what Gesso did not make."""
+    if folder.is_file() or (folder.suffix.lower() in picture.OUTPUTS and not folder.is_dir()):
+        raise GessoError(f"output={folder}: pictures go into a folder, and this names a file.")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    for name in sorted(there.intersection(names)):
+        if "Software: Gesso" not in (picture.chunks(folder / name) or ""):
+            raise GessoError(f"{folder / name} is there, and Gesso did not make it. Give another output=.")
+    try_out(folder)
+
+
 def forget(folder: Path, num: int) -> None:
     """Removes the pictures of an earlier, longer call, from number `num` on: they are not of these."""
     for i in itertools.count(num):
@@ -97,9 +115,11 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
             return list(metadata.sentences), metadata.vocabulary.tokens(metadata.sentences)
         return tokens_of(config[key], metadata, key)
     if config.text is not None:
-        takes = f"label={metadata.classes[0]}" if metadata.classes else "no label either"
+        known = [name for name in metadata.classes if name in map(str, texts_of(config.text))]
+        label = f"label={(known or metadata.classes)[0]}" if metadata.classes else "no label either"
         raise GessoError(
-            f"text={config.text}: {path} understands no words ({takes}). Those that do: model.condition=text."
+            f"text={config.text}: {path} understands no words ({label}). The zoo's network=words does, and what "
+            "model.condition=text has trained."
         )
     names = list(metadata.classes)
     if config.label is not None:

@@ -15,7 +15,7 @@ def stylize(config: DictConfig) -> None:
     method, network = methods.choose(config)
     jobs = arguments.outputs(arguments.find_contents(config), config)
     chunks = methods.provenance(config, method, network)
-    chunks |= arguments.settings(config, methods.METHODS[method].keys)
+    chunks |= arguments.settings(config, methods.METHODS[method].keys, network)
     used = [expanded(file) for file in arguments.input_files(config)]
     jobs = arguments.undone(jobs, chunks, [*used, network] if network else used)
     if not jobs:

@@ -52,6 +52,16 @@ def write_array(path: Path, array: np.ndarray) -> None:
     path.write_bytes(content.getbuffer())
 
 
+def try_out(folder: Path) -> None:
+    """Makes a folder, if it is not there, and raises `GessoError` where no file can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise GessoError(f"Cannot write to {folder}: {error.strerror}.") from error
+
+
 def remove_left(folder: Path) -> None:
     """Removes what killed processes left below a folder: files of `atomic`. Nobody may be writing there."""
     for path in folder.rglob(f".*{_MARK}*"):

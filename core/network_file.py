@@ -89,15 +89,15 @@ def find_network(value: str | Path | None, key: str = "network", kinds: Collecti
     Raises `GessoError` if there is none, in words that say what was looked for.
     """
     if value is None:
-        raise GessoError(f"{key}= says which trained network: {WAYS}.")
+        there = f" In the zoo: {', '.join(fitting)}." if (fitting := _of_kinds(kinds)) else ""
+        raise GessoError(f"{key}= says which trained network: {WAYS}.{there}")
     path, run = expanded(value), Run(expanded(value))
     named = zoo.networks().get(str(value))
     if path.is_dir() and (named is None or run.is_run or run.networks()):
         return _in_run(run, key, kinds)
     if not path.is_file() and named is None:
-        fitting = [name for name in zoo.networks() if _kind_in_zoo(name) in kinds]
-        named_plainly = path.name == str(value)
-        hint = f" In the zoo: {did_you_mean(str(value), fitting)}" if named_plainly and fitting else ""
+        fitting = _of_kinds(kinds) if path.name == str(value) else []
+        hint = f" In the zoo: {did_you_mean(str(value), fitting)}" if fitting else ""
         raise GessoError(f"{key}={path}: there is no {path}. It is to be {WAYS}.{hint}")
     found = path if path.is_file() else named
     kind = read_metadata(found).kind
@@ -137,6 +137,11 @@ def styles_of(name: str) -> tuple[str, ...]:
         return read_metadata(zoo.network(name)).styles
     except GessoError:
         return ()
+
+
+def _of_kinds(kinds: Collection[str]) -> list[str]:
+    """Lists the networks of the zoo that are of some kinds."""
+    return [name for name in zoo.networks() if _kind_in_zoo(name) in kinds]
 
 
 def _kind_in_zoo(name: str) -> str | None:

@@ -13,6 +13,10 @@ PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: nam
 TEXTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
 LISTS = (*TEXTS, "shares")
 FEW = 30  # classes that a line names
+TASKS = {  # of translators, in words
+    "inpaint": "fills holes; mask=<picture, white where they are>", "colorize": "colours what is grey",
+    "edges": "paints drawings", "super_resolution": "makes pictures larger",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class Metadata:
         if self.kind == "text_encoder":
             return f"reads {len(self.words)} words"
         if self.kind == "translator":
-            return self.task.replace("_", " ") if self.task else "translates pictures"
+            return TASKS.get(self.task, "translates pictures")
         if not self.styles:
             return "paints in any style=<painting>"
         return f"paints; style={', '.join(self.styles)}" if len(self.styles) > 1 else f"paints as {self.styles[0]}"

@@ -4,12 +4,14 @@ import functools
 import io
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.GifImagePlugin import GifImageFile
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
 from core.errors import GessoError
@@ -25,6 +27,21 @@ log = logging.getLogger(__name__)
 
 # What `write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+FOREIGN = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".jxl",
+    ".psd",
+    ".svg",
+    ".pdf",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".dng",
+    ".raf",
+)
 DEEP = {suffix for suffix, kind in OUTPUTS.items() if kind in ("PNG", "TIFF")}  # 16 bits a colour, too
 MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 SAME = 2  # levels of 255 by which a profile that is sRGB's changes colours at most, and their resizing
@@ -55,7 +72,7 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
     path = Path(path)
     if size is not None:
         check_whole("size", size, "null or a number of pixels")
-    try:
+    with _in_words(path):
         with Image.open(path, formats=FORMATS) as image:
             target = scale_sides(image.size, size) if size else image.size
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
@@ -73,6 +90,24 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
             image = image.transpose(TURNS[turn])
         found = _picture(image, profile, path)
         return _deepened(found, image, path, TURNS.get(turn)) if depth == 16 else found
+
+
+def sides(path: str | Path) -> tuple[int, int]:
+    """Returns height and width of the picture in a file, upright, by what its head says: at once.
+
+    Raises `GessoError` as `read` does, but not for what is damaged further on.
+    """
+    with _in_words(Path(path)), Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        return (width, height) if orientation(image) in (5, 6, 7, 8) else (height, width)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Turns whatever reading a picture raises into `GessoError`."""
+    try:
+        yield
+        return
     except FileNotFoundError:
         reason = "does not exist"
     except IsADirectoryError:
@@ -81,8 +116,12 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
         reason = "cannot be read: permission denied"
     except UnidentifiedImageError:
         reason = "is empty" if os.path.getsize(path) == 0 else f"is no picture ({', '.join(FORMATS)})"
+        if path.suffix.lower() in FOREIGN:
+            reason = f"is of a kind that Gesso does not read ({path.suffix}): export it as JPEG or PNG"
     except Image.DecompressionBombError:
         reason = f"is too large: Gesso reads pictures of up to {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
+    except GessoError:
+        raise
     except Exception as error:  # a damaged file can make Pillow raise anything
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = f"cannot be read, it may be damaged: {why.rstrip('.')}"
@@ -125,8 +164,11 @@ def kind_for(path: Path, longest: int) -> str:
 
 
 def chunks(path: str | Path) -> str | None:
-    """Returns the provenance that `write` put into a PNG file, as `provenance_text`; None where there is none."""
+    """Returns the provenance that Gesso put into a PNG or GIF, as `provenance_text`; None where there is none."""
     try:
+        if Path(path).suffix.lower() == ".gif":
+            with GifImageFile(path) as image:
+                return image.info.get("comment", b"").decode("utf-8", "replace") or None
         with PngImageFile(path) as image:  # of any size: its pixels are not asked for
             return (
                 provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)}) or None

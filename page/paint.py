@@ -38,7 +38,7 @@ def paint(options: Options, job: Job) -> Path:
                 "`python page.py weights=<file>`. Networks paint without."
             )
         chunks = methods.provenance(config, method, network)
-        chunks |= arguments.settings(config, methods.METHODS[method].keys)
+        chunks |= arguments.settings(config, methods.METHODS[method].keys, network)
 
         from core import hardware
 

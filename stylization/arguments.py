@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +13,10 @@ from omegaconf import DictConfig, ListConfig
 
 from core.config import leaves
 from core.errors import GessoError, did_you_mean
-from core.files import expanded, in_utf8, relative
+from core.files import expanded, in_utf8, relative, try_out
 from core.images import config_hash, provenance_text, state_of
 from data import film, film_writer, motion, picture
+from data.folder import SUFFIXES
 from stylization.methods import METHODS
 
 log = logging.getLogger(__name__)
@@ -46,11 +47,24 @@ def find_contents(config: DictConfig) -> list[Path]:
         films = (file for file in sorted(path.iterdir()) if film.is_film(file) and not file.name.startswith("."))
         found = picture.find(path) + [file for file in films if file.is_file()]
         if not found:
-            raise GessoError(f"content={path}: no pictures or films in this folder.")
+            known = " ".join((*SUFFIXES, *film_writer.OUTPUTS))
+            raise GessoError(f"content={path}: no pictures or films in this folder itself. Read are {known}.")
+        _say_left_out(path, found)
         return found
     if not path.is_file():
         raise GessoError(f"content={path}: there is no such file or folder.")
+    if not film.is_film(path):
+        picture.sides(path)
     return [path]
+
+
+def _say_left_out(folder: Path, found: list[Path]) -> None:
+    """Logs what else lies in a folder, which a painter may have meant."""
+    others = [path for path in folder.iterdir() if path not in found and not path.name.startswith(".")]
+    kinds = Counter("subfolder" if path.is_dir() else path.suffix.lower() or "without suffix" for path in others)
+    if kinds:
+        most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:8]
+        log.info("Left out: %s", ", ".join(f"{number} {kind}" for kind, number in most))
 
 
 def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]:
@@ -90,26 +104,32 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         made.add(output.name.casefold())
         jobs.append((content, output))
     parent = jobs[0][1].parent
-    try:  # now, not after minutes of painting
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=parent):
-            pass
+    try_out(parent)  # now, not after minutes of painting
+    try:
         for _, output in jobs:
             with suppress(FileNotFoundError):
                 output.lstat()  # a name may be too long
     except OSError as error:
-        raise GessoError(f"Cannot write to {error.filename or parent}: {error.strerror}.") from error
+        raise GessoError(f"Cannot write to {output}: {error.strerror}.") from error
     return jobs
 
 
-def settings(config: DictConfig, keys: Sequence[str]) -> dict[str, str]:
+def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:
     """Returns the provenance of a picture's settings: the method's `keys`, as on a command line, and a hash of all.
 
-    Files are told by their names alone: where they lie is nobody's business.
+    Files are told by their names alone, the `network`, too: where they lie is nobody's business.
     """
     values = {name: value for name, value in leaves(config) if name.split(".")[0] in (*EVERYWHERE, *keys)}
-    text = " ".join(f"{name}={_name(value)}" for name, value in values.items() if value is not None)
+    told = {name: value for name, value in values.items() if value is not None and not _of_the_house(name, value)}
+    if network is not None:
+        told = {"network": config.network or network.stem, **told}
+    text = " ".join(f"{name}={_name(value)}" for name, value in told.items())
     return {"Settings": text, "Settings-SHA256": config_hash(config)}
+
+
+def _of_the_house(name: str, value: object) -> bool:
+    """Whether nobody types it: what is called, and what stands for another value."""
+    return name.endswith("_target_") or (isinstance(value, str) and "${" in value)
 
 
 def undone(

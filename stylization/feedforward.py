@@ -1,11 +1,13 @@
 """Pictures of any size through a trained stylizer: whole, or in tiles that share their statistics."""
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from core.network_metadata import Geometry
 from data.picture import MIN_SIDE
@@ -13,8 +15,10 @@ from models.layers.normalization import InstanceNormalization
 from stylization.tiling import TILE, Box, Tile, tiles
 
 Tensor = tf.Tensor
+log = logging.getLogger(__name__)
 
 SAMPLE = 64  # px, side of the squares that statistics are estimated from: many small ones see more of a picture
+LARGE = 3_000_000  # px that take a CPU a minute or more
 LEAST = 2**17  # px of them together, at least: small tiles are for little memory, not for other colours
 
 
@@ -30,6 +34,7 @@ class Feedforward:
         self.run = _compiled(network)
         self.normalized = any(isinstance(layer, InstanceNormalization) for layer in network.layers)
         self.shared: _Shared | None = None  # made when it is first needed
+        self.said = False  # that pictures are large
 
     def __call__(self, image: np.ndarray, conditions: Mapping[str, np.ndarray] | None = None) -> np.ndarray:
         """Float32 `[height, width, channels]`, any size, and the network's other inputs, each for one picture.
@@ -45,6 +50,9 @@ class Feedforward:
         stride, edge = self.geometry.stride, self.geometry.edge
         padded = _padded(image, stride, edge)
         parts = tiles(padded.shape[:2], self.tile, self.geometry.reach, stride)
+        if height * width > LARGE and not self.said:
+            log.info("%.0f megapixels: size=1024, or another, is quicker.", height * width / 1e6)
+            self.said = True
         if len(parts) == 1:
             painted = self.run(tf.constant(padded[None]), conditions).numpy()[0]
         else:
@@ -64,7 +72,7 @@ class Feedforward:
                 )
             run = self.shared.run
         painted = None
-        for part in parts:
+        for part in tqdm(parts, unit="tile", leave=False, disable=None):
             tile = run(_cut(image, part), conditions).numpy()[0]
             scale = tile.shape[0] // (part.outer[1] - part.outer[0])
             if painted is None:

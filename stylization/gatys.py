@@ -16,8 +16,9 @@ from stylization.method import Method, Paint
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be optimised."""
     own = config.gatys
-    options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_paintings(config, options.WHOSE)
     options.check_init(config)
+    options.check_drawn(config, "init")
     options.check_style_weights(config, len(options.listed(config.style)))
     if len(options.listed(own.content_masks)) != len(options.listed(own.style_masks)):
         raise GessoError("gatys.content_masks and gatys.style_masks are pairs: give as many of each.")
@@ -41,7 +42,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     weights = options.style_weights(config) or [1.0] * len(files)
     pictures = [options.read_picture(file) for file in files]
     for picture in pictures if style_masks is not None else ():
-        options.check_shape("gatys.style_masks", style_masks[0], picture, "style")
+        options.check_shape("gatys.style_masks", style_masks[0].shape, picture.shape[:2], "style")
     styles = [Style(picture, w, style_masks) for picture, w in zip(pictures, weights, strict=True)]
     curves = own.log_every and Curves(Run(Path(HydraConfig.get().runtime.output_dir)), own.log_every)
     start = own.init if config.init is None else options.read_picture(str(config.init))

@@ -55,8 +55,14 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
         if name not in (None, metadata.method):
             raise GessoError(f"method={name}, but {network} is a network for method={metadata.method}.")
         name = metadata.method
-    refuse_unused(name)
+    refuse_unused(name, f"method={name}" if config.network is None else f"network={config.network}")
     METHODS[name].check(config, metadata)
+    options.check_drawn(config, "region")
+    if boxed is not None:
+        log.info(
+            "Painted by network=%s, in one pass, as VGG's weights are not here. Slower and better: method=%s, "
+            "which downloads them (59 MB) once, or weights=<file of them>.", ANY_STYLE, DEFAULT,
+        )  # fmt: skip
     return name, network
 
 
@@ -74,10 +80,6 @@ def in_the_box(config: DictConfig) -> Path | None:
         return None
     if given & ({*METHODS[DEFAULT].keys} - {*METHODS[metadata.method].keys}):
         return None
-    log.info(
-        "Painted by network=%s, in one pass, as VGG's weights are not here. Slower and better: method=%s, which "
-        "downloads them (59 MB) once, or weights=<file of them>.", ANY_STYLE, DEFAULT,
-    )  # fmt: skip
     return network
 
 
@@ -88,7 +90,10 @@ def build(config: DictConfig, method: str, network: Path | None) -> Paint:
         return paint
     from stylization import painting  # TensorFlow
 
-    return painting.within(options.read_masks([config.region], "region")[0], paint)
+    region = options.read_masks([config.region], "region")[0]
+    if not region.any():
+        log.warning("region= is black throughout, so nothing is painted: white is where it is.")
+    return painting.within(region, paint)
 
 
 def provenance(config: DictConfig, method: str, network: Path | None) -> dict[str, str]:
@@ -98,7 +103,7 @@ def provenance(config: DictConfig, method: str, network: Path | None) -> dict[st
     return network_file.provenance(network, config.seed)
 
 
-def refuse_unused(method: str) -> None:
-    """Raises `GessoError` if the command line gives a key that is for other methods only."""
+def refuse_unused(method: str, named: str) -> None:
+    """Raises `GessoError` if the command line gives a key that is for other methods only; ours is `named` so."""
     theirs = {key for other in METHODS.values() for key in other.keys} - {*METHODS[method].keys}
-    refuse_keys(theirs, HydraConfig.get().overrides.task, f"with method={method}")
+    refuse_keys(theirs, HydraConfig.get().overrides.task, f"with {named}")

@@ -17,8 +17,9 @@ LARGEST = 1280  # px, longer side: every place is compared with every place of t
 
 def check(config: DictConfig, metadata: Metadata | None = None) -> None:
     """Raises `GessoError` for what cannot be painted."""
-    options.check_paintings(config, "style= says in whose manner: a painting, or several, style=[a.jpg,b.jpg].")
+    options.check_paintings(config, options.WHOSE)
     options.check_init(config)
+    options.check_drawn(config, "init")
     if config.tile is not None:
         raise GessoError("method=nnst compares all places with each other and paints no tiles. Leave tile= out.")
     if config.size is not None and config.size > LARGEST:
@@ -59,7 +60,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         content = pad_to_min(image, least)
         start, begun = begun if before is None else before, None  # a film's later shots begin as usual
         if start is not None:
-            options.check_shape("init", start, image)
+            options.check_shape("init", start.shape[:2], image.shape[:2])
         init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), least)
 
         def finished(painted: np.ndarray) -> np.ndarray:

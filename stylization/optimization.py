@@ -156,13 +156,13 @@ def painter(
         if options["strength"] == 0:
             return image
         if options.get("masks") is not None:
-            check_shape("gatys.content_masks", options["masks"][0], image)
+            check_shape("gatys.content_masks", options["masks"][0].shape, image.shape[:2])
         used = [replace(style, image=color.prepared(style.image, image, preserve_color)) for style in styles]
         how = {"steps": steps, **options}
         if before is not None:
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
         elif begun is not None:  # its strokes are there already, as fine as it has them
-            check_shape("init", begun, image)
+            check_shape("init", begun.shape[:2], image.shape[:2])
             coarsest = min(max(image.shape), max(how["coarsest"], *begun.shape))
             levels = schedule(image.shape[:2], how["coarsest"], steps, growth)
             left = len(schedule(image.shape[:2], coarsest, steps, growth))

@@ -1,5 +1,6 @@
 """What several methods take from a configuration: files, weights of styles, and the checks of these."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,13 @@ from core import network_file, zoo
 from core.errors import GessoError, did_you_mean
 from core.files import expanded, in_utf8
 from core.images import to_float
-from data import picture
+from data import film, picture
 from data.decode import same_shape
+
+WHOSE = (
+    "style= says in whose manner: a painting, or several, 'style=[a.jpg,b.jpg]'. Or, in seconds, by a network that "
+    "comes with Gesso: network=styles style=great_wave."
+)
 
 
 def listed(value: Any) -> list[str]:
@@ -48,10 +54,21 @@ def check_paintings(config: DictConfig, otherwise: str) -> None:
     if not listed(config.style):
         raise GessoError(otherwise)
     for file in listed(config.style):
+        if expanded(file).is_dir():
+            raise GessoError(f"style={file} is a folder. Several paintings are blended by 'style=[a.jpg,b.jpg]'.")
         if not expanded(file).exists():
-            knows = [name for name in zoo.networks() if plain(file) in map(plain, network_file.styles_of(name))]
-            hint = f" A network paints so: network={knows[0]}." if knows else ""
-            raise GessoError(f"style={file}: there is no such file or folder.{hint}")
+            raise GessoError(f"style={file}: there is no such file.{_meant(file)}")
+        picture.sides(expanded(file))
+
+
+def _meant(style: str) -> str:
+    """A hint for who named a style that is no file."""
+    if "," in style:
+        return f" Several are 'style=[{style}]', quotes included."
+    knows = {style: name for name in reversed(zoo.networks()) for style in network_file.styles_of(name)}
+    near = next(iter(difflib.get_close_matches(plain(style), map(plain, knows), 1)), None)
+    known = next((style for style in knows if plain(style) == near), None)
+    return "" if known is None else f" A network paints so: network={knows[known]} style={known}."
 
 
 def blend(config: DictConfig, known: Sequence[str]) -> list[float] | None:
@@ -65,7 +82,9 @@ def blend(config: DictConfig, known: Sequence[str]) -> list[float] | None:
     for name in named:
         if plain(name) not in map(plain, known):
             others = did_you_mean(Path(name).stem, known)
-            raise GessoError(f"style={name}: this network has learned its own. {others}")
+            several = f" Several are 'style=[{name}]', quotes included." if "," in name else ""
+            own = " In the manner of a painting of your own: network=any_style." if Path(name).suffix else ""
+            raise GessoError(f"style={name}: this network has learned its own. {others}{several}{own}")
     if len(known) < 2:
         return None
     if not named:
@@ -103,10 +122,19 @@ def read_picture(file: str, size: int | None = None) -> np.ndarray:
     return to_float(picture.read(expanded(file), size).pixels)
 
 
-def check_shape(key: str, drawn: np.ndarray, pictured: np.ndarray, what: str = "picture") -> None:
-    """Raises `GessoError` where what `key` names, `[height, width, ...]`, has another shape than a picture."""
-    if not same_shape(drawn.shape[:2], pictured.shape[:2], rounding=2):  # px: a film's sides are even
-        (rows, columns), (height, width) = drawn.shape[:2], pictured.shape[:2]
+def check_drawn(config: DictConfig, key: str) -> None:
+    """Raises `GessoError` where `key` names what is no picture, or one of another shape than the one content."""
+    if config[key] is None:
+        return
+    drawn, content = picture.sides(expanded(str(config[key]))), expanded(str(config.content))
+    if content.is_file() and not film.is_film(content):
+        check_shape(key, drawn, picture.sides(content))
+
+
+def check_shape(key: str, drawn: Sequence[int], pictured: Sequence[int], what: str = "picture") -> None:
+    """Raises `GessoError` where what `key` names, height and width, has another shape than a picture."""
+    if not same_shape(drawn, pictured, rounding=2):  # px: a film's sides are even
+        (rows, columns), (height, width) = drawn, pictured
         raise GessoError(f"{key}= is {columns}x{rows} px, and the {what} {width}x{height}: another shape.")
 
 
@@ -119,7 +147,7 @@ def read_masks(files: Sequence[str], key: str) -> np.ndarray | None:
         return None
     first, *others = [_mask(expanded(file)) for file in files]
     for other in others:
-        check_shape(key, np.asarray(other), np.asarray(first), "first of them")
+        check_shape(key, other.size[::-1], first.size[::-1], "first of them")
     return np.stack([np.asarray(mask.resize(first.size), np.float32) / 255 for mask in (first, *others)])
 
 

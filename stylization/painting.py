@@ -12,6 +12,7 @@ from tqdm import tqdm
 from core.errors import GessoError
 from core.files import unfinished
 from core.images import state_of, to_float, to_uint8, to_uint16
+from core.overrides import typed
 from data import film, film_writer, picture
 from data.motion import between
 from stylization import options
@@ -79,17 +80,18 @@ def paint_picture(
     picture.kind_for(output, max(source.pixels.shape[:2]))  # before minutes of work
     partial, evaluations = unfinished(output), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8
+    unfinished_chunks = {**chunks, "State": "unfinished"}
 
     def save(forming: Callable[[], np.ndarray], total: int) -> None:
         if next(evaluations) % save_every == 0:
-            picture.write(partial, rounded(forming()), chunks, like=source)
+            picture.write(partial, rounded(forming()), unfinished_chunks, like=source)
 
     try:
         with nullcontext() if save_every is None else watching(save):
             painted = checked(paint(to_float(source.pixels), None), content)
     except Interrupted as interrupted:  # minutes of work
-        picture.write(partial, rounded(interrupted.painted), chunks, like=source)
-        log.info("As far as it came: %s", partial)
+        picture.write(partial, rounded(interrupted.painted), unfinished_chunks, like=source)
+        log.info("As far as it came: %s. The same command with %s goes on there.", partial, typed("init", partial))
         raise
     picture.write(output, rounded(painted), chunks, like=source)
     if save_every is not None:
@@ -124,7 +126,7 @@ def within(region: np.ndarray, paint: Paint) -> Paint:
     """
 
     def part(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
-        options.check_shape("region", region, image)
+        options.check_shape("region", region.shape, image.shape[:2])
 
         def blend(painted: np.ndarray) -> np.ndarray:
             whole = resize_lanczos(image, painted.shape[:2])  # of super-resolution, larger

@@ -1,5 +1,6 @@
 """`method=translate`: a network that turns one kind of picture into another, or mends it."""
 
+import logging
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from stylization.method import Method, Paint
 if TYPE_CHECKING:
     import keras
 
+log = logging.getLogger(__name__)
+
 TOUCHED = 0.03  # of white, in a mask: more than the noise of a JPEG
 
 
@@ -26,12 +29,15 @@ def check(config: DictConfig, metadata: Metadata) -> None:
         raise GessoError("This network fills holes: mask=<picture, white where the holes are>.")
     if metadata.task != "inpaint" and config.mask is not None:
         raise GessoError("mask= is for networks that fill holes; this one does not.")
+    options.check_drawn(config, "mask")
 
 
 def build(config: DictConfig, network: Path) -> Paint:
     """Loads the network and the mask, and makes what paints with them."""
     loaded, metadata = trained.load(network, "translator")
     hole = None if config.mask is None else options.read_masks([config.mask], "mask")[0]
+    if hole is not None and hole.max() <= TOUCHED:
+        log.warning("Nothing in mask= is white, so nothing is filled: white is where the holes are.")
     return painter(loaded, metadata.geometry, metadata.task, metadata.image_size, hole, config.tile)
 
 
@@ -63,7 +69,7 @@ def painter(
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         source = tf.constant(image[None])
         if task == "inpaint":
-            options.check_shape("mask", hole, image)
+            options.check_shape("mask", hole.shape, image.shape[:2])
             mask = resize_map(hole, image.shape[:2])[..., None] > TOUCHED
             painted = run(transforms.inpaint(source, tf.constant(mask[None], tf.float32)).numpy()[0])
             return np.where(mask, painted, image)

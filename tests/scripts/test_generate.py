@@ -14,7 +14,7 @@ from core.errors import GessoError
 from core.images import to_uint8
 from core.network_metadata import Metadata
 from data.folder import find_files
-from generate import asked, in_turn, sheet_of, unwanted, walk
+from generate import asked, check_output, files, in_turn, sheet_of, unwanted, walk
 from models import latent
 from models.networks import dcgan
 from models.trained import find_class
@@ -50,6 +50,10 @@ def test_pictures_and_grid(generator, script, tmp_path):
     Image.new("RGB", (4, 4)).save(again / "0003.png")  # somebody's own
     script("generate.py", f"network={generator}", "num=1", "seed=4", f"output={again}")
     assert sorted(p.name for p in again.glob("*.png")) == ["0000.png", "0003.png", "grid.png"]
+    before = (again / "0003.png").read_bytes()
+    done = script("generate.py", f"network={generator}", "num=4", f"output={again}")
+    assert "0003.png is there, and Gesso did not make it" in done.stderr and done.returncode == 1
+    assert (again / "0003.png").read_bytes() == before
 
 
 def test_interpolation(generator, script, tmp_path):
@@ -59,6 +63,13 @@ def test_interpolation(generator, script, tmp_path):
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "walk.gif") as film:
         assert film.n_frames == 12
+    check_output(tmp_path, files(None))  # may be made anew
+    (tmp_path / "walk.gif").write_bytes(b"GIF89a")
+    with pytest.raises(GessoError, match=r"walk\.gif is there"):
+        check_output(tmp_path, files(None))
+    for file in ("strip.png", "new.png"):
+        with pytest.raises(GessoError, match="pictures go into a folder"):
+            check_output(tmp_path / file, files(3))
     assert Image.open(tmp_path / "strip.png").size == (4 * 34 + 2, 3 * 34 + 2)
 
 

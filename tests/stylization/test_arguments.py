@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,29 @@ def test_settings_tell_what_was_painted_with_and_no_folder():
     )
     told = arguments.settings(config, ["style"])
     assert told["Settings"] == "style=[b.jpg,c.jpg] size=512"
+    gatys = OmegaConf.create({"gatys": {"objective": {"_target_": "x", "weights": "${weights}"}, "coarsest": 9}})
+    assert arguments.settings(gatys, ["gatys"])["Settings"] == "gatys.coarsest=9"
+    for network, name in (("styles", "styles"), ("/home/me/outputs/sea", "sea"), (None, "any_style")):
+        given = OmegaConf.merge(config, {"network": network})
+        told = arguments.settings(given, [], Path("/zoo/any_style.keras"))["Settings"]
+        assert told == f"network={name} size=512"
+    told = arguments.settings(config, [])
     assert (
         told["Settings-SHA256"] != arguments.settings(OmegaConf.merge(config, {"tile": 64}), [])["Settings-SHA256"]
     )
+
+
+def test_what_a_folder_has_besides_is_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    for name in ("a.HEIC", "b.heic", "c.psd", "README", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "more").mkdir()
+    config = OmegaConf.create({"content": str(tmp_path)})
+    with pytest.raises(GessoError, match=r"no pictures or films in this folder itself\. Read are \.jpg"):
+        arguments.find_contents(config)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert arguments.find_contents(config) == [tmp_path / "a.png"]
+    assert caplog.messages == ["Left out: 2 .heic, 1 .psd, 1 subfolder, 1 without suffix"]
 
 
 def test_an_interrupted_folder_goes_on(tmp_path):

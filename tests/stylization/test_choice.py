@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from hydra import initialize_config_dir
+from PIL import Image
 
 from core import zoo
 from core.config import CONF, compose
@@ -25,7 +26,7 @@ def choose(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "FOLDER", tmp_path / "zoo")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.jpg").touch()
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.jpg")
     zoo.FOLDER.mkdir()
     for name, metadata in KNOWN.items():
         with zipfile.ZipFile(zoo.network(name), "w") as archive:
@@ -59,10 +60,33 @@ def test_styles_of_a_network_have_names(choose):
     assert choose("network=styles", "style=great_wave") == ("fast", zoo.network("styles"))
     with pytest.raises(GessoError, match=r"Did you mean scream\? There are: Great Wave, scream, starry_night\."):
         choose("network=styles", "style=screem.jpg")
+    with pytest.raises(GessoError, match=r"In the manner of a painting of your own: network=any_style\.$"):
+        choose("network=styles", "style=a.jpg")
+    with pytest.raises(GessoError, match=r"Several are 'style=\[scream,great_wave\]', quotes included"):
+        choose("network=styles", "style='scream,great_wave'")
     with pytest.raises(GessoError, match=r"style_weights=.*2 are needed"):
         choose("network=styles", "style=[scream,great_wave]", "style_weights=[1]")
-    with pytest.raises(GessoError, match=r"style=scream: there is no such file .* network=styles"):
+    with pytest.raises(GessoError, match=r"style=scream: there is no such file\. .* network=styles style=scream\."):
         choose("style=scream", "method=gatys")
+    with pytest.raises(GessoError, match="steps= has no effect with network=styles"):
+        choose("network=styles", "steps=3")
+
+
+def test_what_is_no_picture_is_refused_at_once(choose, tmp_path, caplog):
+    (tmp_path / "text.jpg").write_text("text")
+    (tmp_path / "a.HEIC").write_text("text")
+    Image.new("RGB", (24, 32)).save(tmp_path / "tall.png")
+    for given, words in (
+        (["style=text.jpg"], r"text\.jpg is no picture"),
+        (["style=a.HEIC"], r"does not read \(\.HEIC\): export it as JPEG or PNG"),
+        (["style=zoo", "method=gatys"], r"is a folder\. Several paintings are blended"),
+        (["style=a.jpg", "content=a.jpg", "region=tall.png"], r"region= is 24x32 px, and the picture 32x24"),
+        (["style=a.jpg", "content=a.jpg", "region=text.jpg"], r"text\.jpg is no picture"),
+        (["style=a.jpg", "content=a.jpg", "init=tall.png", "method=nnst"], "init= is 24x32 px"),
+    ):
+        with pytest.raises(GessoError, match=words):
+            choose(*given)
+    assert "Painted by" not in caplog.text
 
 
 @pytest.mark.parametrize(
