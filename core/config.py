@@ -45,6 +45,7 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     The files are the schema: `steps: 2000` says that steps is a whole number, and `steps: null` with a range of
     `[1, inf)` says so, too. Those with `choices` are left to these. Raises `GessoError`.
     """
+    _check_local()
     options = {group: option for group, option in groups.items() if group in config}
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
     if penalties := _penalties(config):  # Hydra names no list among the options chosen
@@ -56,7 +57,7 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
         _check_known(key, defaults, groups)
         inside = [name for name in defaults if name.startswith(f"{key}.")]
         if inside and not isinstance(value, dict):
-            if isinstance(value, int | float) and "schedules." in defaults.get(f"{key}._target_", ""):
+            if isinstance(value, int | float) and "schedules." in str(defaults.get(f"{key}._target_")):
                 continue  # in place of a schedule
             raise GessoError(f"{key}={_shown(value)}: it is a group of keys: {', '.join(inside)}.")
         default = defaults.get(key)
@@ -81,8 +82,25 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
 
 
+def _check_local() -> None:
+    """Refuses keys of conf/local/default.yaml that no script has. Raises `GessoError`."""
+    local = CONF / "local" / "default.yaml"
+    if local.is_file():
+        known = _known() | {folder.name for folder in CONF.iterdir()} | {"defaults", "hydra"}
+        for key in OmegaConf.load(local):
+            if key not in known:
+                raise GessoError(
+                    f"{local}: {key}: there is no such key. {did_you_mean(key, known, show_all=False)}"
+                )
+
+
+def _known() -> set[str]:
+    """The first parts of all scripts' keys."""
+    return {name for file in CONF.glob("*.yaml") for name in OmegaConf.load(file)}
+
+
 def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> None:
-    """Refuses a key that none of the files has: from `+key=`, conf/local/, or an experiment with other groups.
+    """Refuses a key that none of the files has: from `+key=`, or an experiment with other groups.
 
     But for deeper ones that the command line adds, which may be arguments of what they stand beside, and those of
     penalties, which `training.checks` knows more about. Raises `GessoError`.
@@ -90,19 +108,21 @@ def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> 
     if key in defaults or any(name in defaults or name == key for name in _above(key)):
         return
     group, _, rest = key.partition(".")
-    if not rest:
-        known = {name for file in CONF.glob("*.yaml") for name in OmegaConf.load(file)} | {*defaults}
+    experiment = groups.get("experiment")
+    file = CONF / "experiment" / f"{experiment}.yaml"
+    if experiment is not None and not file.is_file():
+        return  # one's own, which may bring keys of its own
+    said_there = experiment is not None and OmegaConf.select(OmegaConf.load(file), key) is not None
+    if not rest and not said_there:
+        known = _known() | {*defaults}
         if key not in known:
             raise GessoError(f"{key}: there is no such key. {did_you_mean(key, known, show_all=False)}")
-    experiment = groups.get("experiment")
     strict = group in ("dataset", "loss") and not rest.startswith(("penalties.", "generator_penalties."))
-    if strict and experiment is not None:
-        recipe = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
-        if OmegaConf.select(recipe, key) is not None:
-            raise GessoError(
-                f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it "
-                f"away by '~{key}'."
-            )
+    if strict and said_there:
+        raise GessoError(
+            f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it away by "
+            f"'~{key}'."
+        )
 
 
 def _shown(value: Any) -> str:

@@ -102,7 +102,7 @@ def refuse_dashes(arguments: Iterable[str]) -> None:
     """Raises `GessoError` for an option as other programs have them, `--steps=3`."""
     for argument in arguments:
         found = re.fullmatch(r"--?(\w[\w.]*=.*)", argument, re.DOTALL)
-        if found and argument.partition("=")[0] not in VALUED:
+        if found and argument.partition("=")[0] not in (*VALUED, "--info", "-i"):
             raise GessoError(f"{argument}: options have no dashes here: {found[1]}. --help lists them.")
 
 

@@ -27,21 +27,9 @@ log = logging.getLogger(__name__)
 
 # What `write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-FOREIGN = (
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jxl",
-    ".psd",
-    ".svg",
-    ".pdf",
-    ".cr2",
-    ".cr3",
-    ".nef",
-    ".arw",
-    ".dng",
-    ".raf",
-)
+FOREIGN = (  # often met, and not read
+    ".heic", ".heif", ".avif", ".jxl", ".psd", ".svg", ".pdf", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf",
+)  # fmt: skip
 DEEP = {suffix for suffix, kind in OUTPUTS.items() if kind in ("PNG", "TIFF")}  # 16 bits a colour, too
 MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 SAME = 2  # levels of 255 by which a profile that is sRGB's changes colours at most, and their resizing

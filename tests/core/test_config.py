@@ -6,9 +6,10 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
+from core import config
 from core.checks import without_blocks
 from core.cli import ROOT
-from core.config import check_types, explain, leaves
+from core.config import CONF, check_types, explain, leaves
 from core.errors import GessoError
 from core.instantiate import build
 from core.overrides import begin, resume_arguments, resumed
@@ -120,6 +121,20 @@ def test_penalties_are_added_to_any_loss(composed):
 
 def test_the_defaults_are_fine(composed):
     check_types(composed(), "train", GROUPS)
+
+
+def test_a_key_of_this_machine_that_no_script_has(composed, tmp_path, monkeypatch):
+    for name in ("train", "stylize"):
+        (tmp_path / f"{name}.yaml").write_text((CONF / f"{name}.yaml").read_text())
+    (tmp_path / "local").mkdir()
+    (tmp_path / "model").mkdir()
+    monkeypatch.setattr(config, "CONF", tmp_path)
+    local = tmp_path / "local" / "default.yaml"
+    local.write_text("# @package _global_\nweights: a\nstyle_size: 3\nmodel: {width: 3}\n")
+    config._check_local()
+    local.write_text("# @package _global_\nwieghts: a\n")
+    with pytest.raises(GessoError, match=r"default\.yaml: wieghts: there is no such key\. Did you mean weights\?"):
+        config._check_local()
 
 
 def test_leaves():
