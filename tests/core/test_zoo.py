@@ -63,7 +63,7 @@ def test_what_is_not_there_is_asked_after_among_what_fits():
 def test_help_lists_what_fits_and_passes_over_what_is_damaged():
     zoo.network("broken").write_text("no")
     assert in_the_zoo("stylizer", "translator") == (
-        "  enlarge  super resolution\n  styles   paints; style=scream, wave"
+        "  enlarge  makes pictures larger\n  styles   paints; style=scream, wave"
     )
     assert in_the_zoo("generator") == "  paintings  pictures of 64 px; label=cubism, op_art"
     assert in_the_zoo("discriminator") == "  (none)"
