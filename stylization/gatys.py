@@ -50,8 +50,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         build(own.objective), styles, options.preserved(config), config.steps,
         curves=curves, masks=masks,
         strength=config.strength, style_scale=own.style_scale, optimizer=own.optimizer,
-        learning_rate=own.learning_rate, coarsest=own.coarsest, growth=own.growth, init=start, seed=config.seed,
-        tile=config.tile,
+        learning_rate=own.learning_rate, coarsest=own.coarsest, init=start, seed=config.seed, tile=config.tile,
     )  # fmt: skip
 
 

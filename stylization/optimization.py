@@ -37,21 +37,16 @@ def not_in_float16(method: str) -> None:
         keras.config.set_dtype_policy("float32")
 
 
-def schedule(
-    size: tuple[int, int], coarsest: int, steps: int, growth: float = 2.0
-) -> list[tuple[tuple[int, int], int]]:
+def schedule(size: tuple[int, int], coarsest: int, steps: int) -> list[tuple[tuple[int, int], int]]:
     """Levels from coarse to fine: (height, width) and evaluations of the objective.
 
-    `size` divided by `growth`, and by its powers, as long as its longer side stays at least `coarsest`, and its
-    shorter one 16 px. The coarsest takes `steps`, each finer one a `growth`th of them, but not fewer than 20.
+    `size` halved as long as its longer side stays at least `coarsest`, and its shorter one 16 px. The coarsest
+    takes `steps`, each finer one half as many, but not fewer than 20.
     """
     sizes = [size]
-    while True:
-        coarser = tuple(max(1, round(side / growth ** len(sizes))) for side in size)
-        if max(coarser) < coarsest or min(coarser) < MIN_SIDE:
-            break
-        sizes.insert(0, coarser)
-    return [(size, max(round(steps / growth**level), min(steps, FEWEST))) for level, size in enumerate(sizes)]
+    while max(sizes[0]) >= 2 * coarsest and min(sizes[0]) >= 2 * MIN_SIDE:
+        sizes.insert(0, tuple(max(1, round(side / 2)) for side in sizes[0]))
+    return [(size, max(steps // 2**level, min(steps, FEWEST))) for level, size in enumerate(sizes)]
 
 
 def optimize(
@@ -65,7 +60,6 @@ def optimize(
     learning_rate: float = 0.05,
     steps: int = 200,
     coarsest: int = 256,
-    growth: float = 2.0,
     init: str | np.ndarray = "content",
     seed: int = 0,
     tile: int | None = None,
@@ -86,8 +80,7 @@ def optimize(
         optimizer: "lbfgs" (scipy's L-BFGS-B; keeping pixels within [-1, 1] halves the steps that it takes), or
             "adam" with `learning_rate`, which levels of more than `lbfgs_pixels` take anyway: L-BFGS keeps 25
             pictures in float64.
-        steps, coarsest, growth: evaluations at the coarsest level, its longer side in px at least, and how many
-            times larger each is than the one before; `schedule`.
+        steps: evaluations at the coarsest level; `schedule`.
         init: "content", "noise" with `seed`, or a picture to start from.
         tile: larger pictures are worked on in squares of so many px, with the same result; None: what 4 GB
             hold.
@@ -108,7 +101,7 @@ def optimize(
     height, width = content.shape[:2]
     content = pad_to_min(content, MIN_SIDE)
     image = None
-    for size, count in schedule(content.shape[:2], coarsest, steps, growth):
+    for size, count in schedule(content.shape[:2], coarsest, steps):
         target = resize_lanczos(content, size)
         if image is not None:
             image = resize_lanczos(image, size)
@@ -146,7 +139,6 @@ def painter(
     one picture, or a film's first frame: from the level of its size on, with the steps that the levels have anyway.
     Ctrl-C raises `Interrupted`. Masks, and a picture to start from, of another shape raise `GessoError`.
     """
-    growth = options.get("growth", 2.0)
     begun = options["init"] if isinstance(options.get("init"), np.ndarray) else None
     if begun is not None:
         options["init"] = "content"
@@ -164,8 +156,8 @@ def painter(
         elif begun is not None:  # its strokes are there already, as fine as it has them
             check_shape("init", begun.shape[:2], image.shape[:2])
             coarsest = min(max(image.shape), max(how["coarsest"], *begun.shape))
-            levels = schedule(image.shape[:2], how["coarsest"], steps, growth)
-            left = len(schedule(image.shape[:2], coarsest, steps, growth))
+            levels = schedule(image.shape[:2], how["coarsest"], steps)
+            left = len(schedule(image.shape[:2], coarsest, steps))
             how |= {"init": begun, "coarsest": coarsest, "steps": levels[-left][1]}
         begun = None  # a film's later shots begin as usual
 
@@ -173,7 +165,7 @@ def painter(
             painted = painted[: image.shape[0], : image.shape[1]]
             return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
 
-        total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"], growth))
+        total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"]))
         run = partial(optimize, image, used, objective, **how)
         padded = pad_to_min(image, MIN_SIDE)
         return watched(lambda report: run(report=report), padded, total, finished, curves)

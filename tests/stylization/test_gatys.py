@@ -26,11 +26,6 @@ def test_schedule_doubles_and_halves():
     assert optimization.schedule((300, 200), 256, 200) == [((300, 200), 200)]
     assert optimization.schedule((768, 1024), 256, 200) == [((192, 256), 200), ((384, 512), 100), ((768, 1024), 50)]
     assert [steps for _, steps in optimization.schedule((4096, 4096), 256, 64)] == [64, 32, 20, 20, 20]
-    assert optimization.schedule((512, 256), 256, 80, 2**0.5) == [
-        ((256, 128), 80),
-        ((362, 181), 57),
-        ((512, 256), 40),
-    ]
     assert optimization.schedule((1024, 1024), 256, 5) == [((256,) * 2, 5), ((512,) * 2, 5), ((1024,) * 2, 5)]
 
 
