@@ -115,7 +115,7 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
             return list(metadata.sentences), metadata.vocabulary.tokens(metadata.sentences)
         return tokens_of(config[key], metadata, key)
     if config.text is not None:
-        known = [name for name in metadata.classes if name in map(str, texts_of(config.text))]
+        known = [name for name in metadata.classes if texts_of(name)[0] in texts_of(config.text)]
         label = f"label={(known or metadata.classes)[0]}" if metadata.classes else "no label either"
         raise GessoError(
             f"text={config.text}: {path} understands no words ({label}). The zoo's network=words does, and what "

@@ -105,7 +105,7 @@ def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> 
     But for deeper ones that the command line adds, which may be arguments of what they stand beside, and those of
     penalties, which `training.checks` knows more about. Raises `GessoError`.
     """
-    if key in defaults or any(name in defaults or name == key for name in _above(key)):
+    if key in defaults or any(name in defaults for name in _above(key)):
         return
     group, _, rest = key.partition(".")
     experiment = groups.get("experiment")

@@ -46,11 +46,18 @@ def refused_file(text: str) -> str | None:
 
 def did_you_mean(name: object, names: Iterable[str], show_all: bool = True) -> str:
     """Asks "Did you mean ...?", if something is near, and lists the names there are."""
-    name, names = str(name), sorted(set(names))  # of what was said, which may be a number
+    names = sorted(set(names))
     shown = ", ".join(names[:MOST]) + (f" and {len(names) - MOST} others" if len(names) > MOST else "")
+    found = nearest(name, names)
+    meant = "" if found is None else f"Did you mean {found}? "
+    return meant + (f"There are: {shown}." if show_all else "--help lists all keys.")
+
+
+def nearest(name: object, names: Iterable[str]) -> str | None:
+    """Finds what is most like a name, if anything is near."""
+    name, names = str(name), sorted(set(names))  # of what was said, which may be a number
     last = {full.rpartition(".")[2]: full for full in names}  # `widht` is near `model.width`
     found = difflib.get_close_matches(name, names, 1, 0.6) or [
         last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, 1, 0.6)
     ]
-    meant = f"Did you mean {found[0]}? " if found else ""
-    return meant + (f"There are: {shown}." if show_all else "--help lists all keys.")
+    return found[0] if found else None

@@ -13,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo, putchunk
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from data.strips import GAP
+
 # Tags of TIFF, and values of some.
 WIDTH, HEIGHT, BITS, COMPRESSION, MEANING = 256, 257, 258, 259, 262
 PLACE, SAMPLES, ROWS, LENGTH, PREDICTOR, EXTRA, PROFILE = 273, 277, 278, 279, 317, 338, 34675
@@ -54,6 +56,18 @@ def _bytes(path: Path, swapped: bool) -> Image.Image | None:
         image.tile = tiles
         image.load()
         return image.copy() if tiles else None
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes uint16 `[height, width, channels]` to another (width, height), as pictures of eight bits are."""
+    channels = (Image.fromarray(channel.astype(np.float32)) for channel in np.moveaxis(pixels, -1, 0))
+    found = [np.asarray(c.resize(size, Image.Resampling.LANCZOS, reducing_gap=GAP)) for c in channels]
+    return rounded(np.stack(found, axis=-1))
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Turns numbers of any kind into uint16; what is beyond is clipped."""
+    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)
 
 
 def png(pixels: np.ndarray, text: PngInfo, icc: bytes | None = None) -> bytes:

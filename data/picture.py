@@ -21,7 +21,7 @@ from data import deep
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.folder import SUFFIXES
-from data.strips import GAP, Convert, converted, resized, rounded, strips, tones
+from data.strips import Convert, converted, resized, rounded, strips, tones
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +108,6 @@ def _in_words(path: Path) -> Iterator[None]:
             reason = f"is of a kind that Gesso does not read ({path.suffix}): export it as JPEG or PNG"
     except Image.DecompressionBombError:
         reason = f"is too large: Gesso reads pictures of up to {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
-    except GessoError:
-        raise
     except Exception as error:  # a damaged file can make Pillow raise anything
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = f"cannot be read, it may be damaged: {why.rstrip('.')}"
@@ -240,7 +238,7 @@ def _picture(image: Image.Image, profile: bytes | None, path: Path) -> Picture:
 def _deepened(found: Picture, image: Image.Image, path: Path, turn: Image.Transpose | None) -> Picture:
     """Returns a picture with all bits of its file's colours, if these are what was `found` with eight."""
     if image.mode == "F":  # grey
-        colors = np.repeat(_in_16_bits(np.asarray(image) * 257)[..., None], 3, axis=-1)
+        colors = np.repeat(deep.rounded(np.asarray(image) * 257)[..., None], 3, axis=-1)
     else:
         colors = deep.read(path, turn)
     if colors is None:
@@ -248,22 +246,12 @@ def _deepened(found: Picture, image: Image.Image, path: Path, turn: Image.Transp
     if colors.shape != found.pixels.shape:
         if found.alpha is not None:
             return found
-        colors = _resized_deep(colors, found.pixels.shape[1::-1])
+        colors = deep.resized(colors, found.pixels.shape[1::-1])
     elif found.alpha is not None:
         colors[found.alpha == 0] = 65535
     if found.icc is not None and np.abs(found.pixels.astype(np.int16) - (colors >> 8)).max() > SAME:
         return found
     return replace(found, pixels=colors)
-
-
-def _resized_deep(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    channels = (Image.fromarray(channel.astype(np.float32)) for channel in np.moveaxis(pixels, -1, 0))
-    sized = [np.asarray(c.resize(size, Image.Resampling.LANCZOS, reducing_gap=GAP)) for c in channels]
-    return _in_16_bits(np.stack(sized, axis=-1))
-
-
-def _in_16_bits(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 65535).astype(np.uint16)
 
 
 def _to_srgb(image: Image.Image, profile: bytes, path: Path) -> Image.Image | None:

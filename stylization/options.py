@@ -1,6 +1,5 @@
 """What several methods take from a configuration: files, weights of styles, and the checks of these."""
 
-import difflib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from omegaconf import DictConfig, ListConfig
 from PIL import Image, ImageChops
 
 from core import network_file, zoo
-from core.errors import GessoError, did_you_mean
+from core.errors import GessoError, did_you_mean, nearest
 from core.files import expanded, in_utf8
 from core.images import to_float
 from data import film, picture
@@ -65,10 +64,13 @@ def _meant(style: str) -> str:
     """A hint for who named a style that is no file."""
     if "," in style:
         return f" Several are 'style=[{style}]', quotes included."
-    knows = {style: name for name in reversed(zoo.networks()) for style in network_file.styles_of(name)}
-    near = next(iter(difflib.get_close_matches(plain(style), map(plain, knows), 1)), None)
-    known = next((style for style in knows if plain(style) == near), None)
-    return "" if known is None else f" A network paints so: network={knows[known]} style={known}."
+    knows = {
+        plain(known): f"network={name} style={known}"
+        for name in reversed(zoo.networks())
+        for known in network_file.styles_of(name)
+    }
+    near = nearest(plain(style), knows)
+    return "" if near is None else f" A network paints so: {knows[near]}."
 
 
 def blend(config: DictConfig, known: Sequence[str]) -> list[float] | None:
