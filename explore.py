@@ -14,7 +14,7 @@ from core.images import save_png
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys, run_arguments
 from evaluation import report
-from models import trained
+from models.labels import find_labels
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def check(config: DictConfig) -> None:
     refuse_keys(idle, HydraConfig.get().overrides.task, f"with show=[{','.join(config.show)}]")
     path = find_network(config.network, kinds=["generator"])
     if config.label is not None:
-        trained.find_class(config.label, read_metadata(path).classes, path)
+        find_labels(config.label, read_metadata(path).classes, path)
     if {"nearest", "balance"} & set(config.show) and config.dataset is None:
         raise GessoError(
             "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."

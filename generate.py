@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, ListConfig
 
+from core.class_names import wholes
 from core.cli import main
 from core.errors import GessoError
 from core.files import try_out
@@ -16,6 +17,7 @@ from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
 from data import picture
 from models import latent, trained
+from models.labels import draw_labels, find_labels, kinds_shown, shown_labels
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +74,7 @@ def generate(config: DictConfig) -> None:
             own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, chunks | own)
-        rows = len(names) if metadata.words or len(metadata.classes) <= trained.MANY else 1
+        rows = len(names) if metadata.words else 1 if config.label is not None else kinds_shown(metadata)
         save_png(output / "grid.png", sheet_of(images, rows), chunks)
         forget(output, num)
     log.info("Pictures: %s", output)
@@ -115,17 +117,20 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
             return list(metadata.sentences), metadata.vocabulary.tokens(metadata.sentences)
         return tokens_of(config[key], metadata, key)
     if config.text is not None:
-        known = [name for name in metadata.classes if texts_of(name)[0] in texts_of(config.text)]
-        label = f"label={(known or metadata.classes)[0]}" if metadata.classes else "no label either"
+        kinds = wholes(metadata.classes)
+        known = [name for name in kinds if texts_of(name)[0] in texts_of(config.text)]
+        label = f"label={(known or kinds)[0]}" if kinds else "no label either"
         raise GessoError(
             f"text={config.text}: {path} understands no words ({label}). The zoo's network=words does, and what "
             "model.condition=text has trained."
         )
     names = list(metadata.classes)
     if config.label is not None:
-        numbers = [trained.find_class(config.label, names, path)]
+        numbers = find_labels(config.label, names, path)
+        if len(numbers) > 1:  # parts of what was asked for
+            numbers = draw_labels(metadata, config.num or NUM, config.seed, numbers)
     else:
-        numbers = trained.shown_labels(metadata, config.num or NUM, config.seed)
+        numbers = shown_labels(metadata, config.num or NUM, config.seed)
     return [names[i] for i in numbers], np.array(numbers if names else [0], np.int32)
 
 

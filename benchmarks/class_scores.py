@@ -124,6 +124,7 @@ def score_generator(path: Path, model, names: tuple[str, ...], options: argparse
     Raises `GessoError` if its pictures are not of the classifier's size.
     """
     from models import latent, trained
+    from models.labels import as_asked, same_classes
 
     generator, metadata = trained.load(path, "generator")
     if generator.output_shape[1:] != model.input_shape[1:]:
@@ -132,12 +133,10 @@ def score_generator(path: Path, model, names: tuple[str, ...], options: argparse
             "give the data set it was trained on, its --image-size, and another --classifier."
         )
     latents = latent.sample(options.seed, options.num, trained.latent_dim(generator))
-    labels, same = None, metadata.classes == names
-    if same:
-        labels = np.arange(options.num, dtype=np.int32) % len(names)
-    elif metadata.classes:
-        labels = trained.draw_labels(metadata, options.num, options.seed)
-    return scores(probabilities(model, trained.draw(generator, latents, labels)), labels if same else None)
+    same = bool(metadata.classes) and same_classes(metadata.classes, names)
+    labels = np.arange(options.num, dtype=np.int32) % len(names) if same else None
+    own = as_asked(metadata, options.num, options.seed, names, labels) if metadata.classes else None
+    return scores(probabilities(model, trained.draw(generator, latents, own)), labels)
 
 
 def obtain(options: argparse.Namespace, dataset: ImageDataset):

@@ -5,6 +5,7 @@ import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from core.class_names import wholes
 from core.vocabulary import Vocabulary
 
 KINDS = ("generator", "stylizer", "translator", "text_encoder")
@@ -117,8 +118,10 @@ class Metadata:
                 return f"{size}; text=<words>" + (f", such as {self.sentences[0]}" if self.sentences else "")
             if not self.classes:
                 return size
-            more = f" and {len(self.classes) - FEW} others" if len(self.classes) > FEW else ""
-            return f"{size}; label={', '.join(self.classes[:FEW])}{more}"
+            kinds = wholes(self.classes)
+            more = f" and {len(kinds) - FEW} others" if len(kinds) > FEW else ""
+            parts = f", of {len(self.classes)} kinds" if len(kinds) < len(self.classes) else ""
+            return f"{size}; label={', '.join(kinds[:FEW])}{more}{parts}"
         if self.kind == "text_encoder":
             return f"reads {len(self.words)} words"
         if self.kind == "translator":

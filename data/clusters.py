@@ -1,22 +1,25 @@
-"""Clusters of pictures that are alike at a glance, which take the place of classes.
+"""Clusters of pictures that are alike at a glance, which take the place of classes, or divide them.
 
     python train.py dataset.root=<folder> dataset=image_folder dataset.clusters=100 model.condition=projection
+    python train.py dataset=paintings dataset.clusters=20 dataset.clusters_of=class model.condition=projection
 
 Networks that are told a picture's cluster have less to guess: such a GAN is far better than one without labels, and
 leaves fewer kinds of pictures out (Sage et al. 2018, arXiv:1712.04407; Liu et al. 2020, arXiv:2006.10728).
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from core.class_names import part_name
 from core.errors import GessoError
 from core.files import write_array
 from data.cache import cached
+from data.dataset import digest
 from data.source import spread
 from data.store import Store
 
@@ -30,58 +33,81 @@ PART = 256  # pictures read at a time
 
 
 def clustered(
-    images: np.ndarray | Store, num: int, flip: bool, key: Mapping[str, object], cache_dir: str | Path
+    images: np.ndarray | Store,
+    num: int,
+    flip: bool,
+    key: Mapping[str, object],
+    cache_dir: str | Path,
+    of: str = "all",
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Finds `num` clusters of `images`, uint8 `[n, height, width, channels]`, the largest first, or fewer.
 
-    Returns int32 `[n]`, the number of each picture's cluster, and the clusters' names, in which others of the same
-    pictures, or of other pictures, differ. By k-means of their main colours and forms; with `flip`, a picture and
-    its mirror image are in the same. Found once, and then read from the cache: `key` names all that the pictures
-    depend on. Raises `GessoError` for fewer pictures than clusters.
+    `of` is "all", or "class" for so many of each of the `classes`, whose numbers are `labels`, int32 `[n]`. Returns
+    int32 `[n]`, the number of each picture's cluster, and the clusters' names (`core.class_names`), in which others
+    of the same pictures, or of other pictures, differ. By k-means of their main colours and forms; with `flip`, a
+    picture and its mirror image are in the same. Found once, and then read from the cache: `key` names all that the
+    pictures depend on. Raises `GessoError` for fewer pictures than clusters, and for those of no classes.
     """
-    if num > len(images):
-        raise GessoError(f"dataset.clusters={num}, but there are {len(images)} pictures.")
+    if of == "class" and labels is None:
+        raise GessoError("dataset.clusters_of=class: these pictures have no classes. Take dataset.clusters_of=all.")
     key = dict(key) | {"clusters": num, "flip": flip, "found": VERSION}
+    if of == "class":
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        wholes = [classes[labels[own[0]]] for own in members]
+        key |= {"of": digest(labels.tolist())}
+    else:
+        members, wholes = [np.arange(len(images))], [""]
+    for own, name in zip(members, wholes, strict=True):
+        if num > len(own):
+            raise GessoError(
+                f"dataset.clusters={num}, but there are {len(own)} pictures" + (f" of {name}." if name else ".")
+            )
 
     def build(folder: Path) -> None:
-        write_array(folder / "labels.npy", _clusters(images, num, flip))
+        numbers, before = np.empty(len(images), np.int32), 0
+        with tqdm(total=sum(map(len, members)), desc="Looking for clusters", unit="picture", disable=None) as bar:
+            for own in members:
+                fitted = max(FITTED * len(own) // len(images), num)
+                numbers[own] = before + _clusters(images, own, num, fitted, flip, bar)
+                before = numbers[own].max() + 1
+        write_array(folder / "labels.npy", numbers)
 
-    labels = np.load(cached("clusters", key, build, cache_dir) / "labels.npy", allow_pickle=False)
-    found, name = int(labels.max()) + 1, sha256(labels.astype("<i4").tobytes()).hexdigest()[:6]
-    return labels, tuple(f"{i:0{len(str(found - 1))}d}-{name}" for i in range(found))
+    numbers = np.load(cached("clusters", key, build, cache_dir) / "labels.npy", allow_pickle=False)
+    found, name = int(numbers.max()) + 1, sha256(numbers.astype("<i4").tobytes()).hexdigest()[:6]
+    if of == "class":
+        own = [classes[labels[first]] for first in np.unique(numbers, return_index=True)[1]]
+        return numbers, tuple(part_name(own[i], f"{i - own.index(own[i]):02d}-{name}") for i in range(found))
+    return numbers, tuple(f"{i:0{len(str(found - 1))}d}-{name}" for i in range(found))
 
 
-def _clusters(images: np.ndarray | Store, num: int, flip: bool) -> np.ndarray:
+def _clusters(
+    images: np.ndarray | Store, members: np.ndarray, num: int, fitted: int, flip: bool, bar: tqdm
+) -> np.ndarray:
+    """Returns the clusters of the pictures numbered `members`, int32 `[len(members)]`, found among `fitted`."""
     from scipy.cluster.vq import kmeans2, vq
 
-    fitted = _small(images, spread(len(images), max(FITTED, num)), flip, "Looking for clusters")
-    mean = fitted.mean(0)
-    fitted -= mean
-    directions = np.linalg.eigh(fitted.T @ fitted)[1][:, : -DIMENSIONS - 1 : -1]  # the last are the longest
+    rows = np.concatenate([small(images[part], flip) for part in _parts(members[spread(len(members), fitted)])])
+    mean = rows.mean(0)
+    rows -= mean
+    directions = np.linalg.eigh(rows.T @ rows)[1][:, : -DIMENSIONS - 1 : -1]  # the last are the longest
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):  # of empty clusters, and of pictures all alike
         warnings.simplefilter("ignore")
-        centers, numbers = kmeans2(fitted @ directions, num, ROUNDS, minit="++", missing="warn", rng=0)
+        centers, numbers = kmeans2(rows @ directions, num, ROUNDS, minit="++", missing="warn", rng=0)
     counts = np.bincount(numbers, minlength=num)
-    centers = centers[counts * num >= len(fitted) * LEAST]  # a picture unlike all others is no class
-    rows = _small(images, np.arange(len(images)), flip, "Sorting into clusters", (mean, directions))
-    numbers = vq(rows, centers)[0]
+    centers = centers[counts * num >= len(rows) * LEAST]  # a picture unlike all others is no class
+    found = []
+    for part in _parts(members):
+        found.append(vq((small(images[part], flip) - mean) @ directions, centers)[0])
+        bar.update(len(part))
+    numbers = np.concatenate(found)
     order = np.argsort(-np.bincount(numbers, minlength=len(centers)), kind="stable")
     return np.argsort(order)[numbers].astype(np.int32)
 
 
-def _small(
-    images: np.ndarray | Store,
-    numbers: np.ndarray,
-    flip: bool,
-    bar: str,
-    projection: tuple[np.ndarray, np.ndarray] | None = None,
-) -> np.ndarray:
-    """Returns the pictures of these numbers averaged to `SIDE`, and projected if so wanted: float64 `[n, d]`."""
-    rows = []
-    for i in tqdm(range(0, len(numbers), PART), desc=bar, unit="batch", disable=None):
-        row = small(images[numbers[i : i + PART]], flip)
-        rows.append(row if projection is None else (row - projection[0]) @ projection[1])
-    return np.concatenate(rows)
+def _parts(numbers: np.ndarray) -> Iterator[np.ndarray]:
+    return (numbers[i : i + PART] for i in range(0, len(numbers), PART))
 
 
 def small(images: np.ndarray, flip: bool) -> np.ndarray:

@@ -40,6 +40,7 @@ def load(
     trust_cache: bool = False,
     store: str = "decoded",
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """All pictures under `root`, as squares of `image_size`; labels are the first-level subfolders.
 
@@ -53,7 +54,7 @@ def load(
     source = find(root, "dataset.root", cache_dir, trust_cache=trust_cache)
     if text:
         source = captions.with_words(source, captions.beside(source))
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters, clusters_of)
 
 
 def from_source(
@@ -66,6 +67,7 @@ def from_source(
     balance: bool = False,
     store: str = "decoded",
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """The data set of these pictures, decoded once into the cache; with `store` "encoded", whenever it is streamed.
 
@@ -104,7 +106,8 @@ def from_source(
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
     if clusters is not None:
-        labels, class_names = clustered(images, clusters, flip, key | {"files": known}, cache_dir)
+        key |= {"files": known}
+        labels, class_names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, class_names)
     return ImageDataset(
         source.name, images, labels, class_names,
         captions=None if source.said is None else [source.said[i] for i in images.sources],

@@ -39,6 +39,7 @@ def load(
     limit: int | None = None,
     balance: bool = False,
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """The digits, white on black, one channel, classes "0" to "9".
 
@@ -66,7 +67,7 @@ def load(
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
     if clusters is not None:
-        labels, names = clustered(images, clusters, flip, key, cache_dir)
+        labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(
         "mnist", images, labels.astype(np.int32), names,
         flip=flip, balance=balance, origin=digest(key | {"size": None}),

@@ -60,6 +60,7 @@ def load(
     text: bool = False,
     without: Sequence[str] | None = None,
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """`num_images` pictures, the styles in turn, painted once on all cores and then read from the cache.
 
@@ -90,7 +91,7 @@ def load(
     images = np.load(folder / _FILE, mmap_mode="r", allow_pickle=False)
     labels = np.array(numbers, np.int32) % np.int32(len(names))
     if clusters is not None:
-        labels, names = clustered(images, clusters, flip, key, cache_dir)
+        labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(
         "paintings",
         images=images,

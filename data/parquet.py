@@ -56,6 +56,7 @@ def load(
     text: bool = False,
     store: str = "decoded",
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """The pictures in all parquet files under `root`, as squares of `image_size`.
 
@@ -65,7 +66,7 @@ def load(
     Raises `GessoError` without pyarrow, and for files that cannot be read or have no pictures.
     """
     source = find(root, label, split, text)
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters, clusters_of)
 
 
 def find(root: str | None, label: str | None = None, split: str | None = None, text: bool = False) -> Source:

@@ -46,6 +46,7 @@ def load(
     trust_cache: bool = False,
     store: str = "decoded",
     clusters: int | None = None,
+    clusters_of: str = "all",
 ) -> ImageDataset:
     """The paintings under `root` as squares of `image_size`, labelled by `label`: style, genre or artist.
 
@@ -59,7 +60,7 @@ def load(
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
     source = replace(_find(expanded(root), label, csv, cache_dir, text, trust_cache), name="wikiart")
-    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters)
+    return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters, clusters_of)
 
 
 def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, trust_cache: bool) -> Source:

@@ -18,6 +18,7 @@ from evaluation import sets
 from metrics.class_scores import histogram
 from metrics.color_balance import ColorBalance, distance
 from models import directions, latent, trained
+from models.labels import as_asked, draw_labels, find_labels
 
 LINE = 14  # px that a line of text takes
 NEXT = 16  # of the nearest, among which one is another picture than the first
@@ -42,7 +43,8 @@ class Exploration:
         self.classes, self.label = tuple(metadata.classes), None
         if self.classes:
             label = 0 if config.label is None else config.label
-            self.label = trained.find_class(label, self.classes, self.path)
+            self.asked = find_labels(label, self.classes, self.path)
+            self.label = self.asked[0]  # of parts, the one it has seen most of
         self.latent_dim = trained.latent_dim(self.generator)
         self.provenance = provenance(self.path, config.seed)
 
@@ -92,8 +94,8 @@ class Exploration:
         # often as it has seen it.
         labels, known = None, dataset.spec.class_names
         if self.classes:
-            same = known == self.classes
-            labels = dataset.labels[chosen] if same else trained.draw_labels(self.metadata, num, config.seed)
+            own = None if dataset.labels is None else dataset.labels[chosen]
+            labels = as_asked(self.metadata, num, config.seed, known, own)
         size = config.batch_size
         streams = {
             "generated": sets.generator_batches(self.generator, num, config.seed, labels, size, "generated"),
@@ -126,9 +128,10 @@ class Exploration:
         return dict(zip(names, shares.tolist(), strict=True))
 
     def _samples(self, num: int) -> np.ndarray:
-        labels = None if self.label is None else np.full(num, self.label)
-        if self.label is not None and self.config.label is None:
-            labels = trained.draw_labels(self.metadata, num, self.config.seed)
+        labels = None
+        if self.classes:
+            among = None if self.config.label is None else self.asked
+            labels = draw_labels(self.metadata, num, self.config.seed, among)
         batches = sets.generator_batches(self.generator, num, self.config.seed, labels, self.config.batch_size)
         return np.concatenate([images for images, _ in batches])
 

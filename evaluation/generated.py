@@ -15,6 +15,7 @@ from evaluation.modes import Metrics, Rows, Settings
 from evaluation.subject import Subject
 from metrics import fid
 from models import trained
+from models.labels import same_classes
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
     asked = dataset.labels[first] if labelled else None
     if subject.vocabulary is not None:
         asked = subject.vocabulary.tokens(dataset.texts(first))
-    streams = {subject.name: subject.batches(num, asked)}
+    streams = {subject.name: subject.batches(num, asked, dataset.spec.class_names)}
     if config.baselines and len(second) == num:
         streams |= _baselines(dataset, second, config.batch_size)
     rows = {name: comparison.measure(batches) for name, batches in streams.items()}
@@ -127,7 +128,7 @@ def _load_reference(config: DictConfig, subject: Subject) -> ImageDataset:
 
 def _has_labels(subject: Subject, dataset: ImageDataset) -> bool:
     """Whether both have the same classes: then a generator is asked for those of the data set."""
-    same = subject.classes == dataset.spec.class_names
+    same = same_classes(subject.classes, dataset.spec.class_names)
     if subject.classes and not same and subject.available is None:  # of a folder, subfolders may be anything
         log.warning("%s has not the classes of %s: these come %s.", dataset.spec.name, subject.name, subject.drawn)
     return bool(subject.classes) and same

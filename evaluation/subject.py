@@ -1,7 +1,7 @@
 """Subjects of an evaluation as a set: the pictures of a generator, or of a folder."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from core.vocabulary import Vocabulary
 from data import image_folder, source
 from evaluation import sets
 from models import trained
+from models.labels import as_asked
 
 LARGEST = 256  # px, at which the pictures of a folder are compared if nothing else is said
 
@@ -21,17 +22,17 @@ LARGEST = 256  # px, at which the pictures of a folder are compared if nothing e
 class Subject(NamedTuple):
     """Pictures to evaluate: squares of `size` px, `available` of them (None: any number).
 
-    `batches(num, labels)` gives `num` of them, of `labels` `[num]` where it can be asked for `classes`; of None, of
-    each class as many as a generator has seen. `stored` says how they came to their size, and in which numbers they
-    are. Where there is a `vocabulary`, sentences in its numbers take the labels' place. `drawn` says
-    how often the classes are of None.
+    `batches(num, labels, names)` gives `num` of them, of `labels` `[num]`, numbers of `names`, where it can be
+    asked for `classes`; of None, of each class as many as a generator has seen. `stored` says how they came to
+    their size, and in which numbers they are. Where there is a `vocabulary`, sentences in its numbers take the
+    labels' place. `drawn` says how often the classes are of None.
     """
 
     name: str
     size: int
     available: int | None
     classes: tuple[str, ...]
-    batches: Callable[[int, np.ndarray | None], Iterator[sets.Batch]]
+    batches: Callable[..., Iterator[sets.Batch]]
     stored: str
     vocabulary: Vocabulary | None = None
     drawn: str | None = None
@@ -46,10 +47,12 @@ def of_generator(config: DictConfig, path: Path) -> Subject:
 
     truncation = trained.truncate(network, config.truncation)
 
-    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
-        if labels is None and metadata.classes:
-            labels = trained.draw_labels(metadata, num, config.seed)
-        return sets.generator_batches(network, num, config.seed, labels, config.batch_size, "generated", truncation)
+    def batches(num: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Iterator[sets.Batch]:
+        own = as_asked(metadata, num, config.seed, names, labels) if metadata.classes else labels
+        size = config.batch_size
+        made = sets.generator_batches(network, num, config.seed, own, size, "generated", truncation)
+        for i, (images, part) in enumerate(made):
+            yield images, part if labels is None else labels[i * size : (i + 1) * size]
 
     drawn = None
     if metadata.classes:
@@ -64,7 +67,7 @@ def of_folder(config: DictConfig) -> Subject:
     size = config.image_size or _side(config.images, config.cache_dir)
     own = image_folder.load(config.images, size, config.cache_dir, flip=False)
 
-    def batches(num: int, labels: np.ndarray | None) -> Iterator[sets.Batch]:
+    def batches(num: int, labels: np.ndarray | None = None, names: Sequence[str] = ()) -> Iterator[sets.Batch]:
         return sets.dataset_batches(own, own.drawn(num, config.seed), config.batch_size, "pictures")
 
     stored = f"{own.resizer}, uint8"

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from core import keras_archive
-from core.errors import GessoError, did_you_mean
+from core.errors import GessoError
 from core.files import atomic
 from core.network_file import add_metadata, find_network, read_metadata
 from core.network_metadata import Metadata
@@ -111,38 +111,9 @@ def load_classifier(path: str | Path, image_shape: Sequence[int], num_classes: i
     return network
 
 
-def find_class(label: str | int, names: Sequence[str], path: Path) -> int:
-    """Finds the number of the class that `label`, a name or a number, stands for. Raises `GessoError`."""
-    if not names:
-        raise GessoError(f"label={label}: {path} makes pictures from noise alone, without labels.")
-    plain = [name.casefold().replace(" ", "_") for name in names]
-    wanted = str(label).casefold().replace(" ", "_")
-    if wanted in plain:
-        return plain.index(wanted)
-    if wanted.isdigit() and int(wanted) < len(names):
-        return int(wanted)
-    raise GessoError(f"label={label}: {did_you_mean(str(label), names)}")
-
-
 def parts(generator) -> tuple:
     """Returns the two networks of a generator that understands words: one reads them, one paints from vectors."""
     return generator.get_layer("sentences"), generator.get_layer("generator")
-
-
-MANY = 32  # classes: of more, those that are shown are drawn
-
-
-def draw_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
-    """Draws `num` classes of a generator at random, each as often as it has seen it in training: int32 `[num]`."""
-    shares = np.array(metadata.shares or [1] * len(metadata.classes))
-    return np.random.default_rng(seed).choice(len(shares), num, p=shares / shares.sum()).astype(np.int32)
-
-
-def shown_labels(metadata: Metadata, num: int, seed: int) -> np.ndarray:
-    """Chooses the classes that are shown in turn if none is asked for: all, or of over `MANY`, `num` drawn."""
-    if len(metadata.classes) > MANY:
-        return draw_labels(metadata, num, seed)
-    return np.arange(len(metadata.classes), dtype=np.int32)
 
 
 def latent_dim(generator) -> int:

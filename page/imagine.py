@@ -112,37 +112,38 @@ def studio(network: Network, truncation: float | None = None) -> Studio:
     return _kept[key]
 
 
-def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], int | None]:
-    """Returns the ways in which a generator can be asked, and the number of the one that is wanted, if one is.
+def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Returns the ways in which a generator can be asked, and the numbers of those that are wanted, if any are.
 
     They are its classes, or sentences: the one that is `wanted`, or those that it was shown with. Raises
     `GessoError` for classes and words that it does not know.
     """
     metadata = network.metadata
     if not metadata.words:
-        from models import trained
+        from models.labels import find_labels
 
-        number = None if wanted is None else trained.find_class(wanted, metadata.classes, network.path)
-        return metadata.classes, number
+        numbers = None if wanted is None else find_labels(wanted, metadata.classes, network.path)
+        return metadata.classes, numbers
     if wanted is None and metadata.sentences:
         return metadata.sentences, None
     if wanted not in metadata.sentences:  # of its own it may not know all words
         metadata.vocabulary.check(wanted or "", "What you typed", "")
-    return (wanted,), 0
+    return (wanted,), np.zeros(1, np.int32)
 
 
 def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
     """Draws a first sheet, as `generate.py num=12` does, of the same classes or sentences."""
-    from models import trained
+    from models.labels import draw_labels, shown_labels
 
-    ways, label = asked(network, wanted)
+    ways, numbers = asked(network, wanted)
     of = studio(network, truncation)
     latents = latent.sample(seed, SHOWN, of.latent_dim, of.truncation)
     own = network.metadata.classes
-    shown = trained.shown_labels(network.metadata, SHOWN, seed) if own else np.arange(max(1, len(ways)))
-    labels = np.resize(shown, SHOWN).astype(np.int32)
-    if label is not None:
-        labels[:] = label
+    if numbers is None:
+        numbers = shown_labels(network.metadata, SHOWN, seed) if own else np.arange(max(1, len(ways)))
+    elif len(numbers) > 1:  # parts of what was asked for
+        numbers = draw_labels(network.metadata, SHOWN, seed, numbers)
+    labels = np.resize(numbers, SHOWN).astype(np.int32)
     taste = Taste(of.latent_dim, len(network.metadata.classes))
     sitting = Sitting(network.name, of.asked, ways, taste, latents, labels)
     sitting.show(latents, labels, of)
@@ -154,17 +155,17 @@ def more(sitting: Sitting, studio: Studio, wanted: str | None) -> None:
 
     Raises `GessoError` where nothing was liked, and for classes and words that the generator does not know.
     """
-    ways, label = asked(studio.network, wanted)
-    if label is not None and studio.network.metadata.words:
+    ways, numbers = asked(studio.network, wanted)
+    if numbers is not None and studio.network.metadata.words:
         sitting.ways = tuple(dict.fromkeys((*sitting.ways, *ways)))
-        label = sitting.ways.index(ways[0])
+        numbers = np.array([sitting.ways.index(ways[0])], np.int32)
     if not sitting.liked:
         raise GessoError("Click on what you like first, one picture or several.")
     sitting.taste.learn(sitting.latents, sitting.labels, sitting.liked)
     near = sitting.kept[-SHOWN:]
     rng = np.random.default_rng([sitting.rounds, len(sitting.kept)])
     latents, labels = sitting.taste.propose(
-        SHOWN, np.stack([entry[0] for entry in near]), np.array([entry[1] for entry in near]), rng, label,
+        SHOWN, np.stack([entry[0] for entry in near]), np.array([entry[1] for entry in near]), rng, numbers,
         studio.truncation,
     )  # fmt: skip
     sitting.show(latents, labels, studio)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from core.class_names import wholes
 from page import commands, files, imagine, widgets
 from page import networks as known
 from page.imagine import Sitting, Studio
@@ -85,7 +86,7 @@ def offered() -> Any:
 def kinds(name: str | None) -> Any:
     """Lists what a generator makes."""
     found = known.networks(("generator",)).get(name)
-    ways = (*found.metadata.classes, *found.metadata.sentences) if found else ()
+    ways = (*wholes(found.metadata.classes), *found.metadata.sentences) if found else ()
     words = bool(found and found.metadata.words)
     info = "choose, or say it in words" if words else "choose, or type"
     return gr.update(choices=[ANY, *ways], value=ANY, info=info, visible=bool(ways) or words)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core import zoo
+from core.class_names import wholes
 from core.errors import GessoError, did_you_mean
 from core.network_file import read_metadata
 from core.network_metadata import KINDS, Metadata
@@ -85,7 +86,8 @@ def _name(path: Path) -> str:
 def _words(metadata: Metadata) -> str:
     size = f" of {metadata.image_size} px" if metadata.image_size else ""
     if metadata.kind == "generator":
-        kinds = f", {len(metadata.classes)} kinds" if metadata.classes else ", of words" if metadata.words else ""
+        found = len(wholes(metadata.classes))
+        kinds = f", {found} kinds" if found else ", of words" if metadata.words else ""
         return f"pictures{size}{kinds}"
     if metadata.kind == "translator":
         return metadata.task.replace("_", " ") if metadata.task else "turns pictures into others"

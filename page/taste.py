@@ -81,14 +81,14 @@ class Taste:
         near: np.ndarray,
         labels: np.ndarray,
         rng: np.random.Generator,
-        label: int | None = None,
+        among: np.ndarray | None = None,
         truncation: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Proposes latents float32 `[num, latent_dim]` and labels `[num]` that may be liked.
 
         Each is the best of many by weights that are drawn anew from what is known of them (Thompson 1933): what is
         not known is tried out. The many are walks around liked latents, `near` `[m, latent_dim]` with `labels`, and
-        fresh ones, with `truncation` as `latent.sample` has it; of the class `label` alone, if it is given. Of
+        fresh ones, with `truncation` as `latent.sample` has it; `among` these classes alone, if they are given. Of
         sentences, the fresh ones have those of what was liked.
         """
         weights, factor = self.weights()
@@ -103,8 +103,8 @@ class Taste:
                 angle = rng.uniform(NEAR, FAR, (len(around), 1))
                 walks = np.cos(angle) * near[around] + np.sin(angle) * fresh[: len(around)]
                 fresh[: len(around)], ways[: len(around)] = walks, labels[around]
-            if label is not None:
-                ways[:] = label
+            if among is not None:
+                ways = np.where(np.isin(ways, among), ways, rng.choice(among, CANDIDATES))
             drawn = weights + np.linalg.solve(factor.T, rng.standard_normal(len(weights)))
             best = np.argmax(self.features(fresh, ways) @ drawn)
             latents.append(fresh[best])

@@ -54,6 +54,25 @@ def test_with_flip_a_mirror_image_is_of_the_same(tmp_path):
     assert 0 < apart <= np.linalg.norm(small(anything, False)[0] - small(anything, False)[1]) * 1.001
 
 
+def test_of_each_class_there_are_so_many(tmp_path):
+    """The same colours in both classes, and in one of them but two that are hardly apart."""
+    classes, kinds = rng.integers(0, 2, 400), rng.integers(0, 2, 400)
+    colors = np.where(classes[:, None] == 0, COLORS[kinds], COLORS[[2]] - 4 * kinds[:, None])
+    images = noisy(colors.astype(np.uint8), 8)
+    labels, names = clustered(images, 2, False, {"of": 1}, tmp_path, "class", classes, ("dots", "lines"))
+    assert [name.rsplit("-")[0] for name in names] == ["dots/00", "dots/01", "lines/00", "lines/01"]
+    np.testing.assert_array_equal(labels >= 2, classes == 1)
+    for i in (0, 1):
+        counts = np.bincount(labels[classes == i])[2 * i :]
+        assert counts[0] >= counts[1] > 0
+        purest = [np.bincount(kinds[labels == 2 * i + j]).max() for j in (0, 1)]
+        assert sum(purest) == sum(classes == i)
+    with pytest.raises(GessoError, match=r"clusters=250, but there are \d+ pictures of dots"):
+        clustered(images, 250, False, {"of": 1}, tmp_path, "class", classes, ("dots", "lines"))
+    with pytest.raises(GessoError, match="these pictures have no classes"):
+        clustered(images, 2, False, {"of": 1}, tmp_path, "class")
+
+
 def test_what_is_like_nothing_else_is_no_cluster(tmp_path):
     kinds = np.array([0] * 50 + [1] * 50 + [2])
     labels, names = clustered(noisy(COLORS[kinds]), 3, False, {"of": 1}, tmp_path)

@@ -63,18 +63,36 @@ def test_labels_count_where_all_have_the_same(folders, caplog):
 @pytest.mark.parametrize("shares", [(), (0.0, 1.0, 0.0)])
 def test_a_generator_beside_other_data_makes_its_classes_as_often_as_it_saw_them(shares, folders, tmp_path):
     """Each class is a grey of its own."""
-    latent, label = keras.Input((2,)), keras.Input((), dtype="int32")
-    grey = keras.layers.Embedding(3, 1, embeddings_initializer="zeros", name="grey")(label)
-    noise = 0 * keras.layers.Dense(16 * 16 * 3)(latent)
-    image = keras.layers.Reshape((16, 16, 3))(noise + grey)
-    network = keras.Model([latent, label], image)
-    network.get_layer("grey").set_weights([np.array([[-0.5], [0.0], [0.5]])])
-    trained.save(network, tmp_path / "g.keras", Metadata("generator", classes=("x", "y", "z"), shares=shares))
+    greys_of(Metadata("generator", classes=("x", "y", "z"), shares=shares), tmp_path / "g.keras")
     own = subject.of_generator(composed(folders, "b"), tmp_path / "g.keras")
     greys = np.concatenate([images[:, 0, 0, 0] for images, _ in own.batches(300, None)])
     found = np.bincount(np.rint(greys * 2 + 1).astype(int), minlength=3) / 300
     np.testing.assert_allclose(found, shares or [1 / 3] * 3, atol=0.1)
     assert own.drawn == ("as often as in what it learned from" if shares else "equally often")
+
+
+def greys_of(metadata: Metadata, path: Path) -> None:
+    """Saves a generator whose class i is of the grey (i - 1) / 2."""
+    latent, label = keras.Input((2,)), keras.Input((), dtype="int32")
+    grey = keras.layers.Embedding(len(metadata.classes), 1, name="grey")(label)
+    noise = 0 * keras.layers.Dense(16 * 16 * 3)(latent)
+    image = keras.layers.Reshape((16, 16, 3))(noise + grey)
+    network = keras.Model([latent, label], image)
+    network.get_layer("grey").set_weights([(np.arange(len(metadata.classes))[:, None] - 1) / 2])
+    trained.save(network, path, metadata)
+
+
+def test_a_generator_of_parts_of_classes_is_asked_for_those_of_the_data_set(folders, tmp_path, caplog):
+    parts = ("x/00-1a2b3c", "x/01-1a2b3c", "y/00-1a2b3c")
+    greys_of(Metadata("generator", classes=parts, shares=(0.5, 0.25, 0.25)), tmp_path / "g.keras")
+    config = composed(folders, "b")
+    own = subject.of_generator(config, tmp_path / "g.keras")
+    labels = np.array([0, 1, 1, 0] * 25, np.int32)
+    made = list(own.batches(100, labels, ("x", "y")))
+    greys = np.concatenate([images[:, 0, 0, 0] for images, _ in made])
+    assert set(greys[labels == 0]) == {-0.5, 0.0} and set(greys[labels == 1]) == {0.5}
+    np.testing.assert_array_equal(np.concatenate([own for _, own in made]), labels)
+    assert generated._has_labels(own, generated._load_reference(config, own)) and "has not" not in caplog.text
 
 
 def test_half_of_a_small_data_set_is_left_for_other_reals(folders):

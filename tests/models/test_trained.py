@@ -36,17 +36,6 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
     np.testing.assert_allclose(images[:, 0, :, 0], expected, rtol=1e-6)
 
 
-def test_classes_are_drawn_as_often_as_they_were_seen():
-    metadata = Metadata("generator", classes=("a", "b", "c"), shares=(0.7, 0.0, 0.3))
-    labels = trained.draw_labels(metadata, 2000, seed=1)
-    assert labels.dtype == np.int32
-    np.testing.assert_allclose(np.bincount(labels, minlength=3) / 2000, metadata.shares, atol=0.04)
-    np.testing.assert_array_equal(labels, trained.draw_labels(metadata, 2000, seed=1))
-    assert (labels != trained.draw_labels(metadata, 2000, seed=2)).any()
-    equal = trained.draw_labels(Metadata("generator", classes=("a", "b", "c")), 2000, seed=1)
-    np.testing.assert_allclose(np.bincount(equal) / 2000, 1 / 3, atol=0.04)
-
-
 def test_what_is_no_generator_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
     toy(False).save(tmp_path / "unlabelled.keras")

@@ -62,8 +62,10 @@ def test_what_is_likeliest_is_where_the_gradient_vanishes():
 
 def test_a_class_that_is_asked_for_is_given():
     taste, rng = Taste(3, 5), np.random.default_rng(0)
-    latents, labels = taste.propose(4, np.ones((1, 3)), np.array([2]), rng, label=4)
+    latents, labels = taste.propose(4, np.ones((1, 3)), np.array([2]), rng, among=np.array([4]))
     assert latents.shape == (4, 3) and labels.tolist() == [4] * 4
+    parts = taste.propose(40, np.ones((1, 3)), np.array([2]), rng, among=np.array([1, 2]))[1]
+    assert set(parts.tolist()) == {1, 2}
 
 
 def test_a_file_brings_it_back_and_no_other():

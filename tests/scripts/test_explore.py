@@ -14,7 +14,7 @@ from core.config import CONF, compose
 from data import paintings
 from evaluation import sets
 from evaluation.exploration import Exploration, _by_next, find_nearest
-from models import trained
+from models.labels import draw_labels
 from models.networks import dcgan
 
 
@@ -89,7 +89,7 @@ def test_the_data_is_asked_for_labels_only_where_it_has_the_same(styles, generat
         overrides = [f"network={generator}", "dataset=paintings", "dataset.num_images=12", f"cache_dir={tmp_path}"]
         exploration = Exploration(compose("explore", [*overrides, f"dataset.styles=[{styles}]"]))
     assert set(exploration.balance()[1]) == {"generated", "training", "hue_distance"}
-    dataset, own = exploration.dataset, trained.draw_labels(exploration.metadata, 12, exploration.config.seed)
+    dataset, own = exploration.dataset, draw_labels(exploration.metadata, 12, exploration.config.seed)
     same = styles == "cubism,ink_painting"
     theirs = dataset.labels[dataset.drawn(12, exploration.config.seed)]
     np.testing.assert_array_equal(asked[0], theirs if same else own)

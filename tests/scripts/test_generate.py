@@ -1,6 +1,5 @@
 """`generate.py` as a user runs it."""
 
-import re
 from pathlib import Path
 
 import keras
@@ -17,7 +16,6 @@ from data.folder import find_files
 from generate import asked, check_output, files, in_turn, sheet_of, unwanted, walk
 from models import latent
 from models.networks import dcgan
-from models.trained import find_class
 
 
 @pytest.fixture(scope="module")
@@ -114,19 +112,6 @@ def test_label_by_name(conditional, script, tmp_path):
     np.testing.assert_array_equal(np.stack(pictures(tmp_path)), to_uint8(expected))
 
 
-def test_labels():
-    names, path = ["Art Nouveau", "Baroque", "Impressionism"], Path("g.keras")
-    for label in ("Art Nouveau", "art_nouveau", "ART NOUVEAU", "0", 0):
-        assert find_class(label, names, path) == 0
-    for label, words in {
-        "Impresionism": "Did you mean Impressionism?", "3": "There are: Art Nouveau, Baroque, Impressionism.",
-    }.items():  # fmt: skip
-        with pytest.raises(GessoError, match=re.escape(words)):
-            find_class(label, names, path)
-    with pytest.raises(GessoError, match="without labels"):
-        find_class("Baroque", [], path)
-
-
 def test_the_grid_has_a_row_for_each_class():
     images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
     sheet = sheet_of(images, 3)[3::4, 3::4, 0]  # a pixel of each
@@ -150,6 +135,18 @@ def test_of_many_classes_each_comes_as_often_as_it_was_seen():
     assert 20 < (numbers == 0).sum() < 44 and len(set(said)) > 10
     assert len(asked(wanted(num=3, seed=1), knows, Path("g"))[0]) == 3
     assert asked(wanted(label="7"), knows, Path("g"))[0] == ["7"]
+
+
+def test_what_classes_are_parts_of_is_asked_for_as_a_whole():
+    parts = ("cubism/00-1a2b3c", "cubism/01-1a2b3c", "orphism/00-1a2b3c")
+    knows = Metadata("generator", classes=parts, shares=(0.5, 0.25, 0.25))
+    said, numbers = asked(wanted(label="cubism", num=40), knows, Path("g"))
+    assert len(said) == 40 and set(said) == set(parts[:2]) and [parts[i] for i in numbers] == said
+    said, _ = asked(wanted(num=6), knows, Path("g"))  # a row each
+    assert [name.split("/")[0] for name in said] == ["cubism", "orphism"] * 3
+    assert asked(wanted(label="cubism/01"), knows, Path("g"))[0] == [parts[1]]
+    with pytest.raises(GessoError, match=r"label=orphism"):
+        asked(wanted(text="orphism"), knows, Path("g"))
 
 
 def wanted(**keys) -> DictConfig:
