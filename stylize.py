@@ -1,7 +1,9 @@
 """Paints pictures, folders and films in the manner of a painting: `python stylize.py content=a.jpg style=b.jpg`."""
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from core import sweeps
 from core.cli import main
 from core.files import expanded
 from stylization import arguments, methods
@@ -17,7 +19,8 @@ def stylize(config: DictConfig) -> None:
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys, network)
     used = [expanded(file) for file in arguments.input_files(config)]
-    jobs = arguments.undone(jobs, chunks, [*used, network] if network else used)
+    of_sweep = sweeps.of_sweep(HydraConfig.get().runtime.output_dir)
+    jobs = arguments.undone(jobs, chunks, [*used, network] if network else used, of_sweep)
     if not jobs:
         return
 

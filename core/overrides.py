@@ -28,7 +28,8 @@ from core.run import Run
 log = logging.getLogger(__name__)
 
 # Hydra's flags that are followed by a value.
-VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd")
+WHERE = ("--config-dir", "-cd", "--config-name", "-cn")  # flags that say where YAML files lie
+VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", *WHERE)
 
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}

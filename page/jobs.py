@@ -30,7 +30,9 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def tick(self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None) -> None:
+    def tick(
+        self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None, side: int | None = None
+    ) -> None:
         """Tells how far the work is, one step further. Raises as `check` does."""
         self.check()
         self.done += 1

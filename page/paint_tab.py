@@ -16,7 +16,7 @@ DEFAULTS = {
     "strength": 1.0, "preserve_color": "none", "gatys.style_scale": 1.0, "nnst.style_scale": 1.0, "style_size": 512,
     "steps": 200,
 }  # fmt: skip
-SLOW = {"gatys": "by optimisation, in its textures: minutes", "nnst": "by optimisation, in whole strokes: longer"}
+SLOW = {"gatys": "by optimisation, in its textures: minutes", "nnst": "by optimisation, in whole strokes: minutes"}
 ANY = tuple(name for name, method in METHODS.items() if "style_size" in method.keys)  # one network for any painting
 SHOWN = (*SLOW, *ANY)  # methods that are shown a painting
 COLORS = [("the painting's", "none"), ("the photo's own", "histogram"), ("the photo's, brushed", "luminance")]

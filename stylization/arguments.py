@@ -55,6 +55,10 @@ def find_contents(config: DictConfig) -> list[Path]:
         raise GessoError(f"content={path}: there is no such file or folder.")
     if not film.is_film(path):
         picture.sides(path)
+    elif config.save_every is not None:
+        raise GessoError(
+            f"save_every= keeps what is done of a picture; of a film, {path.name}, frames come one by one."
+        )
     return [path]
 
 
@@ -119,6 +123,8 @@ def settings(config: DictConfig, keys: Sequence[str], network: Path | None = Non
 
     Files are told by their names alone, the `network`, too: where they lie is nobody's business.
     """
+    config = config.copy()
+    config.save_every = None  # the picture is the same
     values = {name: value for name, value in leaves(config) if name.split(".")[0] in (*EVERYWHERE, *keys)}
     told = {name: value for name, value in values.items() if value is not None and not _of_the_house(name, value)}
     if network is not None:
@@ -133,14 +139,14 @@ def _of_the_house(name: str, value: object) -> bool:
 
 
 def undone(
-    jobs: list[tuple[Path, Path]], chunks: Mapping[str, str], others: Sequence[Path] = ()
+    jobs: list[tuple[Path, Path]], chunks: Mapping[str, str], others: Sequence[Path] = (), sweep: bool = False
 ) -> list[tuple[Path, Path]]:
-    """Returns the pairs of a folder that are yet to be painted, having said how many are not.
+    """Returns the pairs of a folder, or of a `sweep`'s job, that are yet to be painted, and says how many are not.
 
     Painted is what has the same provenance, the state of its content included, and is younger than the `others`,
-    files such as the style: an interrupted folder goes on.
+    files such as the style: an interrupted folder or sweep goes on. Who asks for one picture gets it.
     """
-    if len(jobs) < 2:
+    if len(jobs) < 2 and not sweep:
         return jobs
     newest = max((file.stat().st_mtime for file in others if file.is_file()), default=-math.inf)
     left = [(content, output) for content, output in jobs if not _is_done(content, output, chunks, newest)]

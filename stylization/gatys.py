@@ -45,12 +45,13 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         options.check_shape("gatys.style_masks", style_masks[0].shape, picture.shape[:2], "style")
     styles = [Style(picture, w, style_masks) for picture, w in zip(pictures, weights, strict=True)]
     curves = own.log_every and Curves(Run(Path(HydraConfig.get().runtime.output_dir)), own.log_every)
-    start = own.init if config.init is None else options.read_picture(str(config.init))
+    start = options.read_init(config)
     return optimization.painter(
         build(own.objective), styles, options.preserved(config), config.steps,
         curves=curves, masks=masks,
         strength=config.strength, style_scale=own.style_scale, optimizer=own.optimizer,
-        learning_rate=own.learning_rate, coarsest=own.coarsest, init=start, seed=config.seed, tile=config.tile,
+        learning_rate=own.learning_rate, coarsest=own.coarsest, init=own.init if start is None else start,
+        seed=config.seed, tile=config.tile,
     )  # fmt: skip
 
 

@@ -34,8 +34,11 @@ class Method:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or another end that is its cause, in the middle of a picture; `painted` is as far as it came."""
+    """Ctrl-C, or another end that is its cause, in the middle of a picture.
 
-    def __init__(self, painted: np.ndarray):
+    `painted` is as far as it came, enlarged from a longer side of `side` px, that of the level it was at.
+    """
+
+    def __init__(self, painted: np.ndarray, side: int):
         super().__init__()
-        self.painted = painted
+        self.painted, self.side = painted, side

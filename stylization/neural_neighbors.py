@@ -24,6 +24,7 @@ DEPTH = 8  # levels of the pyramid whose coefficients are optimised
 SHRINK = 4  # px between two hypercolumns
 SAMPLES = 64  # places a side that the last pass compares in a layer
 BLOCK = 2**25  # similarities held at a time: 64 MB in bfloat16
+ROWS = 2**12  # hypercolumns that are normalised at a time: 44 MB
 LEAST = 8  # px, shorter side of the coarsest level: VGG halves it three times
 SELF_SIMILARITY_SIDE = 32  # px at which content and picture are compared with themselves
 
@@ -53,10 +54,16 @@ def least_side(side: int) -> int:
     return LEAST << schedule(side, 1)[0].halvings
 
 
-def total_steps(side: int, steps: int, begun: bool) -> int:
-    """Returns how many steps `optimize` takes in all; `begun`: with a picture to start from."""
+def levels_from(side: int, steps: int, reached: int | None) -> list[Level]:
+    """Returns the levels for a picture that is begun: those from `reached` px on, or the finest; None: all."""
     levels = schedule(side, steps)
-    return sum(level.steps for level in (levels[-1:] if begun else levels)) + levels[-1].steps
+    return [level for level in levels if side >> level.halvings >= (reached or 0)] or levels[-1:]
+
+
+def total_steps(side: int, steps: int, reached: int | None = None) -> int:
+    """Returns how many steps `optimize` takes in all."""
+    levels = levels_from(side, steps, reached)
+    return sum(level.steps for level in levels) + levels[-1].steps
 
 
 def optimize(
@@ -68,6 +75,7 @@ def optimize(
     steps: int = 200,
     learning_rate: float = 0.004,
     init: np.ndarray | None = None,
+    reached: int | None = None,
     seed: int = 0,
     report: Report | None = None,
 ) -> np.ndarray:
@@ -81,22 +89,25 @@ def optimize(
             of the content, 0 is freest.
         self_similarity: whether the picture's own places are also to resemble each other as the content's do.
         steps: of Adam at each of the two coarsest levels; `schedule`.
-        init: a picture of the content's size to begin with at the finest level alone, such as a film's last frame.
+        init: a picture of the content's size to begin with, such as a film's last frame.
+        reached: px, the longer side that it has been painted at: coarser levels are left out; None: all but the
+            finest are.
         seed: of the places that the last pass looks at.
         report: called after each step with the loss and the picture as it is.
 
     Raises `GessoError` if the loss becomes NaN.
     """
-    levels = schedule(max(content.shape[:2]), steps)
+    side = max(content.shape[:2])
+    levels = schedule(side, steps)
     content_pyramid = decompose(tf.constant(content[None]), DEPTH)
     style_pyramids = [decompose(tf.constant(style[None]), DEPTH) for style in styles]
     if init is None:  # the content's large forms; fine ones are to be the style's
-        blank = 2 if max(content.shape[:2]) >= 1024 else 3
+        blank = 2 if side >= 1024 else 3
         pyramid = [tf.zeros_like(part) if i < blank else part for i, part in enumerate(content_pyramid)]
     else:
-        levels, pyramid = levels[-1:], decompose(tf.constant(init[None]), DEPTH)
-    likeness = _self_similarity(tf.constant(content[None])) if self_similarity else None
-    painter = _Painter(encoder, learning_rate, likeness, report)
+        levels, pyramid = levels_from(side, steps, reached or side), decompose(tf.constant(init[None]), DEPTH)
+    likeness = _self_similarity(tf.constant(content[None]), _small(content)) if self_similarity else None
+    painter = _Painter(encoder, learning_rate, likeness, _small(content), report)
     for number, level in enumerate(levels):
         scale = level.halvings
         pictures = [synthesize(parts[scale:]) for parts in style_pyramids]
@@ -155,18 +166,23 @@ def nearest(queries: Tensor, keys: Tensor) -> Tensor:
     Each set is taken relative to its own mean. Products are in bfloat16, some rows at a time: memory does not grow
     with n times m.
     """
-    directions = tf.cast(_directions(keys), tf.bfloat16)
-    rows = max(1, BLOCK // int(keys.shape[0]))
-    wanted = tf.cast(_directions(queries), tf.bfloat16)
+    mean, wanted_mean = (tf.reduce_mean(vectors, axis=0, keepdims=True) for vectors in (keys, queries))
+    directions = tf.concat([tf.cast(_directions(part, mean), tf.bfloat16) for part in _parts(keys, ROWS)], axis=0)
     parts = [
-        tf.argmax(tf.matmul(wanted[i : i + rows], directions, transpose_b=True), axis=1)
-        for i in range(0, int(queries.shape[0]), rows)
+        tf.argmax(
+            tf.matmul(tf.cast(_directions(part, wanted_mean), tf.bfloat16), directions, transpose_b=True), axis=1
+        )
+        for part in _parts(queries, max(1, BLOCK // int(keys.shape[0])))
     ]
     return tf.gather(keys, tf.concat(parts, axis=0))
 
 
-def _directions(vectors: Tensor) -> Tensor:
-    return tf.math.l2_normalize(vectors - tf.reduce_mean(vectors, axis=0, keepdims=True), axis=1, epsilon=1e-12)
+def _parts(vectors: Tensor, rows: int) -> list[Tensor]:
+    return [vectors[i : i + rows] for i in range(0, int(vectors.shape[0]), rows)]
+
+
+def _directions(vectors: Tensor, mean: Tensor) -> Tensor:
+    return tf.math.l2_normalize(vectors - mean, axis=1, epsilon=1e-12)
 
 
 def _places(features: Tensor) -> Tensor:
@@ -177,11 +193,16 @@ def _turns(image: Tensor, turned: bool) -> list[Tensor]:
     return [tf.image.rot90(image, k) for k in range(4 if turned else 1)]
 
 
-def _self_similarity(image: Tensor) -> Tensor:
-    """Distances between all places of a picture made small, `[places, places]`, in colours of 0..1."""
-    height, width = image.shape[1:3]
-    factor = max(1, max(height, width) // SELF_SIMILARITY_SIDE)
-    small = tf.image.resize(image, (max(1, height // factor), max(1, width // factor)), antialias=True)
+def _small(content: np.ndarray) -> tuple[int, int]:
+    """Returns the sizes at which the content, and the picture at any level, are compared with themselves."""
+    height, width = content.shape[:2]
+    factor = max(1.0, max(height, width) / SELF_SIMILARITY_SIDE)
+    return max(1, round(height / factor)), max(1, round(width / factor))
+
+
+def _self_similarity(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Distances between all places of a picture made that small, `[places, places]`, in colours of 0..1."""
+    small = tf.image.resize(image, size, antialias=True)
     flat = tf.reshape(small, (-1, 3)) / 2
     squares = tf.reduce_sum(flat**2, axis=1)
     return tf.sqrt(tf.maximum(squares[:, None] + squares - 2 * tf.matmul(flat, flat, transpose_b=True), 1e-8))
@@ -190,8 +211,16 @@ def _self_similarity(image: Tensor) -> Tensor:
 class _Painter:
     """Adam on the coefficients of a pyramid, by one of the two losses."""
 
-    def __init__(self, encoder: keras.Model, learning_rate: float, likeness: Tensor | None, report: Report | None):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        learning_rate: float,
+        likeness: Tensor | None,
+        size: tuple[int, int],
+        report: Report | None,
+    ):
         self.encoder = encoder
+        self.size = size
         self.learning_rate = learning_rate
         self.likeness = likeness
         self.report = report
@@ -218,7 +247,8 @@ class _Painter:
                 key = tf.stack([seed, i])
                 keys = tf.concat([_some(x[name], tf.random.fold_in(key, step)) for x in features], axis=0)
                 here = _some(found[name], tf.random.fold_in(key, step))
-                cosines = tf.matmul(_directions(here), _directions(keys), transpose_b=True)
+                here, keys = (_directions(x, tf.reduce_mean(x, axis=0, keepdims=True)) for x in (here, keys))
+                cosines = tf.matmul(here, keys, transpose_b=True)
                 total += 1.0 - tf.reduce_mean(tf.reduce_max(cosines, axis=1))
             return total
 
@@ -245,7 +275,7 @@ class _Painter:
                 image = synthesize(parts)
                 total = loss(image, step)
                 if self.likeness is not None:
-                    total += alike * tf.reduce_mean(tf.abs(_self_similarity(image) - self.likeness))
+                    total += alike * tf.reduce_mean(tf.abs(_self_similarity(image, self.size) - self.likeness))
             return total, image, tape.gradient(total, parts)
 
         for step in range(steps):
@@ -264,7 +294,7 @@ def _some(features: Tensor, key: Tensor) -> Tensor:
     """Takes places `[n, channels]` of `[1, height, width, channels]`: all, or of many a grid at a random offset."""
     height, width, channels = features.shape[1:]
     features = tf.cast(features, tf.float32)
-    stride = max(1, max(height, width) // SAMPLES)
+    stride = -(-max(height, width) // SAMPLES)
     if stride > 1:
         top, left = tf.unstack(tf.random.stateless_uniform([2], key, 0, stride, tf.int32))
         features = features[:, top::stride, left::stride]

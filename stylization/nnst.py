@@ -1,4 +1,4 @@
-"""`method=nnst`: Neural Neighbor Style Transfer (Kolkin et al. 2022): slower than Gatys, with whole strokes."""
+"""`method=nnst`: Neural Neighbor Style Transfer (Kolkin et al. 2022): as slow as Gatys, with whole strokes."""
 
 import math
 from pathlib import Path
@@ -36,7 +36,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     from stylization.resizing import resize_lanczos
 
     not_in_float16("nnst")
-    begun = None if config.init is None else options.read_picture(str(config.init))
+    begun = options.read_init(config)
     own, preserve = config.nnst, options.preserved(config)
     encoder = vgg.encoder(neural_neighbors.LAYERS, config.weights)
     paintings = [options.read_picture(file) for file in options.listed(config.style)]
@@ -62,6 +62,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         if start is not None:
             options.check_shape("init", start.shape[:2], image.shape[:2])
         init = None if start is None else pad_to_min(resize_lanczos(start, (height, width)), least)
+        reached = None if start is None else max(start.shape)
 
         def finished(painted: np.ndarray) -> np.ndarray:
             painted = painted[:height, :width]
@@ -70,10 +71,10 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         def optimize(report) -> np.ndarray:
             return neural_neighbors.optimize(
                 content, styles, encoder, alpha=own.alpha, self_similarity=own.self_similarity, steps=steps,
-                learning_rate=own.learning_rate, init=init, seed=config.seed, report=report,
+                learning_rate=own.learning_rate, init=init, reached=reached, seed=config.seed, report=report,
             )  # fmt: skip
 
-        total = neural_neighbors.total_steps(max(content.shape[:2]), steps, begun=init is not None)
+        total = neural_neighbors.total_steps(max(content.shape[:2]), steps, reached)
         return watched(optimize, content, total, finished)
 
     return paint

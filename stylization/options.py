@@ -1,6 +1,7 @@
 """What several methods take from a configuration: files, weights of styles, and the checks of these."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from core.images import to_float
 from data import film, picture
 from data.decode import same_shape
 
+LEVEL = "Level"  # what an unfinished picture says of the size that it has been painted at
 WHOSE = (
     "style= says in whose manner: a painting, or several, 'style=[a.jpg,b.jpg]'. Or, in seconds, by a network that "
     "comes with Gesso: network=styles style=great_wave."
@@ -111,6 +113,18 @@ def check_init(config: DictConfig) -> None:
     """Raises `GessoError` for a picture to start from where there are several contents."""
     if config.init is not None and expanded(str(config.content)).is_dir():
         raise GessoError(f"init={config.init} starts one picture, or a film, and content= is a folder of them.")
+
+
+def read_init(config: DictConfig) -> np.ndarray | None:
+    """Reads the picture to start from, float32 `[height, width, 3]` in [-1, 1]; None where there is none.
+
+    One that was left unfinished has the size of the level that it had come to, if the file says it: a PNG.
+    """
+    if config.init is None:
+        return None
+    file = expanded(str(config.init))
+    level = re.search(rf"(?:^|; ){LEVEL}: (\d+) px(?:;|$)", picture.chunks(file) or "")
+    return read_picture(str(file), int(level[1]) if level else None)
 
 
 def check_blend(config: DictConfig, method: str) -> None:

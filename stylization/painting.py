@@ -80,17 +80,20 @@ def paint_picture(
     picture.kind_for(output, max(source.pixels.shape[:2]))  # before minutes of work
     partial, evaluations = unfinished(output), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8
-    unfinished_chunks = {**chunks, "State": "unfinished"}
 
-    def save(forming: Callable[[], np.ndarray], total: int) -> None:
+    def keep(painted: np.ndarray, side: int) -> None:
+        state = {**chunks, "State": "unfinished", options.LEVEL: f"{side} px"}
+        picture.write(partial, rounded(painted), state, like=source)
+
+    def save(forming: Callable[[], np.ndarray], total: int, side: int) -> None:
         if next(evaluations) % save_every == 0:
-            picture.write(partial, rounded(forming()), unfinished_chunks, like=source)
+            keep(forming(), side)
 
     try:
         with nullcontext() if save_every is None else watching(save):
             painted = checked(paint(to_float(source.pixels), None), content)
     except Interrupted as interrupted:  # minutes of work
-        picture.write(partial, rounded(interrupted.painted), unfinished_chunks, like=source)
+        keep(interrupted.painted, interrupted.side)
         log.info("As far as it came: %s. The same command with %s goes on there.", partial, typed("init", partial))
         raise
     picture.write(output, rounded(painted), chunks, like=source)

@@ -16,9 +16,9 @@ from stylization.resizing import resize_lanczos
 
 Report = Callable[[dict[str, float], np.ndarray], None]
 
-# Given what makes the picture as it would be if this were the end, float32 `[height, width, 3]` in [-1, 1], and of
-# how many evaluations this is one; it may raise `KeyboardInterrupt`, as Ctrl-C does.
-Watcher = Callable[[Callable[[], np.ndarray], int], None]
+# Given what makes the picture as it would be if this were the end, float32 `[height, width, 3]` in [-1, 1], of
+# how many evaluations this is one, and the longer side of the level, in px; it may raise `KeyboardInterrupt`.
+Watcher = Callable[[Callable[[], np.ndarray], int, int], None]
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
@@ -36,11 +36,11 @@ def watching(watcher: Watcher | None) -> Iterator[None]:
 def changed(change: Callable[[np.ndarray], np.ndarray]) -> Iterator[None]:
     """Has watchers, and who catches `Interrupted`, get what `change` makes of what is optimised meanwhile."""
     watcher = _watcher.get()
-    with watching(watcher and (lambda picture, total: watcher(lambda: change(picture()), total))):
+    with watching(watcher and (lambda picture, *of: watcher(lambda: change(picture()), *of))):
         try:
             yield
         except Interrupted as interrupted:
-            raise Interrupted(change(interrupted.painted)) from interrupted.__cause__
+            raise Interrupted(change(interrupted.painted), interrupted.side) from interrupted.__cause__
 
 
 class Curves:
@@ -91,11 +91,11 @@ def watched(
             if curves is not None:
                 curves(terms, picture)
             if watcher is not None:
-                watcher(lambda: whole(picture), total)
+                watcher(lambda: whole(picture), total, max(picture.shape[:2]))
 
         try:
             return finished(optimize(report))
         except (KeyboardInterrupt, SystemExit) as error:
             if part is None:  # nothing has been painted
                 raise
-            raise Interrupted(whole(best[1])) from error
+            raise Interrupted(whole(best[1]), max(best[1].shape[:2])) from error

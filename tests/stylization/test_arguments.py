@@ -3,13 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 from PIL import Image
 
+from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import provenance
 from data import picture
 from stylization import arguments, painting
+from stylization.methods import METHODS
 
 
 def test_settings_tell_what_was_painted_with_and_no_folder():
@@ -61,6 +64,7 @@ def test_an_interrupted_folder_goes_on(tmp_path):
     os.utime(style, (later, later))  # painted over since
     assert arguments.undone(jobs, chunks, [style]) == jobs
     assert arguments.undone(jobs[:1], chunks) == jobs[:1]  # who asks for one picture gets it
+    assert arguments.undone(jobs[:1], chunks, sweep=True) == []
 
 
 def test_outputs_that_are_in_the_way_are_refused(tmp_path):
@@ -146,3 +150,15 @@ def test_settings_tell_names_of_another_encoding(tmp_path):
     chunks = arguments.settings(config, ["style"])
     assert chunks["Settings"] == r"style=Z\xfcrich.jpg"
     picture.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), chunks)
+
+
+def test_how_often_is_saved_makes_no_other_picture(tmp_path):
+    """What was painted without is not painted again with it. Of films nothing is kept on the way."""
+    (tmp_path / "a.mp4").touch()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        plain, often = (compose("stylize", ["content=a.jpg", *more]) for more in ([], ["save_every=5"]))
+    keys = METHODS["gatys"].keys
+    assert arguments.settings(plain, keys) == arguments.settings(often, keys) and often.save_every == 5
+    often.content = str(tmp_path / "a.mp4")
+    with pytest.raises(GessoError, match=r"save_every= .* of a film, a\.mp4"):
+        arguments.find_contents(often)

@@ -175,7 +175,7 @@ def test_a_picture_of_few_rows_that_is_stopped_keeps_its_shape(objective):
     """VGG wants 16; the rows that are added are not part of what is left."""
     content = picture(7, 40)
 
-    def stop(picture, total):
+    def stop(*_):
         raise KeyboardInterrupt
 
     paint = optimization.painter(objective, [Style(picture())], "none", 2, strength=1, coarsest=64, init="content")

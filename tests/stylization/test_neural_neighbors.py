@@ -67,7 +67,7 @@ def test_losses_fall_and_all_steps_are_counted(encoder):
     )
     assert painted.shape == picture.shape and abs(painted).max() <= 1
     assert losses[5] < losses[0]
-    assert len(losses) == neural_neighbors.total_steps(64, 6, begun=False) > 12
+    assert len(losses) == neural_neighbors.total_steps(64, 6) > 12
 
 
 def test_places_of_a_large_picture_are_some_that_a_key_chooses():
@@ -91,17 +91,48 @@ def test_a_start_is_kept(encoder):
         content, [style], encoder, steps=2, init=content, report=lambda terms, image: sizes.append(image.shape)
     )
     assert set(sizes) == {content.shape}  # the finest level alone
-    assert len(sizes) == neural_neighbors.total_steps(40, 2, begun=True)
+    assert len(sizes) == neural_neighbors.total_steps(40, 2, reached=40)
     assert abs(begun - content).mean() < abs(one - content).mean()
+
+
+def test_a_start_goes_on_at_the_level_that_it_came_to(encoder):
+    content, style, sizes = noise(72, 64, 3), noise(36, 50, 3), []
+    assert [level.halvings for level in neural_neighbors.levels_from(72, 2, 36)] == [1, 0]
+    assert [level.halvings for level in neural_neighbors.levels_from(72, 2, 37)] == [0]
+    assert [level.halvings for level in neural_neighbors.levels_from(72, 2, 100)] == [0]
+    neural_neighbors.optimize(
+        content,
+        [style],
+        encoder,
+        steps=2,
+        init=content,
+        reached=36,
+        report=lambda _, image: sizes.append(image.shape),
+    )
+    assert [size[0] for size in sizes] == [36] * 2 + [72] * 4
+    assert len(sizes) == neural_neighbors.total_steps(72, 2, reached=36)
 
 
 def test_self_similarity_is_distances_of_colors():
     image = noise(1, 4, 4, 3)
-    found = neural_neighbors._self_similarity(tf.constant(image)).numpy()
+    found = neural_neighbors._self_similarity(tf.constant(image), (4, 4)).numpy()
     flat = image.reshape(-1, 3) / 2
     np.testing.assert_allclose(
         found, np.linalg.norm(flat[:, None] - flat, axis=-1), atol=1e-3
     )  # 1e-4 of a place itself
+
+
+def test_self_similarity_is_compared_at_one_size_whatever_the_level(encoder):
+    """100x67 px and its half would be made small by whole numbers to 33x22 and 50x33."""
+    content, style = noise(100, 67, 3), noise(32, 32, 3)
+    painted = neural_neighbors.optimize(content, [style], encoder, steps=1, self_similarity=True)
+    assert painted.shape == content.shape
+
+
+@pytest.mark.parametrize(("side", "stride"), [(64, 1), (65, 2), (127, 2), (128, 2), (500, 8)])
+def test_of_large_layers_at_most_64_places_a_side_are_compared(side, stride):
+    found = neural_neighbors._some(tf.zeros((1, side, side, 1)), tf.constant([0, 0]))
+    assert (side // stride) ** 2 <= len(found) <= 64**2
 
 
 def test_what_is_no_number_is_refused(encoder):

@@ -1,6 +1,9 @@
+from functools import partial
+
 import av
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 
 from core.errors import GessoError
@@ -28,11 +31,35 @@ def test_what_is_done_is_saved_on_the_way(tmp_path):
     with pytest.raises(RuntimeError):
         painting.paint_picture(content, output, paint(until=7), {"Model": "x"}, save_every=3)
     assert not output.exists()
-    with Image.open(tmp_path / "out.partial.png") as partial:
-        assert np.unique(np.asarray(partial)).tolist() == [5] and partial.text["State"] == "unfinished"
+    with Image.open(tmp_path / "out.partial.png") as left:
+        assert np.unique(np.asarray(left)).tolist() == [5] and left.text["State"] == "unfinished"
     (tmp_path / "out.partial.png").unlink()
     painting.paint_picture(content, output, paint(until=None), {"Model": "x"}, save_every=3)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jpg", "out.png"]
+
+
+@pytest.mark.parametrize(("end", "size"), [(KeyboardInterrupt, (12, 8)), (None, (24, 16))])
+def test_what_is_unfinished_goes_on_at_the_level_that_it_came_to(tmp_path, end, size):
+    """A start of one's own has the size that it has; so has what is finished."""
+    content, output = tmp_path / "a.jpg", tmp_path / "out.png"
+    Image.new("RGB", (24, 16)).save(content)
+
+    def optimize(report):
+        report({"loss": 1.0}, np.zeros((8, 12, 3), np.float32))
+        if end is not None:
+            raise end
+        return np.zeros((16, 24, 3), np.float32)
+
+    paint = partial(painting.paint_picture, content, output)
+    try:
+        paint(lambda image, before: watched(optimize, image, 2, lambda painted: painted), {"Model": "x"})
+        left = output
+    except KeyboardInterrupt:
+        left = tmp_path / "out.partial.png"
+    with Image.open(left) as image:
+        assert image.size == (24, 16)
+    assert options.read_init(OmegaConf.create({"init": str(left)})).shape == (*size[::-1], 3)
+    assert options.read_init(OmegaConf.create({"init": None})) is None
 
 
 def test_sides_that_a_format_cannot_hold_are_refused_before_it_paints(tmp_path):

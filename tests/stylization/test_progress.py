@@ -41,6 +41,10 @@ def test_watchers_see_what_would_be_left_if_this_were_the_end():
         report({"loss": 1.0}, np.full((2, 2, 3), 0.1, np.float32))
         return content
 
-    with watching(lambda picture, total: seen.append(picture())), changed(lambda picture: picture * 2):
+    with (
+        watching(lambda picture, total, side: seen.append((picture(), total, side))),
+        changed(lambda picture: picture * 2),
+    ):
         watched(optimize, content, 1, lambda painted: painted[:3] + 0.1)
-    np.testing.assert_allclose(seen[0], np.full((3, 4, 3), 0.4), atol=1e-6)
+    np.testing.assert_allclose(seen[0][0], np.full((3, 4, 3), 0.4), atol=1e-6)
+    assert seen[0][1:] == (1, 2)
