@@ -8,13 +8,15 @@ import tensorflow as tf
 
 from losses import reconstruction
 from models import replicas
+from models.augmentation import Augmentation
 from models.average import averaged, follow
 from models.base import Adversarial, accuracy, functional, scale_loss_for, update
 from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
 
-POOL_A, POOL_B, NOISE_A, NOISE_B = range(4)  # what a random number of a step is for
+# What a random number of a step is for: of each kind, how reals, fakes of the pool and new ones are seen.
+POOL_A, POOL_B, NOISE_A, NOISE_B, SEEN_A, SEEN_B = 0, 1, 2, 3, (4, 5, 6), (7, 8, 9)
 
 
 class CycleGAN(Adversarial, keras.Model):
@@ -30,6 +32,7 @@ class CycleGAN(Adversarial, keras.Model):
         cycle_weight, identity_weight: of the two, beside the adversarial loss.
         cycle_noise: standard deviation of noise on pictures before they are sent back. Networks hide in them, too
             faint to be seen, what they need for the way back (Chu et al. 2017, arXiv:1712.02950); this drowns it.
+        augmentation: of all that the discriminators see: there may be few paintings, to be learned by heart.
         pool_size: pictures that each discriminator is reminded of.
         ema_decay: of the running averages of the generators, which are what is exported, `models.average.follow`.
         seed: of what is drawn from the history.
@@ -56,6 +59,7 @@ class CycleGAN(Adversarial, keras.Model):
         cycle_weight: float = 10.0,
         identity_weight: float = 5.0,
         cycle_noise: float = 0.05,
+        augmentation: Augmentation | None = None,
         pool_size: int = 50,
         ema_decay: float = 0.999,
         seed: int = 0,
@@ -64,6 +68,7 @@ class CycleGAN(Adversarial, keras.Model):
         self.cycle_weight = cycle_weight
         self.identity_weight = identity_weight
         self.cycle_noise = cycle_noise
+        self.augmentation = augmentation if augmentation is not None and augmentation.policy else None
         self.a_to_b, self.b_to_a = (functional(generator(), "generator") for _ in "ab")
         self.ema_a_to_b, self.ema_b_to_a = averaged(self.a_to_b), averaged(self.b_to_a)
         self.ema_decay = ema_decay
@@ -94,8 +99,8 @@ class CycleGAN(Adversarial, keras.Model):
                 means = self._train_discriminators(a, b, fake_a, fake_b)
             cycle = reconstruction.l1(self.b_to_a(self._noisy(fake_b, NOISE_B), training=True), a)
             cycle += reconstruction.l1(self.a_to_b(self._noisy(fake_a, NOISE_A), training=True), b)
-            adversarial = self.generator_loss(self.discriminator_b(fake_b, training=True))
-            adversarial += self.generator_loss(self.discriminator_a(fake_a, training=True))
+            adversarial = self.generator_loss(self._judge(self.discriminator_b, fake_b, SEEN_B[2]))
+            adversarial += self.generator_loss(self._judge(self.discriminator_a, fake_a, SEEN_A[2]))
             loss = adversarial + self.cycle_weight * cycle
             if self.identity_weight:
                 identity = reconstruction.l1(self.a_to_b(b, training=True), b)
@@ -116,15 +121,22 @@ class CycleGAN(Adversarial, keras.Model):
         fake_b = replicas.own(self.pool_b(replicas.gathered(fake_b), self.key(POOL_B, 0)))
         with tf.GradientTape() as tape:
             logits = [
-                (network(real, training=True), network(fake, training=True))
-                for network, real, fake in ((self.discriminator_a, a, fake_a), (self.discriminator_b, b, fake_b))
-            ]
+                (self._judge(network, real, seen[0]), self._judge(network, fake, seen[1]))
+                for network, real, fake, seen in (
+                    (self.discriminator_a, a, fake_a, SEEN_A), (self.discriminator_b, b, fake_b, SEEN_B),
+                )
+            ]  # fmt: skip
             losses = [self.loss_of_discriminator(*pair, i) for i, pair in enumerate(logits)]
             loss = sum(losses) / 2  # slowed down, as in the paper
             objective = scale_loss_for(loss, self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2
         return {"discriminator_loss": loss, "discriminator_gradient_norm": norm, "discriminator_accuracy": right}
+
+    def _judge(self, discriminator: keras.Model, images: Tensor, purpose: int) -> Tensor:
+        if self.augmentation is not None:
+            images = self.augmentation(images, self.key(purpose), self.step)
+        return discriminator(images, training=True)
 
     def _noisy(self, images: Tensor, purpose: int) -> Tensor:
         if not self.cycle_noise:

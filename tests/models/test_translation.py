@@ -183,6 +183,29 @@ def test_cyclegan_cycles_close():
         compiled(model, "relativistic")
 
 
+def test_cyclegan_judges_what_is_augmented():
+    """Reals, fakes of the pool and new ones, of both kinds, with draws of their own; grey ones are all the same."""
+    seen = []
+
+    class Grey:
+        policy = ("grey",)
+
+        def __call__(self, images, seed, step):
+            seen.append((tuple(seed.numpy()), images.shape[0], int(step)))
+            return 0 * images + 0.5
+
+    model = compiled(
+        CycleGAN(
+            lambda: transformer(width=2, blocks=1, edge=7),
+            lambda **shape: patchgan.discriminator(**shape, width=2, receptive_field=16, normalization="none"),
+            (16, 16, 3), augmentation=Grey(),
+        )
+    )  # fmt: skip
+    logs = model.train_step({"a": pictures(2, 16, 16, 3), "b": pictures(2, 16, 16, 3)})
+    assert len(seen) == len({seed for seed, *_ in seen}) == 6
+    assert float(logs["discriminator_accuracy"]) == 0.5
+
+
 def test_srgan_changes_its_aim(vgg_weights):
     keras.utils.set_random_seed(0)
     model = compiled(

@@ -71,7 +71,12 @@ def test_super_resolution_enlarges(folder, script, train, tmp_path, vgg_weights)
 
 def test_there_without_pairs(folder, script, train, tmp_path):
     run = train(
-        "model=cyclegan", f"dataset.a={folder}", f"dataset.b={folder}", "model.blocks=1", "model.receptive_field=16"
+        "model=cyclegan",
+        f"dataset.a={folder}",
+        f"dataset.b={folder}",
+        "model.blocks=1",
+        "model.receptive_field=16",
+        "model.augment=[color,translation]",
     )
     output = tmp_path / "out.png"
     done = script("stylize.py", f"content={folder / '1.png'}", f"network={run}", f"output={output}", "size=64")
