@@ -46,13 +46,15 @@ def generator(
     condition: str = "none",
     prior: str = "normal",
     noise_injection: bool = False,
+    normalized_latent: bool = False,
 ) -> keras.Model:
     """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
     A 4x4 seed, doubled until `size` by blocks of two and one convolutions in turn. From 64 px on, the features of
     a 16th of the size weigh the channels (skip-layer excitation): 4 to 64, 8 to 128, 16 to 256 px; where 32 px is
     the picture's size, 4 to 32. Images are in [-1, 1]. With `projection` the batch normalisation is conditional;
-    with `noise_injection` noise follows the convolutions of the blocks that have two, as in the authors' code.
+    with `noise_injection` noise follows the convolutions of the blocks that have two, as in the authors' code;
+    with `normalized_latent` latents are brought to a mean square of 1 first, as Projected GAN has it.
     Conditions and priors: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
     """
@@ -65,6 +67,8 @@ def generator(
     def noisy(x: Tensor, name: str) -> Tensor:
         return norm(NoiseInjection(name=name.replace("norm", "noise"))(x), name)
 
+    if normalized_latent:
+        x = x * ops.rsqrt(ops.mean(ops.square(x), axis=1, keepdims=True) + 1e-8)
     # A transposed convolution of a 1x1 picture is a matrix product.
     x = layers.Dense(4 * 4 * 2 * filters[4], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, 2 * filters[4]), name="seed_4")(x)

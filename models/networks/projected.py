@@ -8,18 +8,20 @@ EfficientNet-lite0. Departures:
 - Features may also be those of EfficientNet-B0, whose stages are cut where theirs are, or of VGG16.
 - Pictures are shown as large as they are, unless `shown` says 224, which is the authors' for smaller ones; where
   features are small, discriminators stop at 4 px.
+- The generator ends in tanh, theirs in the last convolution; of it, `models/networks/fastgan.py` says more.
 - Labels come in by `projection`: the product of an embedding with the mean of a discriminator's last features is
   added to its logits, as in the other networks here.
 """
 
+import math
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
-from models.layers.fir import SmoothUpsampling2D
 from models.layers.frozen import Frozen
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
@@ -41,8 +43,8 @@ SMALLEST = {
     "efficientnet_b0": 64,
     "efficientnet_lite0": 64,
 }  # px, of whose deepest features, doubled, four are left
+BIAS = 1000  # between the seed of a mixture and that of its biases
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of colours in 0..1
-RANDOM = partial(keras.initializers.VarianceScaling, 2.0, "fan_in", "untruncated_normal")
 
 
 def discriminator(
@@ -137,7 +139,7 @@ def mixtures(network: keras.Model, width: int, seed: int) -> keras.Model:
     mixed, x = [], None
     for i in reversed(range(len(maps))):
         x = mix[i] if x is None else layers.Add(name=f"mix_scales_{i}")([x, mix[i]])
-        x = SmoothUpsampling2D(name=f"mix_scales_{i}_up")(x)
+        x = _doubled(x, f"mix_scales_{i}_up")
         x = _random(channels[max(i - 1, 0)], seed + len(maps) + i, f"mix_scales_{i}_out")(x)
         mixed.insert(0, x)
     return keras.Model(network.input, mixed, name="mixtures")
@@ -158,4 +160,24 @@ def _spectral(filters: int, size: int, padding: str = "same", **options) -> laye
 
 
 def _random(filters: int, seed: int, name: str) -> Callable[[Tensor], Tensor]:
-    return layers.Conv2D(filters, 1, use_bias=False, kernel_initializer=RANDOM(seed=seed), name=name)
+    """Mixes channels by a convolution as PyTorch initialises it, which is what the authors leave it at."""
+
+    def mixed(x: Tensor) -> Tensor:
+        bound = 1 / math.sqrt(x.shape[-1])
+        kernel, bias = (keras.initializers.RandomUniform(-bound, bound, seed=seed + BIAS * i) for i in (0, 1))
+        return layers.Conv2D(filters, 1, kernel_initializer=kernel, bias_initializer=bias, name=name)(x)
+
+    return mixed
+
+
+def _doubled(x: Tensor, name: str) -> Tensor:
+    """Doubles features bilinearly, corners to corners (`align_corners` of PyTorch)."""
+    before = np.arange(x.shape[1])
+    places = np.linspace(0, before[-1], 2 * len(before))
+    matrix = np.maximum(0, 1 - np.abs(places[:, None] - before))
+
+    def product(x: tf.Tensor) -> tf.Tensor:
+        doubling = tf.constant(matrix, x.dtype)
+        return tf.einsum("ij,bjkc,lk->bilc", doubling, x, doubling)
+
+    return layers.Lambda(product, name=name)(x)

@@ -62,7 +62,7 @@ def test_fastgans_margin_is_its_authors(recipe):
     assert loss.func is adversarial.hinge_discriminator_loss and loss.keywords["least_margin"] == 0.8
 
 
-@pytest.mark.parametrize("size", [64, 256, 512])
+@pytest.mark.parametrize("size", [64, 128, 256, 512])
 def test_stylegan2_is_its_authors_auto(recipe, size):
     """`train.py` of github.com/NVlabs/stylegan2-ada-pytorch, `cfg=auto` on one GPU."""
     config = recipe(f"stylegan2_{size}")
@@ -79,6 +79,22 @@ def test_stylegan2_is_its_authors_auto(recipe, size):
         optimizer = built.get_config()
         assert type(built) is keras.optimizers.Adam and optimizer["learning_rate"] == pytest.approx(0.0025)
         assert (optimizer["beta_1"], optimizer["beta_2"], optimizer["epsilon"]) == (0.0, 0.99, 1e-8)
+
+
+@pytest.mark.parametrize(("model", "loss", "names"), [
+    ("r3gan", "relativistic", {"r1", "r2"}), ("projected", "hinge", set()), ("stylegan2", "non_saturating", {"r1"}),
+])  # fmt: skip
+def test_a_model_alone_has_its_papers_loss_and_penalties(model, loss, names):
+    """And what is asked for instead is taken."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("train", [f"model={model}"])
+        other = compose("train", [f"model={model}", "loss=wasserstein", "penalty=[gradient]"])
+    assert config.loss.discriminator_loss._target_ == f"losses.adversarial.{loss}_discriminator_loss"
+    assert set(config.loss.get("penalties") or {}) == names
+    for key in ("generator_optimizer", "discriminator_optimizer"):
+        built = config.model[key]
+        assert (built.beta_1, built.beta_2, built.epsilon) == (0.0, 0.99, 1e-8)
+    assert "wasserstein" in other.loss.discriminator_loss._target_ and set(other.loss.penalties) == {"gradient"}
 
 
 def test_r3gans_schedules_are_the_authors(recipe):

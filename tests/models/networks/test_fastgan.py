@@ -198,6 +198,18 @@ def test_pictures_are_functions_of_their_latents_alone():
     assert abs(alone - images[2]).mean() < 1e-3 < 0.01 < abs(images[0] - images[1]).mean()
 
 
+def test_normalised_latents_have_no_length():
+    network = lively(fastgan.generator((32, 32, 3), latent_dim=8, width=2, normalized_latent=True))
+    latents = normal(3, 8)
+    images = network(latents)
+    np.testing.assert_allclose(network(7 * latents), images, atol=0.01)  # such weights make much of rounding
+    unit = latents / np.sqrt(np.mean(latents**2, axis=1, keepdims=True))
+    plain = fastgan.generator((32, 32, 3), latent_dim=8, width=2)
+    plain.set_weights(network.get_weights())
+    np.testing.assert_allclose(plain(unit), images, atol=0.01)
+    assert np.abs(plain(latents) - images).max() > 0.1
+
+
 def test_quarters_go_round():
     images = normal(6, 4, 8, 2)
     expected = [

@@ -47,15 +47,22 @@ def test_mixtures_are_random_and_the_same_for_a_seed(random_vgg):
     for one, two, three in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(one, two)
         assert not np.allclose(one, three)
-    # By hand: the deepest features, mixed, doubled, mixed again; a product with a matrix at each place.
-    deep = encoder(pictures())[3]
+    # By hand: the deepest features, mixed, doubled with corners on corners, mixed again.
+    deep = encoder(pictures())[3].numpy()
     network = projected.mixtures(encoder, 4, 0)
-    one, two = (network.get_layer(name).kernel[0, 0] for name in ("mix_channels_3", "mix_scales_3_out"))
-    corner = (deep @ one @ two)[:, 0, 0] * 0.75**2 + 0.1875 * (
-        (deep @ one @ two)[:, 0, 1] + (deep @ one @ two)[:, 1, 0]
+    (one, one_bias), (two, two_bias) = (
+        [weight.numpy() for weight in network.get_layer(name).weights]
+        for name in ("mix_channels_3", "mix_scales_3_out")
     )
-    corner += 0.0625 * (deep @ one @ two)[:, 1, 1]
-    np.testing.assert_allclose(first[3][:, 1, 1], corner, rtol=1e-3, atol=1e-5)
+    mixed = deep @ one[0, 0] + one_bias
+    assert mixed.shape[1] == 2  # to 4: at 0, 1/3, 2/3 and 1
+    place = (2 * mixed[:, 0, 0] + mixed[:, 1, 0]) / 3 * 2 / 3 + (2 * mixed[:, 0, 1] + mixed[:, 1, 1]) / 3 / 3
+    np.testing.assert_allclose(first[3][:, 1, 1], place @ two[0, 0] + two_bias, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(first[3][:, 3, 0], mixed[:, 1, 0] @ two[0, 0] + two_bias, rtol=1e-3, atol=1e-5)
+    for weights, bias, fan_in in ((one, one_bias, deep.shape[-1]), (two, two_bias, 32)):
+        bound = 1 / np.sqrt(fan_in)
+        assert np.abs(weights).max() <= bound and np.abs(bias).max() <= bound and np.abs(bias).max() > 0
+        np.testing.assert_allclose(weights.std(), bound / np.sqrt(3), rtol=0.1)  # PyTorch's uniform
 
 
 def test_what_is_frozen_is_neither_trained_nor_in_checkpoints(random_vgg):
