@@ -94,21 +94,52 @@ def _of_other_styles(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def freeze(discriminator: keras.Model, blocks: int) -> None:
     """Keeps the weights of a discriminator's lower blocks as they are (FreezeD, Mo et al. 2020, arXiv:2002.10964).
 
-    A block is all that looks at one size of the picture, from the whole one down. Normalisation goes on by the
-    batch at hand. Raises `GessoError` where there are no such blocks, or no weights would be left to learn.
+    A block is all that looks at one size of the picture, from the whole one down; of a residual one, both paths,
+    up to where they meet. Normalisation goes on by the batch at hand. Raises `GessoError` where there are no such
+    blocks, or no weights would be left to learn.
     """
-    depths = {id(tensor): 0 for tensor in discriminator.inputs}  # how often the picture was made smaller on the way
     before = len(discriminator.trainable_variables)
-    for layer in discriminator.operations if blocks else ():  # in the order of their work
-        inputs, outputs = (keras.tree.flatten(part) for part in (layer.input, layer.output))
-        if not inputs:
-            continue
-        depth = max(depths[id(tensor)] for tensor in inputs)
-        side = max((tensor.shape[1] for tensor in inputs if len(tensor.shape) == 4), default=None)
-        for tensor in outputs:
-            depths[id(tensor)] = depth + (side is not None and len(tensor.shape) == 4 and tensor.shape[1] < side)
-        if isinstance(layer, keras.Layer) and side is not None and depth < blocks:
+    for layer, depth in (_depths(discriminator) if blocks else {}).items():
+        if isinstance(layer, keras.Layer) and depth < blocks:
             for variable in layer.trainable_variables:  # not the layer: its statistics would be those of before
                 variable.trainable = False
     if blocks and len(discriminator.trainable_variables) in (0, before):
         raise GessoError(f"model.freeze={blocks}: this discriminator has no such blocks, or no others.")
+
+
+def _depths(network: keras.Model) -> dict[keras.Operation, int]:
+    """Returns of each operation on pictures in which block it is: how often they were made smaller on the way."""
+    reached = {id(tensor): 0 for tensor in network.inputs}
+    depths, made_by = {}, {}
+    for operation in network.operations:  # in the order of their work
+        inputs, outputs = (keras.tree.flatten(part) for part in (operation.input, operation.output))
+        if not inputs:
+            continue
+        depth = max(reached[id(tensor)] for tensor in inputs)
+        side = max((tensor.shape[1] for tensor in inputs if len(tensor.shape) == 4), default=None)
+        for tensor in outputs:
+            made_by[id(tensor)] = operation
+            reached[id(tensor)] = depth + (side is not None and len(tensor.shape) == 4 and tensor.shape[1] < side)
+        if side is None:
+            continue
+        depths[operation] = depth
+        paths = [_since_smaller(tensor, depths, reached, made_by) for tensor in inputs]
+        if len(paths) > 1 and None not in paths:  # two paths of one block, each made smaller in its own place
+            depths |= {passed: depth - 1 for path in paths for passed in path}
+    return depths
+
+
+def _since_smaller(tensor, depths: dict, reached: dict, made_by: dict) -> list | None:
+    """Returns the operations between where pictures were made smaller and `tensor`; None where paths met since."""
+    passed = []
+    while True:
+        operation = made_by.get(id(tensor))
+        if operation is None or operation not in depths:
+            return None
+        if depths[operation] < reached[id(tensor)]:
+            return passed
+        inputs = keras.tree.flatten(operation.input)
+        if len(inputs) > 1:
+            return None
+        passed.append(operation)
+        tensor = inputs[0]

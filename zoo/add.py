@@ -27,6 +27,7 @@ from models import latent, trained
 
 log = logging.getLogger(__name__)
 MOST = 2  # levels of 255 by which a picture may change
+LARGEST = 8_000_000  # bytes: a clone has all networks
 SEPARATORS = r"[/\\]"  # in paths, Windows's too
 
 
@@ -45,7 +46,7 @@ def add(config: DictConfig) -> None:
 def put(path: Path, name: str) -> None:
     """Puts the network in `path` into the zoo, with all that is known of it; a card that is there is kept.
 
-    Raises `GessoError` where its pictures would change in half precision.
+    Raises `GessoError` where its pictures would change in half precision, and where it is too large.
     """
     from training.start import discriminator
 
@@ -57,6 +58,8 @@ def put(path: Path, name: str) -> None:
         half = Path(folder, path.name)
         halve(path, half)
         write_metadata(half, metadata)
+        if half.stat().st_size > LARGEST:
+            raise GessoError(f"{path}: {half.stat().st_size / 1e6:.1f} MB in half precision; 8 is the most here.")
         changed = difference(before, trained.load(half, metadata.kind)[0], metadata)
         if changed > MOST:
             raise GessoError(f"{path}: in half precision its pictures change by {changed} levels of 255.")

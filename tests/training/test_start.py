@@ -13,7 +13,7 @@ from core.errors import GessoError
 from core.network_file import read_metadata
 from core.run import Run
 from data import DatasetSpec
-from models.networks import dcgan, fastgan, mlp, r3gan
+from models.networks import dcgan, fastgan, mlp, r3gan, stylegan2
 from models.networks.transform_net import transformer
 from models.transfer import freeze, transfer, transfer_styles
 from training import checkpoint, loop, start
@@ -175,12 +175,19 @@ def test_lower_layers_stay_and_a_run_that_goes_on_cannot_be_told_from_another(tr
     assert not np.array_equal(after["down_4/kernel"], arrays(trained[1].discriminator)["down_4/kernel"])
 
 
-def test_blocks_are_what_looks_at_one_size():
+@pytest.mark.parametrize(("build", "size", "blocks", "frozen"), [
+    (fastgan.discriminator, 32, 1, {"stem", "down_16", "down_16_2", "down_16_direct"}),
+    (stylegan2.discriminator, 16, 1, {"from_image", "block_16", "block_16_half", "block_16_direct"}),
+    (dcgan.discriminator, 32, 2, {"down_16", "down_8"}),
+])  # fmt: skip
+def test_blocks_are_what_looks_at_one_size(build, size, blocks, frozen):
+    network = build((size, size, 3), width=16)
+    freeze(network, blocks)
+    assert {v.path.split("/")[0] for v in network.variables if not v.trainable and "kernel" in v.path} == frozen
+
+
+def test_freezing_no_block_or_all_is_refused():
     network = fastgan.discriminator((32, 32, 3), width=2)
-    freeze(network, 1)
-    assert {v.path.split("/")[0] for v in network.variables if not v.trainable and "kernel" in v.path} == {
-        "stem", "down_16",
-    }  # fmt: skip
     for other, blocks in ((network, 9), (mlp.discriminator((32, 32, 3), width=4), 1)):
         with pytest.raises(GessoError, match="no such blocks"):
             freeze(other, blocks)

@@ -92,6 +92,17 @@ def test_a_network_that_would_paint_otherwise_is_refused_and_leaves_nothing(fold
     assert not zoo.FOLDER.exists()
 
 
+def test_what_is_too_large_is_refused(folder, monkeypatch):
+    trained.save(
+        transform_net.transformer(width=2, blocks=1), folder / "stylizer.keras",
+        Metadata("stylizer", "fast", geometry=Geometry(4, 28)),
+    )  # fmt: skip
+    monkeypatch.setattr(add, "LARGEST", 5_000)
+    with pytest.raises(GessoError, match="MB in half precision; 8 is the most"):
+        add.put(folder / "stylizer.keras", "vast")
+    assert not zoo.FOLDER.exists()
+
+
 def test_weights_that_half_precision_cannot_hold_stay_as_they_are(tmp_path):
     image = keras.Input((2,))
     network = keras.Model(image, keras.layers.Dense(2, name="a")(image))
