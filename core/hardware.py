@@ -72,7 +72,10 @@ def set_up(config: DictConfig) -> str:
         tf.config.experimental.enable_op_determinism()
     distribution.scope(config.trainer.strategy)  # several workers meet here, before anything is computed
     keras.utils.set_random_seed(config.seed)
-    policy = best_precision() if config.precision == "auto" else config.precision
+    best = best_precision()
+    policy = best if config.precision == "auto" else config.precision
+    if policy.endswith("bfloat16") and best == "float32":
+        log.warning("This machine only emulates bfloat16, many times slower; precision=auto takes what is fastest.")
     keras.config.set_dtype_policy(policy)
     gpus = tf.config.list_logical_devices("GPU")
     used = ", ".join(gpu.name for gpu in gpus) or f"CPU ({os.cpu_count()} cores)"

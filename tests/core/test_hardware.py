@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from omegaconf import OmegaConf
 
 from core import hardware
 
@@ -43,3 +44,20 @@ def test_large_blocks_are_not_given_back_and_fetched_anew():
     if kept == "False":
         pytest.skip("this machine's malloc is not glibc's")
     assert int(after) < 0.1 * int(before)
+
+
+@pytest.mark.parametrize(("best", "warned"), [("float32", True), ("mixed_bfloat16", False)])
+def test_who_asks_for_bfloat16_where_it_is_emulated_is_told(monkeypatch, caplog, best, warned):
+    import keras
+
+    monkeypatch.setattr(hardware, "best_precision", lambda: best)
+    monkeypatch.setattr(hardware.distribution, "choose_devices", lambda config: None)
+    monkeypatch.setattr(hardware.distribution, "scope", lambda strategy: None)
+    before = keras.config.dtype_policy()
+    trainer = {"threads": None, "deterministic": False, "strategy": "one"}
+    config = OmegaConf.create({"precision": "mixed_bfloat16", "seed": 0, "trainer": trainer})
+    try:
+        assert hardware.set_up(config) == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert ("emulates bfloat16" in caplog.text) == warned
