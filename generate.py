@@ -127,7 +127,9 @@ def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str]
     names = list(metadata.classes)
     if config.label is not None:
         numbers = find_labels(config.label, names, path)
-        if len(numbers) > 1:  # parts of what was asked for
+        if config.interpolate:  # of parts, the one it has seen most of
+            numbers = numbers[:1]
+        elif len(numbers) > 1:
             numbers = draw_labels(metadata, config.num or NUM, config.seed, numbers)
     else:
         numbers = shown_labels(metadata, config.num or NUM, config.seed)

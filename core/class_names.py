@@ -3,12 +3,12 @@
 import re
 from collections.abc import Sequence
 
-PART = re.compile(r"(.+)/\d+-[0-9a-f]{6}")  # as `data.clusters` names them
+PART = re.compile(r"(.+)/\d+-[0-9a-f]{6}")
 
 
-def part_name(whole: str, part: str) -> str:
-    """Names a part of the class `whole`."""
-    return f"{whole}/{part}"
+def part_name(whole: str, number: int, digest: str) -> str:
+    """Names part `number` of the class `whole`; the `digest`, hexadecimal, tells it from other pictures'."""
+    return f"{whole}/{number:02d}-{digest[:6]}"
 
 
 def whole(name: str) -> str:

@@ -120,7 +120,7 @@ class Metadata:
                 return size
             kinds = wholes(self.classes)
             more = f" and {len(kinds) - FEW} others" if len(kinds) > FEW else ""
-            parts = f", of {len(self.classes)} kinds" if len(kinds) < len(self.classes) else ""
+            parts = f", of {len(self.classes)} clusters" if len(kinds) < len(self.classes) else ""
             return f"{size}; label={', '.join(kinds[:FEW])}{more}{parts}"
         if self.kind == "text_encoder":
             return f"reads {len(self.words)} words"

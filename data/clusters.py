@@ -34,43 +34,42 @@ PART = 256  # pictures read at a time
 
 def clustered(
     images: np.ndarray | Store,
-    num: int,
+    num: int | None,
     flip: bool,
     key: Mapping[str, object],
     cache_dir: str | Path,
     of: str = "all",
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Finds `num` clusters of `images`, uint8 `[n, height, width, channels]`, the largest first, or fewer.
 
     `of` is "all", or "class" for so many of each of the `classes`, whose numbers are `labels`, int32 `[n]`. Returns
     int32 `[n]`, the number of each picture's cluster, and the clusters' names (`core.class_names`), in which others
-    of the same pictures, or of other pictures, differ. By k-means of their main colours and forms; with `flip`, a
-    picture and its mirror image are in the same. Found once, and then read from the cache: `key` names all that the
-    pictures depend on. Raises `GessoError` for fewer pictures than clusters, and for those of no classes.
+    of the same pictures, or of other pictures, differ; where `num` is None, `labels` and `classes`. By k-means of
+    their main colours and forms; with `flip`, a picture and its mirror image are in the same. Found once, and then
+    read from the cache: `key` names all that the pictures depend on. Raises `GessoError` for fewer pictures than
+    clusters, and for those of no classes.
     """
-    if of == "class" and labels is None:
-        raise GessoError("dataset.clusters_of=class: these pictures have no classes. Take dataset.clusters_of=all.")
+    if of == "class" and (num is None or labels is None):
+        lacks = "how many? dataset.clusters=10" if num is None else "these pictures have no classes"
+        raise GessoError(f"dataset.clusters_of=class: {lacks}.")
+    if num is None:
+        return labels, tuple(classes)
+    if num > len(images):
+        raise GessoError(f"dataset.clusters={num}, but there are {len(images)} pictures.")
     key = dict(key) | {"clusters": num, "flip": flip, "found": VERSION}
+    members = [np.arange(len(images))]
     if of == "class":
         members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        wholes = [classes[labels[own[0]]] for own in members]
         key |= {"of": digest(labels.tolist())}
-    else:
-        members, wholes = [np.arange(len(images))], [""]
-    for own, name in zip(members, wholes, strict=True):
-        if num > len(own):
-            raise GessoError(
-                f"dataset.clusters={num}, but there are {len(own)} pictures" + (f" of {name}." if name else ".")
-            )
 
     def build(folder: Path) -> None:
         numbers, before = np.empty(len(images), np.int32), 0
         with tqdm(total=sum(map(len, members)), desc="Looking for clusters", unit="picture", disable=None) as bar:
             for own in members:
                 fitted = max(FITTED * len(own) // len(images), num)
-                numbers[own] = before + _clusters(images, own, num, fitted, flip, bar)
+                numbers[own] = before + _clusters(images, own, min(num, len(own)), fitted, flip, bar)
                 before = numbers[own].max() + 1
         write_array(folder / "labels.npy", numbers)
 
@@ -78,7 +77,7 @@ def clustered(
     found, name = int(numbers.max()) + 1, sha256(numbers.astype("<i4").tobytes()).hexdigest()[:6]
     if of == "class":
         own = [classes[labels[first]] for first in np.unique(numbers, return_index=True)[1]]
-        return numbers, tuple(part_name(own[i], f"{i - own.index(own[i]):02d}-{name}") for i in range(found))
+        return numbers, tuple(part_name(own[i], i - own.index(own[i]), name) for i in range(found))
     return numbers, tuple(f"{i:0{len(str(found - 1))}d}-{name}" for i in range(found))
 
 

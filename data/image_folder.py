@@ -105,9 +105,8 @@ def from_source(
         class_names = tuple(_printable(name) for name in classes)
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
-    if clusters is not None:
-        key |= {"files": known}
-        labels, class_names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, class_names)
+    key |= {"files": known}
+    labels, class_names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, class_names)
     return ImageDataset(
         source.name, images, labels, class_names,
         captions=None if source.said is None else [source.said[i] for i in images.sources],

@@ -66,8 +66,7 @@ def load(
         folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
         images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
-    if clusters is not None:
-        labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
+    labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(
         "mnist", images, labels.astype(np.int32), names,
         flip=flip, balance=balance, origin=digest(key | {"size": None}),

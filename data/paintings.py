@@ -90,8 +90,7 @@ def load(
     )
     images = np.load(folder / _FILE, mmap_mode="r", allow_pickle=False)
     labels = np.array(numbers, np.int32) % np.int32(len(names))
-    if clusters is not None:
-        labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
+    labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(
         "paintings",
         images=images,

@@ -29,7 +29,9 @@ def find_labels(label: str | int, names: Sequence[str], path: Path) -> np.ndarra
     raise GessoError(f"label={label}: {did_you_mean(str(label), wholes(names))}")
 
 
-def draw_labels(metadata: Metadata, num: int, seed: int, among: Sequence[int] | None = None) -> np.ndarray:
+def draw_labels(
+    metadata: Metadata, num: int, seed: int | list[int], among: Sequence[int] | None = None
+) -> np.ndarray:
     """Draws `num` classes of a generator at random, each as often as it has seen it in training: int32 `[num]`.
 
     Where given, only `among` these numbers.
@@ -65,7 +67,7 @@ def draw_parts(metadata: Metadata, labels: np.ndarray, seed: int) -> np.ndarray:
     kinds, found = np.array([whole(name) for name in metadata.classes]), np.empty(len(labels), np.int32)
     for i, kind in enumerate(wholes(metadata.classes)):
         mine = np.flatnonzero(labels == i)
-        found[mine] = draw_labels(metadata, len(mine), seed, np.flatnonzero(kinds == kind))
+        found[mine] = draw_labels(metadata, len(mine), [seed, i], np.flatnonzero(kinds == kind))
     return found
 
 

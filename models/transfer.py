@@ -124,20 +124,21 @@ def _depths(network: keras.Model) -> dict[keras.Operation, int]:
             continue
         depths[operation] = depth
         paths = [_since_smaller(tensor, depths, reached, made_by) for tensor in inputs]
-        if len(paths) > 1 and None not in paths:  # two paths of one block, each made smaller in its own place
-            depths |= {passed: depth - 1 for path in paths for passed in path}
+        apart = len(paths) > 1 and None not in paths and len({smaller for smaller, _ in paths}) == len(paths)
+        if apart and {depths[smaller] for smaller, _ in paths} == {depth - 1}:  # two paths of one block
+            depths |= {passed: depth - 1 for _, path in paths for passed in path}
     return depths
 
 
-def _since_smaller(tensor, depths: dict, reached: dict, made_by: dict) -> list | None:
-    """Returns the operations between where pictures were made smaller and `tensor`; None where paths met since."""
+def _since_smaller(tensor, depths: dict, reached: dict, made_by: dict) -> tuple | None:
+    """Returns what made pictures smaller and the operations from there to `tensor`; None where paths met since."""
     passed = []
     while True:
         operation = made_by.get(id(tensor))
         if operation is None or operation not in depths:
             return None
         if depths[operation] < reached[id(tensor)]:
-            return passed
+            return operation, passed
         inputs = keras.tree.flatten(operation.input)
         if len(inputs) > 1:
             return None

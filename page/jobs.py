@@ -30,9 +30,7 @@ class Job:
         self.result: Any = None
         self.error: BaseException | None = None
 
-    def tick(
-        self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None, side: int | None = None
-    ) -> None:
+    def tick(self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None, *_) -> None:
         """Tells how far the work is, one step further. Raises as `check` does."""
         self.check()
         self.done += 1

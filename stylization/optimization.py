@@ -155,10 +155,13 @@ def painter(
             how |= {"steps": max(1, steps // 4), "init": before, "coarsest": max(image.shape)}
         elif begun is not None:  # its strokes are there already, as fine as it has them
             check_shape("init", begun.shape[:2], image.shape[:2])
-            coarsest = min(max(image.shape), max(how["coarsest"], *begun.shape))
             levels = schedule(image.shape[:2], how["coarsest"], steps)
-            left = len(schedule(image.shape[:2], coarsest, steps))
-            how |= {"init": begun, "coarsest": coarsest, "steps": levels[-left][1]}
+            sizes = [max(size) for size, _ in levels]
+            first = next((i for i, side in enumerate(sizes) if side >= max(begun.shape)), len(levels) - 1)
+            coarsest = (
+                sizes[first + 1] // 2 if first + 1 < len(levels) else sizes[first]
+            )  # with which it is the first
+            how |= {"init": begun, "coarsest": coarsest, "steps": levels[first][1]}
         begun = None  # a film's later shots begin as usual
 
         def finished(painted: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ CASES = {  # command lines of train.py
     "progressive": (*GAN, "model=progressive", "model.width=4", "model.phase_steps=1", "precision=mixed_bfloat16"),
     "stylegan2": (*GAN, "model=stylegan2", "model.width=4", "model.latent_dim=8", "loss.penalties.r1.every=3"),
     "r3gan": (*GAN, "model=r3gan", "model.width=4", "model.blocks=1", "model.augment=[ada,cutout]",
-              "model.augment_target=0.6"),
+              "model.augment_probability=0.5"),
     "projected": (*VGG, "model=projected", "dataset=image_folder", "model.width=2", "model.discriminator_width=2"),
     "resnet": (*GAN, "model=resnet", "model.width=2", "loss=hinge", "model.accumulate=2"),
     "mlp": (*TINY, "model=mlp", "model.width=8", "model.discriminator_width=4", "evaluate_every=5",

@@ -58,15 +58,17 @@ def put(path: Path, name: str) -> None:
         half = Path(folder, path.name)
         halve(path, half)
         write_metadata(half, metadata)
-        if half.stat().st_size > LARGEST:
-            raise GessoError(f"{path}: {half.stat().st_size / 1e6:.1f} MB in half precision; 8 is the most here.")
+        _check_size(half, str(path))
         changed = difference(before, trained.load(half, metadata.kind)[0], metadata)
         if changed > MOST:
             raise GessoError(f"{path}: in half precision its pictures change by {changed} levels of 255.")
         if judge is not None:
             whole = Path(folder, f"of_{path.name}")
             trained.save(judge, whole, replace(metadata, kind=BESIDE, classes=(), shares=()))
-            _write(zoo.discriminator(zoo.network(name)), lambda target: halve(whole, target))
+            small = Path(folder, f"half_of_{path.name}")
+            halve(whole, small)
+            _check_size(small, f"The discriminator of {path}")
+            _write(zoo.discriminator(zoo.network(name)), lambda target: target.write_bytes(small.read_bytes()))
         _write(zoo.network(name), lambda target: target.write_bytes(half.read_bytes()))
         if judge is None:  # one that is there is of the network that was here before
             zoo.discriminator(zoo.network(name)).unlink(missing_ok=True)
@@ -76,6 +78,11 @@ def put(path: Path, name: str) -> None:
     else:
         text = stub(name, metadata, changed, zoo.network(name).stat().st_size)
         _write(card, lambda target: target.write_text(text, encoding="utf-8"))
+
+
+def _check_size(half: Path, what: str) -> None:
+    if (size := half.stat().st_size) > LARGEST:
+        raise GessoError(f"{what}: {size / 1e6:.1f} MB in half precision; {LARGEST // 10**6} is the most here.")
 
 
 def facts(path: Path, metadata: Metadata) -> Metadata:

@@ -25,12 +25,13 @@ class Frozen(layers.Layer):
             images = tf.repeat(images, 3, axis=3)
         if self.shown and self.shown != images.shape[1]:
             # A product with a matrix on each side: it has derivatives of all orders, XLA or not.
-            resize = tf.constant(_bilinear(images.shape[1], self.shown), images.dtype)
+            before = images.shape[1]
+            places = np.clip((np.arange(self.shown) + 0.5) * before / self.shown - 0.5, 0, before - 1)
+            resize = tf.constant(bilinear(places, before), images.dtype)  # half a pixel lies before the first
             images = tf.einsum("ij,bjkc,lk->bilc", resize, images, resize)
         return self.network()(images, training=False)
 
 
-def _bilinear(before: int, after: int) -> np.ndarray:
-    """Makes the matrix `[after, before]` of resizing a line, half a pixel being before its first value."""
-    places = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
+def bilinear(places: np.ndarray, before: int) -> np.ndarray:
+    """Makes the matrix `[places, before]` that reads a line of `before` values at places from 0 to before - 1."""
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(before)))

@@ -68,7 +68,9 @@ def generator(
         return norm(NoiseInjection(name=name.replace("norm", "noise"))(x), name)
 
     if normalized_latent:
-        x = x * ops.rsqrt(ops.mean(ops.square(x), axis=1, keepdims=True) + 1e-8)
+        own, others = x[:, :latent_dim], x[:, latent_dim:]  # of a label or a sentence
+        own = own * ops.rsqrt(ops.mean(ops.square(own), axis=1, keepdims=True) + 1e-8)
+        x = ops.concatenate([own, others], axis=1) if others.shape[1] else own
     # A transposed convolution of a 1x1 picture is a matrix product.
     x = layers.Dense(4 * 4 * 2 * filters[4], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, 2 * filters[4]), name="seed_4")(x)

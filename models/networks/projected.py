@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from models.layers.frozen import Frozen
+from models.layers.frozen import Frozen, bilinear
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
 from models.networks import efficientnet_lite, vgg
@@ -84,10 +84,10 @@ def discriminator(
     maps = Frozen(network, shown, name="features")(x)
     logits, pooled = [], []
     for i, x in enumerate(maps):
-        last = _last_features(x, width, 4 - i, f"judge_{i}")
-        judged = _spectral(1, 4, padding="valid", use_bias=False, dtype="float32", name=f"judge_{i}")(last)
-        judged = layers.Flatten(dtype="float32", name=f"judge_{i}_logits")(judged)
-        mean = layers.GlobalAveragePooling2D(dtype="float32", name=f"judge_{i}_mean")(last)
+        last = _last_features(x, width, 4 - i, f"look_{i}")
+        judged = _spectral(1, 4, padding="valid", use_bias=False, dtype="float32", name=f"look_{i}")(last)
+        judged = layers.Flatten(dtype="float32", name=f"look_{i}_logits")(judged)
+        mean = layers.GlobalAveragePooling2D(dtype="float32", name=f"look_{i}_mean")(last)
         if condition == "projection":
             embedding = SpectralEmbedding(num_classes, mean.shape[-1], dtype="float32", name=f"label_embedding_{i}")
             agreement = layers.Dot(axes=1, dtype="float32", name=f"projection_{i}")([mean, embedding(label)])
@@ -172,9 +172,8 @@ def _random(filters: int, seed: int, name: str) -> Callable[[Tensor], Tensor]:
 
 def _doubled(x: Tensor, name: str) -> Tensor:
     """Doubles features bilinearly, corners to corners (`align_corners` of PyTorch)."""
-    before = np.arange(x.shape[1])
-    places = np.linspace(0, before[-1], 2 * len(before))
-    matrix = np.maximum(0, 1 - np.abs(places[:, None] - before))
+    before = x.shape[1]
+    matrix = bilinear(np.linspace(0, before - 1, 2 * before), before)
 
     def product(x: tf.Tensor) -> tf.Tensor:
         doubling = tf.constant(matrix, x.dtype)

@@ -142,3 +142,10 @@ def test_a_job_s_folder_has_a_name_that_file_systems_take(tmp_path):
     name = sweeps.slug("style=" + "海" * 200)
     assert name.startswith("style-海")
     (tmp_path / f"100_{name}").mkdir()
+
+
+def test_a_job_knows_that_it_is_of_a_sweep(tmp_path):
+    (tmp_path / "0_seed-1").mkdir()
+    assert not sweeps.of_sweep(tmp_path / "0_seed-1")
+    (tmp_path / sweeps.SWEEP).touch()
+    assert sweeps.of_sweep(str(tmp_path / "0_seed-1"))

@@ -67,10 +67,14 @@ def test_of_each_class_there_are_so_many(tmp_path):
         assert counts[0] >= counts[1] > 0
         purest = [np.bincount(kinds[labels == 2 * i + j]).max() for j in (0, 1)]
         assert sum(purest) == sum(classes == i)
-    with pytest.raises(GessoError, match=r"clusters=250, but there are \d+ pictures of dots"):
-        clustered(images, 250, False, {"of": 1}, tmp_path, "class", classes, ("dots", "lines"))
-    with pytest.raises(GessoError, match="these pictures have no classes"):
-        clustered(images, 2, False, {"of": 1}, tmp_path, "class")
+    few = np.where(np.arange(400) < 3, 0, 1)  # of which there are fewer than clusters
+    labels, names = clustered(images, 5, False, {"of": 1}, tmp_path, "class", few, ("dots", "lines"))
+    assert 1 <= sum(name.startswith("dots/") for name in names) <= 3
+    assert len({name for name in names if name.startswith("lines/")}) == 5 == len(names) - (labels[:3].max() + 1)
+    for lacks, num, known in (("how many", None, few), ("no classes", 2, None)):
+        with pytest.raises(GessoError, match=lacks):
+            clustered(images, num, False, {"of": 1}, tmp_path, "class", known, ("dots", "lines"))
+    assert clustered(images, None, False, {"of": 1}, tmp_path, "all", few, ["dots"]) == (few, ("dots",))
 
 
 def test_what_is_like_nothing_else_is_no_cluster(tmp_path):

@@ -48,7 +48,7 @@ def test_what_classes_are_parts_of_stands_for_all_of_them():
     drawn = draw_labels(OF_PARTS, 2000, 0, [0, 1])
     np.testing.assert_allclose(np.bincount(drawn) / 2000, [6 / 7, 1 / 7], atol=0.04)
     assert set(draw_labels(OF_PARTS, 50, 0, [3])) == {3}  # never seen, but asked for
-    assert OF_PARTS.in_words() == "pictures; label=cubism, orphism, of 4 kinds"
+    assert OF_PARTS.in_words() == "pictures; label=cubism, orphism, of 4 clusters"
 
 
 def test_kinds_are_shown_in_turn_whatever_their_parts():

@@ -145,12 +145,15 @@ def test_what_classes_are_parts_of_is_asked_for_as_a_whole():
     said, _ = asked(wanted(num=6), knows, Path("g"))  # a row each
     assert [name.split("/")[0] for name in said] == ["cubism", "orphism"] * 3
     assert asked(wanted(label="cubism/01"), knows, Path("g"))[0] == [parts[1]]
+    assert asked(wanted(label="cubism", interpolate=True), knows, Path("g"))[0] == [parts[0]]  # no leaps on the way
     with pytest.raises(GessoError, match=r"label=orphism"):
         asked(wanted(text="orphism"), knows, Path("g"))
 
 
 def wanted(**keys) -> DictConfig:
-    return OmegaConf.create({"text": None, "negative": None, "label": None, "num": None, "seed": 1} | keys)
+    return OmegaConf.create(
+        {"text": None, "negative": None, "label": None, "num": None, "seed": 1, "interpolate": False} | keys
+    )
 
 
 def test_what_is_asked_for_in_words():

@@ -128,6 +128,24 @@ def test_optimisation_begins_where_a_film_is(monkeypatch):
     assert painter(strength=0)(content, None) is content and len(calls) == 4
 
 
+@pytest.mark.parametrize(("side", "begun", "first", "steps"), [
+    (1503, 752, 752, 40), (1503, 700, 752, 40), (1503, 1503, 1503, 20), (1503, 753, 1503, 20), (1504, 100, 376, 80),
+    (300, 300, 300, 80), (300, 999, 300, 80),
+])  # fmt: skip
+def test_a_picture_that_was_begun_goes_on_at_its_level(monkeypatch, side, begun, first, steps):
+    """Whatever is rounded: sizes are halves, 1503 to 752, whose double is more."""
+    calls = []
+
+    def optimize(image, styles, objective, report, steps, **options):
+        calls.append(optimization.schedule(image.shape[:2], options["coarsest"], steps)[0])
+        return image
+
+    monkeypatch.setattr(optimization, "optimize", optimize)
+    content, start = (np.zeros((height, height // 2, 3), np.float32) for height in (side, begun))
+    optimization.painter(None, [Style(content)], "none", 80, strength=1.0, coarsest=256, init=start)(content, None)
+    assert (max(calls[0][0]), calls[0][1]) == (first, steps)
+
+
 def test_an_interrupted_picture_is_not_lost(monkeypatch):
     """What comes back is the best of the finest level so far, at full size."""
     content, coarse, fine = picture((40, 48)), picture((20, 24)), picture((40, 48))

@@ -18,8 +18,8 @@ from core.config import compose
 from data import DatasetSpec
 
 BOTH = [
-    "+model.generator_optimizer.epsilon=1e-3",
-    "+model.discriminator_optimizer.epsilon=1e-3",
+    "++model.generator_optimizer.epsilon=1e-3",
+    "++model.discriminator_optimizer.epsilon=1e-3",
 ]  # no noise blown up
 ONE = ["+model.optimizer.epsilon=1e-3"]
 PAIRS, WHOLE = ("source", "target"), "model.synchronized=true"
@@ -32,7 +32,7 @@ SYSTEMS = {
         ("image",), 16, 16, 3,
     ),
     "r3gan": (
-        ["model=r3gan", "model.width=2", "model.blocks=1", "loss=relativistic", "penalty=[r1,r2]", *BOTH],
+        ["model=r3gan", "model.width=2", "model.blocks=1", *BOTH],
         ("image",), 32, 32, 0,
     ),
     "pix2pix": (["model=pix2pix", "model.width=4", "model.receptive_field=16", *BOTH], PAIRS, 32, 32, 0),

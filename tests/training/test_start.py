@@ -177,6 +177,9 @@ def test_lower_layers_stay_and_a_run_that_goes_on_cannot_be_told_from_another(tr
 
 @pytest.mark.parametrize(("build", "size", "blocks", "frozen"), [
     (fastgan.discriminator, 32, 1, {"stem", "down_16", "down_16_2", "down_16_direct"}),
+    (r3gan.discriminator, 32, 1, {
+        "from_image", *(f"block_32_{i}_{part}" for i in (0, 1) for part in ("expand", "mix", "project")),
+    }),
     (stylegan2.discriminator, 16, 1, {"from_image", "block_16", "block_16_half", "block_16_direct"}),
     (dcgan.discriminator, 32, 2, {"down_16", "down_8"}),
 ])  # fmt: skip

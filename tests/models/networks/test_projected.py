@@ -33,8 +33,8 @@ def test_four_discriminators_of_the_authors_shapes(random_vgg):
     expected = {}
     for i, channels in blocks.items():
         for k, pair in enumerate(pairwise(channels)):
-            expected[f"judge_{i}_{len(channels) - 2 - k}"] = (4, 4, *pair)
-        expected[f"judge_{i}"] = (4, 4, 512, 1)
+            expected[f"look_{i}_{len(channels) - 2 - k}"] = (4, 4, *pair)
+        expected[f"look_{i}"] = (4, 4, 512, 1)
     assert kernels == expected
     # VGG16's maps of 128 to 16 px, doubled and halved again: 16 px, of which a window of 4 has 13 places each way.
     assert network.output.shape == (None, 4 * 13**2)
