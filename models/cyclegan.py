@@ -15,7 +15,8 @@ from models.image_pool import ImagePool
 
 Tensor = tf.Tensor
 
-# What a random number of a step is for; of each kind, how reals, fakes of the pool and new ones are seen (5: MARGINS).
+# What a random number of a step is for; of each kind, how reals, fakes of the pool and new ones are seen.
+# 5 is MARGINS.
 POOL_A, POOL_B, NOISE_A, NOISE_B, SEEN_A, SEEN_B = 0, 1, 2, 3, (6, 7, 8), (9, 10, 11)
 
 
