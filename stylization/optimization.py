@@ -158,9 +158,7 @@ def painter(
             levels = schedule(image.shape[:2], how["coarsest"], steps)
             sizes = [max(size) for size, _ in levels]
             first = next((i for i, side in enumerate(sizes) if side >= max(begun.shape)), len(levels) - 1)
-            coarsest = (
-                sizes[first + 1] // 2 if first + 1 < len(levels) else sizes[first]
-            )  # with which it is the first
+            coarsest = sizes[first] if first + 1 == len(levels) else sizes[first + 1] // 2  # makes it the first
             how |= {"init": begun, "coarsest": coarsest, "steps": levels[first][1]}
         begun = None  # a film's later shots begin as usual
 
