@@ -103,8 +103,8 @@ def test_optimisation_is_seen_as_it_forms_and_keeps_what_is_there(here, tmp_path
     job = Job(lambda job: paint.paint(options, job))
     tick = job.tick
 
-    def stop_at_three(picture, total):
-        tick(picture, total)
+    def stop_at_three(*given):
+        tick(*given)
         if job.done == 3:
             job.stopped.set()
 
