@@ -72,9 +72,8 @@ def set_up(config: DictConfig) -> str:
         tf.config.experimental.enable_op_determinism()
     distribution.scope(config.trainer.strategy)  # several workers meet here, before anything is computed
     keras.utils.set_random_seed(config.seed)
-    best = best_precision()
-    policy = best if config.precision == "auto" else config.precision
-    if policy.endswith("bfloat16") and best == "float32":
+    policy = best_precision() if config.precision == "auto" else config.precision
+    if config.precision == "mixed_bfloat16" and best_precision() == "float32":
         log.warning("This machine only emulates bfloat16, many times slower; precision=auto takes what is fastest.")
     keras.config.set_dtype_policy(policy)
     gpus = tf.config.list_logical_devices("GPU")

@@ -98,16 +98,17 @@ def optimize(
     Raises `GessoError` if the loss becomes NaN.
     """
     side = max(content.shape[:2])
-    levels = schedule(side, steps)
+    levels = levels_from(side, steps, None if init is None else reached or side)
     content_pyramid = decompose(tf.constant(content[None]), DEPTH)
     style_pyramids = [decompose(tf.constant(style[None]), DEPTH) for style in styles]
     if init is None:  # the content's large forms; fine ones are to be the style's
         blank = 2 if side >= 1024 else 3
         pyramid = [tf.zeros_like(part) if i < blank else part for i, part in enumerate(content_pyramid)]
     else:
-        levels, pyramid = levels_from(side, steps, reached or side), decompose(tf.constant(init[None]), DEPTH)
-    likeness = _self_similarity(tf.constant(content[None]), _small(content)) if self_similarity else None
-    painter = _Painter(encoder, learning_rate, likeness, _small(content), report)
+        pyramid = decompose(tf.constant(init[None]), DEPTH)
+    size = _small(content)
+    likeness = _self_similarity(tf.constant(content[None]), size) if self_similarity else None
+    painter = _Painter(encoder, learning_rate, likeness, size, report)
     for number, level in enumerate(levels):
         scale = level.halvings
         pictures = [synthesize(parts[scale:]) for parts in style_pyramids]
