@@ -13,6 +13,7 @@ from core.files import atomic
 from core.images import save_png
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys, run_arguments
+from data.provenance import check_folder
 from evaluation import report
 from models.labels import find_labels
 
@@ -31,6 +32,8 @@ USES = {  # keys that a look has a use for, beside the network, its data set (wh
 @main("explore", files=("network", "weights", "classifier", "output"), arguments=run_arguments)
 def explore(config: DictConfig) -> None:
     check(config)
+    output = Path(config.output)
+    check_folder(output, [f"{name}.png" for name in config.show])
 
     from core import hardware
 
@@ -38,7 +41,7 @@ def explore(config: DictConfig) -> None:
     from evaluation.exploration import Exploration
 
     exploration = Exploration(config)
-    output, found = Path(config.output), {}
+    found = {}
     for name in config.show:
         log.info("%s ...", name)
         sheet, numbers = getattr(exploration, name)()

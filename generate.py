@@ -2,7 +2,7 @@
 
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,10 @@ from omegaconf import DictConfig, ListConfig
 from core.class_names import wholes
 from core.cli import main
 from core.errors import GessoError
-from core.files import try_out
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
-from data import picture
+from data.provenance import check_folder, chunks
 from models import latent, trained
 from models.labels import draw_labels, find_labels, kinds_shown, shown_labels
 
@@ -33,9 +32,9 @@ def generate(config: DictConfig) -> None:
     names, conditions = asked(config, metadata, path)
     away = unwanted(config, metadata, path)
     check(config, len(conditions) if metadata.words else 1)
-    chunks = provenance(path, config.seed)
+    made_by = provenance(path, config.seed)
     output = Path(config.output)
-    check_output(output, files(None if config.interpolate else config.num or NUM))
+    check_folder(output, files(None if config.interpolate else config.num or NUM))
 
     from core import hardware
 
@@ -55,28 +54,28 @@ def generate(config: DictConfig) -> None:
         return trained.draw(generator, latents, labels if names else None, config.batch_size, kept=to_uint8)
 
     if config.interpolate and metadata.words and len(names) > 1:  # from sentence to sentence, latents side by side
-        vectors = walk(conditions, config.frames)
+        vectors = latent.walk(conditions, config.frames)
         latents = latent.sample(config.seed, num or 1, latent_dim, truncation)
         rows = [draw(np.tile(z, (len(vectors), 1)), vectors) for z in latents]
-        save_png(output / "strip.png", grid(np.concatenate(rows), columns=len(vectors)), chunks)
+        save_png(output / "strip.png", grid(np.concatenate(rows), columns=len(vectors)), made_by)
         frames = np.stack([grid(np.stack(side_by_side)) for side_by_side in zip(*rows, strict=True)])
-        save_gif(output / "walk.gif", frames, chunks)
+        save_gif(output / "walk.gif", frames, made_by)
     elif config.interpolate:
         corners = latent.sample(config.seed, num or 8, latent_dim, truncation)
         labels = np.repeat(in_turn(conditions, len(corners)), config.frames, axis=0)
-        frames = draw(walk(corners, config.frames), labels)
-        save_png(output / "strip.png", grid(frames, columns=config.frames), chunks)
-        save_gif(output / "walk.gif", frames, chunks)
+        frames = draw(latent.walk(corners, config.frames), labels)
+        save_png(output / "strip.png", grid(frames, columns=config.frames), made_by)
+        save_gif(output / "walk.gif", frames, made_by)
     else:
         num, kind = num or NUM, "Text" if metadata.words else "Label"
         images = draw(latent.sample(config.seed, num, latent_dim, truncation), in_turn(conditions, num))
         for i, image in enumerate(images):
             own = {"Index": str(i)} | ({kind: names[i % len(names)]} if names else {})
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
-            save_png(output / f"{i:04d}.png", image, chunks | own)
+            save_png(output / f"{i:04d}.png", image, made_by | own)
         rows = len(names) if metadata.words else 1 if config.label is not None else kinds_shown(metadata)
-        save_png(output / "grid.png", sheet_of(images, rows), chunks)
-        forget(output, num)
+        save_png(output / "grid.png", sheet_of(images, rows), made_by)
+        forget(output, num, made_by)
     log.info("Pictures: %s", output)
 
 
@@ -85,24 +84,17 @@ def files(num: int | None) -> list[str]:
     return ["strip.png", "walk.gif"] if num is None else ["grid.png", *(f"{i:04d}.png" for i in range(num))]
 
 
-def check_output(folder: Path, names: Sequence[str]) -> None:
-    """Raises `GessoError` where pictures cannot be written, or would take the place of what Gesso did not make."""
-    if folder.is_file() or (folder.suffix.lower() in picture.OUTPUTS and not folder.is_dir()):
-        raise GessoError(f"output={folder}: pictures go into a folder, and this names a file.")
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    for name in sorted(there.intersection(names)):
-        if "Software: Gesso" not in (picture.chunks(folder / name) or ""):
-            raise GessoError(f"{folder / name} is there, and Gesso did not make it. Give another output=.")
-    try_out(folder)
-
-
-def forget(folder: Path, num: int) -> None:
-    """Removes the pictures of an earlier, longer call, from number `num` on: they are not of these."""
+def forget(folder: Path, num: int, made_by: Mapping[str, str]) -> None:
+    """Removes the pictures of an earlier, longer call of the same network, from number `num` on."""
+    own = {f"{key}: {made_by[key]}" for key in ("Model", "Config-SHA256") if key in made_by}
     for i in itertools.count(num):
         earlier = folder / f"{i:04d}.png"
-        if not earlier.is_file() or f"Index: {i}" not in (picture.chunks(earlier) or "").split("; "):
-            return
+        told = set((chunks(earlier) or "").split("; ")) if earlier.is_file() else set()
+        if not told.issuperset({*own, f"Index: {i}"}):
+            break
         earlier.unlink()
+    if i > num:
+        log.info("Removed %d pictures of an earlier, longer call, from %04d.png on.", i - num, num)
 
 
 def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str], np.ndarray]:
@@ -179,12 +171,6 @@ def say_words(metadata: Metadata, path: Path) -> None:
         path, len(metadata.words), metadata.sentence_length, " ".join(sorted(metadata.words)),
         "\n".join(f"  {sentence}" for sentence in metadata.sentences),
     )  # fmt: skip
-
-
-def walk(corners: np.ndarray, frames: int) -> np.ndarray:
-    """Walks from each of the corners `[k, dimensions]` to the next, and back to the first: `[k * frames, ...]`."""
-    legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)
-    return np.concatenate([latent.slerp(a, b, frames + 1)[:-1] for a, b in legs])
 
 
 def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:

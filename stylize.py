@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 from core import sweeps
 from core.cli import main
 from core.files import expanded
+from core.network_file import read_metadata
 from stylization import arguments, methods
 
 FILES = ("content", "style", "network", "output", "weights", "mask", "region", "init")  # keys
@@ -16,6 +17,7 @@ def stylize(config: DictConfig) -> None:
     arguments.check(config)
     method, network = methods.choose(config)
     jobs = arguments.outputs(arguments.find_contents(config), config)
+    arguments.check_sides(jobs, config.size, 1 if network is None else read_metadata(network).geometry.scale)
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys, network)
     used = [expanded(file) for file in arguments.input_files(config)]

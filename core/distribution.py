@@ -18,10 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def choose_devices(config: DictConfig) -> None:
-    """Says which devices TensorFlow may use, before it looks at any. Raises `GessoError` for those there are not.
-
-    GPUs take memory as they need it: another process's may be on the same one.
-    """
+    """Says which devices TensorFlow may use, before it looks at any. Raises `GessoError` where some are missing."""
     import tensorflow as tf
 
     gpus, trainer = tf.config.list_physical_devices("GPU"), config.trainer
@@ -32,13 +29,23 @@ def choose_devices(config: DictConfig) -> None:
         raise GessoError(f"trainer.devices={list(asked)}: this machine has {len(gpus)} GPUs.")
     if trainer.strategy == "one":
         chosen = chosen[:1]
-    tf.config.set_visible_devices(chosen, "GPU")
-    for gpu in chosen:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    see(chosen)
     if trainer.logical_cpus > 1:
         part = tf.config.LogicalDeviceConfiguration()
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [part] * trainer.logical_cpus)
+
+
+def see(gpus: list) -> None:
+    """Has TensorFlow use these physical GPUs alone, which can be told once: the same again is no matter.
+
+    They take memory as they need it: another process's may be on the same one.
+    """
+    import tensorflow as tf
+
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def scope(kind: str) -> AbstractContextManager:

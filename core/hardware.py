@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,22 @@ from core import distribution
 log = logging.getLogger(__name__)
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+_loading = threading.Lock()
 
 
 def load_tensorflow() -> None:
     """Imports TensorFlow without its chatter about oneDNN, CUDA and absl; an import error still shows all.
 
-    Memory is kept from here on (`keep_memory`). TensorFlow 2.21 prints these before it looks at
-    `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
+    Memory is kept from here on (`keep_memory`), and one GPU is used unless `set_up` says otherwise. TensorFlow 2.21
+    prints these before it looks at `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
     """
+    with _loading:  # threads of the page
+        if "tensorflow" not in sys.modules:
+            _load()
+    logging.getLogger("tensorflow").addFilter(_worth_saying)  # the same one, however often
+
+
+def _load() -> None:
     keep_memory()
     prefer_onednn()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,7 +45,7 @@ def load_tensorflow() -> None:
         try:
             import tensorflow as tf
 
-            tf.config.list_physical_devices()
+            distribution.see(tf.config.list_physical_devices("GPU")[:1])
         except BaseException:
             chatter.seek(0)
             with os.fdopen(os.dup(kept), "w") as terminal:
@@ -45,7 +54,6 @@ def load_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
-    logging.getLogger("tensorflow").addFilter(_worth_saying)  # the same one, however often
 
 
 def _worth_saying(record: logging.LogRecord) -> bool:

@@ -19,12 +19,19 @@ STILL = 6.0  # levels of 255 by which a still place of a film may change: its ca
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Turns float images in [-1, 1] into uint8 in 0..255, of any shape; values beyond are clipped."""
-    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+    return _rounded(images, 127.5).astype(np.uint8)
 
 
 def to_uint16(images: np.ndarray) -> np.ndarray:
     """Does as `to_uint8` with sixteen bits: uint16 in 0..65535."""
-    return np.clip(np.rint((np.asarray(images, np.float32) + 1) * 32767.5), 0, 65535).astype(np.uint16)
+    return _rounded(images, 32767.5).astype(np.uint16)
+
+
+def _rounded(images: np.ndarray, half: float) -> np.ndarray:
+    """Scales [-1, 1] to whole numbers in 0..2 * `half`, in one array: pictures may take gigabytes."""
+    values = np.asarray(images, np.float32) + np.float32(1)
+    values *= np.float32(half)
+    return np.clip(np.rint(values, out=values), 0, np.float32(2 * half), out=values)
 
 
 def to_float(pixels: np.ndarray) -> np.ndarray:

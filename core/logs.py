@@ -22,12 +22,15 @@ class LogFile(logging.FileHandler):
     def __init__(self, filename: str):
         super().__init__(filename, encoding="utf-8", errors="backslashreplace", delay=True)  # of names of files
         self.kept: list[logging.LogRecord] = []
+        self.begun = False  # whatever its folder holds
         self.failed = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record, or keeps it."""
         record = copy.copy(record)
         record.msg, record.args = record.getMessage(), None  # what it names may be another thing later
+        if record.exc_info:  # its frames hold all that they were at work on
+            record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
         self.kept.append(record)
         if self._may_write():
             self._write()
@@ -41,7 +44,7 @@ class LogFile(logging.FileHandler):
     def _may_write(self) -> bool:
         folder = Path(self.baseFilename).parent
         there = set(folder.iterdir()) if folder.is_dir() else set()
-        return self.stream is not None or bool(there - {Run(folder).lock})
+        return self.stream is not None or self.begun or bool(there - {Run(folder).lock})
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Says once that the file cannot be written, and why: what is logged is on the terminal as well."""
@@ -62,6 +65,13 @@ class LogFile(logging.FileHandler):
                 super().emit(record)
         except OSError:  # it cannot be opened; of a failed write we are told
             self.handleError(records[-1])
+
+
+def begin_log() -> None:
+    """Has the log file begin with what is logged next: for what goes on until it is stopped."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            handler.begun = True
 
 
 def drop_log() -> None:

@@ -116,7 +116,7 @@ def loaded(
         images, total = [], 0
         for file in files:
             try:
-                opened = io.BytesIO(file) if isinstance(file, bytes) else file
+                opened = io.BytesIO(file) if isinstance(file, bytes) else stack.enter_context(open(file, "rb"))
                 image = stack.enter_context(Image.open(opened, formats=FORMATS))
             except UnidentifiedImageError:
                 length = len(file) if isinstance(file, bytes) else os.path.getsize(file)

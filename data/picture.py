@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
-from PIL.GifImagePlugin import GifImageFile
-from PIL.PngImagePlugin import PngImageFile, PngInfo
+from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
 from core.files import atomic, expanded, in_utf8
@@ -21,12 +20,11 @@ from data import deep
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.folder import SUFFIXES
+from data.provenance import DESCRIPTION, OUTPUTS, SOFTWARE
 from data.strips import Convert, converted, resized, rounded, strips, tones
 
 log = logging.getLogger(__name__)
 
-# What `write` can write: the format of each suffix.
-OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 FOREIGN = (  # often met, and not read
     ".heic", ".heif", ".avif", ".jxl", ".psd", ".svg", ".pdf", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf",
 )  # fmt: skip
@@ -61,7 +59,8 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
     if size is not None:
         check_whole("size", size, "null or a number of pixels")
     with _in_words(path):
-        with Image.open(path, formats=FORMATS) as image:
+        # As a file, not by its name: Pillow maps some TIFFs into memory, and then takes turned ones for upright.
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             target = scale_sides(image.size, size) if size else image.size
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
@@ -87,7 +86,8 @@ def sides(path: str | Path) -> tuple[int, int]:
     """
     with _in_words(Path(path)), Image.open(path, formats=FORMATS) as image:
         width, height = image.size
-        return (width, height) if orientation(image) in (5, 6, 7, 8) else (height, width)
+        turned = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns the sides of these
+        return (width, height) if turned else (height, width)
 
 
 @contextmanager
@@ -147,20 +147,6 @@ def kind_for(path: Path, longest: int) -> str:
     if longest > LONGEST.get(kind, 10**9):
         raise GessoError(f"{path}: {kind} holds at most {LONGEST[kind]} pixels a side; choose .png or .tiff.")
     return kind
-
-
-def chunks(path: str | Path) -> str | None:
-    """Returns the provenance that Gesso put into a PNG or GIF, as `provenance_text`; None where there is none."""
-    try:
-        if Path(path).suffix.lower() == ".gif":
-            with GifImageFile(path) as image:
-                return image.info.get("comment", b"").decode("utf-8", "replace") or None
-        with PngImageFile(path) as image:  # of any size: its pixels are not asked for
-            return (
-                provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)}) or None
-            )
-    except (OSError, ValueError, SyntaxError):
-        return None
 
 
 def find(folder: str | Path) -> list[Path]:
@@ -312,7 +298,7 @@ def _encode_deep(
 def _options(kind: str, chunks: Mapping[str, str]) -> dict[str, object]:
     """What Pillow's `save` takes for the quality and the provenance in each format."""
     description, software = provenance_text(chunks), chunks.get("Software")
-    tags = {0x010E: description} | ({0x0131: software} if software else {})  # ImageDescription, Software
+    tags = {DESCRIPTION: description} | ({SOFTWARE: software} if software else {})
     if kind == "PNG":
         info = PngInfo()
         for key, value in chunks.items():

@@ -26,6 +26,12 @@ def normal(rng: np.random.Generator, shape: int | tuple[int, ...], truncation: f
     return z.astype(np.float32)
 
 
+def walk(corners: np.ndarray, frames: int) -> np.ndarray:
+    """Walks from each of the corners `[k, dimensions]` to the next, and back to the first: `[k * frames, ...]`."""
+    legs = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+    return np.concatenate([slerp(a, b, frames + 1)[:-1] for a, b in legs])
+
+
 def slerp(start: np.ndarray, end: np.ndarray, steps: int) -> np.ndarray:
     """Interpolates on a sphere (White 2016, arXiv:1609.04468) from `start` to `end`, both `[latent_dim]`.
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from core.errors import GessoError
 from core.files import expanded
+from core.logs import begin_log
 from page import files, guard
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def build(config: DictConfig):
 def serve(config: DictConfig) -> None:
     """Serves the page until Ctrl-C."""
     page = launch(build(config), config)
+    begin_log()
     for ending in ("SIGTERM", "SIGHUP"):  # asked to end, or its terminal closed: so that the temporary folder goes
         number = getattr(signal, ending, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup

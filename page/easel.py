@@ -38,6 +38,9 @@ class Easel:
         """
 
         def run(request: gr.Request, *values: Any) -> Iterator[dict]:
+            if jobs.withdrawn(request.session_hash):  # while it waited in Gradio's queue
+                yield {self.progress: "Stopped."}
+                return
             with widgets.in_words():
                 options, masks = choose(*values)
                 folder = files.folder()
@@ -53,7 +56,8 @@ class Easel:
                     shutil.rmtree(folder, ignore_errors=True)
 
         outputs = [self.slider, self.video, self.progress, self.download, command]
-        self.go.click(run, inputs, outputs, **widgets.heavy(self.progress))
+        asked = self.go.click(widgets.ask, None, None, queue=False, **widgets.LIGHT)
+        asked.then(run, inputs, outputs, **widgets.heavy(self.progress))
         self.stop.click(widgets.stop, None, None, queue=False, **widgets.LIGHT)
 
     def _work(self, visitor: str, options: dict[str, Any], folder: Path) -> Iterator[dict]:

@@ -95,8 +95,11 @@ def studio(network: Network, truncation: float | None = None) -> Studio:
         from core import hardware
 
         hardware.load_tensorflow()
+        import keras
+
         from models import directions, trained
 
+        keras.config.set_dtype_policy("float32")  # as in generate.py, whatever was painted before
         generator, _ = trained.load(network.path, "generator")
         latent_dim = trained.latent_dim(generator)
         try:
@@ -131,8 +134,13 @@ def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], np.nda
     return (wanted,), np.zeros(1, np.int32)
 
 
-def begin(network: Network, seed: int, wanted: str | None, truncation: float | None) -> Sitting:
-    """Draws a first sheet, as `generate.py num=12` does, of the same classes or sentences."""
+def begin(
+    network: Network, seed: int, wanted: str | None, truncation: float | None, before: Sitting | None = None
+) -> Sitting:
+    """Draws a first sheet, as `generate.py num=12` does, of the same classes or sentences.
+
+    What was liked `before`, of the same network's, is kept, and so is what was learned of it.
+    """
     from models.labels import draw_labels, shown_labels
 
     ways, numbers = asked(network, wanted)
@@ -146,6 +154,8 @@ def begin(network: Network, seed: int, wanted: str | None, truncation: float | N
     labels = np.resize(numbers, SHOWN).astype(np.int32)
     taste = Taste(of.latent_dim, len(network.metadata.classes))
     sitting = Sitting(network.name, of.asked, ways, taste, latents, labels)
+    if before is not None and (before.studio_of, before.ways) == (network.name, ways):
+        sitting.taste, sitting.kept, sitting.rounds = before.taste, list(before.kept), before.rounds
     sitting.show(latents, labels, of)
     return sitting
 
@@ -214,8 +224,7 @@ def take_home(sitting: Sitting, studio: Studio, seed: int, folder: Path) -> list
     files = [folder / "liked.png", folder / "walk.gif", folder / "taste.json"]
     save_png(files[0], grid(np.stack([k[2] for k in sitting.kept])), chunks)
     if len(latents) > 1:
-        legs = zip(latents, np.roll(latents, -1, axis=0), strict=True)
-        walk = np.concatenate([latent.slerp(a, b, FRAMES + 1)[:-1] for a, b in legs])
+        walk = latent.walk(latents, FRAMES)
         parts, labels = [slice(i, i + 64) for i in range(0, len(walk), 64)], np.repeat(labels, FRAMES)
         frames = [studio.pictures(walk[part], labels[part], sitting.ways) for part in parts]
         save_gif(files[1], np.concatenate(frames), chunks, milliseconds=80)

@@ -64,7 +64,7 @@ def build() -> None:
 
     seen = [sitting, sheet, strip, status]
     start = [network, label, seed, truncation]
-    go.click(begin, start, [*seen, command, home], **widgets.heavy(status))
+    go.click(begin, [sitting, *start], [*seen, command, home], **widgets.heavy(status))
     for button, how in ((more, imagine.more), (mix, imagine.mix), (vary, imagine.vary)):
         button.click(step(how), [sitting, label], [*seen, home], **widgets.heavy(status))
     sheet.select(like, sitting, seen, **widgets.LIGHT)
@@ -92,14 +92,16 @@ def kinds(name: str | None) -> Any:
     return gr.update(choices=[ANY, *ways], value=ANY, info=info, visible=bool(ways) or words)
 
 
-def begin(request: gr.Request, name: str, label: str, seed: float | None, truncation: float):
+def begin(
+    request: gr.Request, before: Sitting | None, name: str, label: str, seed: float | None, truncation: float
+):
     """Draws a first sheet."""
     with widgets.in_words():
         network, seed, wanted = known.find(name, ("generator",)), int(seed or 0), wanted_of(label)
         cut = None if truncation >= WIDEST else truncation
         options = {"network": name, "num": imagine.SHOWN, "seed": seed}
         options |= {} if wanted is None else {"text" if network.metadata.words else "label": wanted}
-        sitting = widgets.done(request, lambda: imagine.begin(network, seed, wanted, cut))
+        sitting = widgets.done(request, lambda: imagine.begin(network, seed, wanted, cut, before))
         options |= {} if sitting.truncation is None else {"truncation": sitting.truncation}
         return *shown(sitting), widgets.typed(commands.shown("generate", options)), gr.update(visible=False)
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 POLL = 0.3  # seconds between two looks at a job
+REMEMBERED = 1000  # visitors who stopped something
 
 _turn = threading.Lock()  # whose holder works
 _running: dict[str, "Job"] = {}  # by visitor
+_withdrawn: dict[str, None] = {}  # visitors who stopped what they asked for, the last ones to do so last
 _table = threading.Lock()  # of the above
 
 
@@ -88,8 +90,23 @@ def watch(visitor: str, work: Callable[[Job], Any]) -> Iterator[Job]:
 
 
 def stop(visitor: str | None) -> None:
-    """Has a visitor's work end as soon as it looks up, if there is any."""
+    """Has a visitor's work end as soon as it looks up, if there is any; what they asked for is withdrawn."""
     with _table:
+        _withdrawn[visitor or ""] = None
+        while len(_withdrawn) > REMEMBERED:
+            del _withdrawn[next(iter(_withdrawn))]
         job = _running.get(visitor or "")
     if job is not None:
         job.stopped.set()
+
+
+def ask(visitor: str | None) -> None:
+    """Notes that a visitor asks for work, which may wait in Gradio's queue before it begins."""
+    with _table:
+        _withdrawn.pop(visitor or "", None)
+
+
+def withdrawn(visitor: str) -> bool:
+    """Says whether a visitor has stopped what they asked for last."""
+    with _table:
+        return visitor in _withdrawn

@@ -1,11 +1,12 @@
 """The tab *Mend*: pictures enlarged, coloured, and their holes filled."""
 
+import math
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from core.network_metadata import Metadata
+from data import picture
 from page import networks as known
 from page import widgets
 from page.easel import Easel
@@ -62,14 +63,9 @@ def offered() -> tuple:
 
 
 def check_size(source: Any, metadata: Metadata) -> None:
-    """Raises `gr.Error` for a picture of which too large a one would be made."""
-    try:
-        with Image.open(source) as image:
-            pixels = image.width * image.height
-    except Exception:  # which is said in words when it is read
-        return
+    """Raises `gr.Error` for a picture of which too large a one would be made, `GessoError` for what is none."""
     scale = metadata.geometry.scale
-    if pixels * scale**2 > LARGEST:
+    if math.prod(picture.sides(source)) * scale**2 > LARGEST:
         side = int((LARGEST / scale**2) ** 0.5)
         raise widgets.refuse(f"This picture is too large for that: up to about {side} x {side} pixels, please.")
 

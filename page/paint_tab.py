@@ -98,13 +98,17 @@ def thumbnails_of(request: gr.Request, name: str) -> Any:
         return gr.update(visible=False, value=[])
     with widgets.in_words():
         network = known.find(name, KINDS)
-        pictures = widgets.done(request, lambda: thumbnails.of(network), "thumbnails")
+        pictures = thumbnails.known(network)
+        if pictures is None:
+            pictures = widgets.done(request, lambda: thumbnails.of(network), "thumbnails")
         return gr.update(visible=bool(pictures), value=pictures)
 
 
 def toggle(styles: list[str], name: str, event: gr.SelectData) -> list[str]:
     """Chooses the style whose thumbnail was clicked on, or no longer."""
     _, metadata = method_of(name)
+    if event.index >= len(metadata.styles):  # of the painter before
+        return styles
     clicked = metadata.styles[event.index]
     return [style for style in styles if style != clicked] if clicked in styles else [*styles, clicked]
 

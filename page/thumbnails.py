@@ -13,13 +13,17 @@ KEPT = 16  # networks whose thumbnails are in memory
 _kept: dict[tuple, list[tuple[np.ndarray, str]]] = {}
 
 
+def known(network: Network) -> list[tuple[np.ndarray, str]] | None:
+    """Returns the thumbnails of a network if they are painted, none of one without styles; else None."""
+    if network.metadata.method != "fast" or len(network.metadata.styles) < 2:
+        return []
+    return _kept.get(_key(network))
+
+
 def of(network: Network) -> list[tuple[np.ndarray, str]]:
     """Paints the landscape in each style of a stylizer that has learned several; returns them with their names."""
-    names = network.metadata.styles
-    if network.metadata.method != "fast" or len(names) < 2:
-        return []
-    key = (network.path, network.path.stat().st_mtime_ns)
-    if key not in _kept:
+    names, key = network.metadata.styles, _key(network)
+    if known(network) is None:
         from core import hardware
 
         hardware.load_tensorflow()
@@ -35,4 +39,8 @@ def of(network: Network) -> list[tuple[np.ndarray, str]]:
         ]
         while len(_kept) > KEPT:
             del _kept[next(iter(_kept))]
-    return _kept[key]
+    return known(network)
+
+
+def _key(network: Network) -> tuple:
+    return network.path, network.path.stat().st_mtime_ns

@@ -117,6 +117,11 @@ def in_words() -> Iterator[None]:
         raise refuse(said or f"Something went wrong ({kind}); the terminal says more.") from None
 
 
+def ask(request: gr.Request) -> None:
+    """Notes that a visitor asks for work, which may have to wait for its turn."""
+    jobs.ask(request.session_hash)
+
+
 def stop(request: gr.Request) -> None:
     """Stops a visitor's work: they asked for it, or left."""
     jobs.stop(request.session_hash)

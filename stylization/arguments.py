@@ -15,7 +15,7 @@ from core.config import leaves
 from core.errors import GessoError, did_you_mean
 from core.files import expanded, in_utf8, relative, try_out
 from core.images import config_hash, provenance_text, state_of
-from data import film, film_writer, motion, picture
+from data import film, film_writer, motion, picture, provenance
 from data.folder import SUFFIXES
 from stylization.methods import METHODS
 
@@ -118,6 +118,16 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     return jobs
 
 
+def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int) -> None:
+    """Raises `GessoError` where a result, `scale` times as large as its content, is too large for its format.
+
+    A folder's are PNGs, which hold any.
+    """
+    for content, output in jobs[:1] if len(jobs) == 1 else []:
+        if not film.is_film(content):
+            picture.kind_for(output, scale * (size or max(picture.sides(content))))
+
+
 def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:
     """Returns the provenance of a picture's settings: the method's `keys`, as on a command line, and a hash of all.
 
@@ -166,7 +176,7 @@ def _is_done(content: Path, output: Path, chunks: Mapping[str, str], newest: flo
 
 
 def _provenance(output: Path) -> str | None:
-    return film_writer.comment(output) if film.is_film(output) else picture.chunks(output)
+    return film_writer.comment(output) if film.is_film(output) else provenance.chunks(output)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

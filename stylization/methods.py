@@ -99,6 +99,8 @@ def build(config: DictConfig, method: str, network: Path | None) -> Paint:
 def provenance(config: DictConfig, method: str, network: Path | None) -> dict[str, str]:
     """Returns what a painted picture says of itself; of a trained network, that of its run."""
     if network is None:
+        config = config.copy()
+        config.save_every = None  # the picture is the same
         return images.provenance(method, config, config.seed)
     return network_file.provenance(network, config.seed)
 

@@ -8,7 +8,9 @@ from omegaconf import DictConfig
 
 from core import color
 from core.errors import GessoError
+from core.files import expanded
 from core.network_metadata import Metadata
+from data import film, picture
 from stylization import options
 from stylization.method import Method, Paint
 
@@ -24,6 +26,19 @@ def check(config: DictConfig, metadata: Metadata | None = None) -> None:
         raise GessoError("method=nnst compares all places with each other and paints no tiles. Leave tile= out.")
     if config.size is not None and config.size > LARGEST:
         raise GessoError(f"size={config.size}: method=nnst paints up to {LARGEST} px; method=gatys has no limit.")
+    content = expanded(str(config.content))
+    if content.is_file() and not film.is_film(content):
+        check_sides(config, config.size or max(picture.sides(content)))
+
+
+def check_sides(config: DictConfig, longest: int) -> None:
+    """Raises `GessoError` where a picture of this longer side in px, or its styles, are too large to compare."""
+    if longest > LARGEST:
+        raise GessoError(f"{longest} px: method=nnst paints up to {LARGEST} px. Give size={LARGEST}.")
+    scale = config.nnst.style_scale
+    if longest * scale > LARGEST:
+        most = f"nnst.style_scale={math.floor(100 * LARGEST / longest) / 100}"
+        raise GessoError(f"nnst.style_scale={scale}: styles may have up to {LARGEST} px, here {most}.")
 
 
 def painter(config: DictConfig, network: Path | None = None) -> Paint:
@@ -44,15 +59,9 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
     def paint(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         nonlocal begun
         height, width = image.shape[:2]
-        if max(height, width) > LARGEST:
-            raise GessoError(f"{width}x{height} px: method=nnst paints up to {LARGEST} px. Give size={LARGEST}.")
+        check_sides(config, max(height, width))
         least = max(MIN_SIDE, neural_neighbors.least_side(max(height, width)))
         side = max(height, width) * own.style_scale
-        if side > LARGEST:
-            most = f"nnst.style_scale={math.floor(100 * LARGEST / max(height, width)) / 100}"
-            raise GessoError(
-                f"nnst.style_scale={own.style_scale}: styles may have up to {LARGEST} px, here {most}."
-            )
         sized = (resize_lanczos(style, scale_sides(style.shape[:2], side)) for style in paintings)
         styles = [pad_to_min(style, least) for style in sized]
         styles = [color.prepared(style, image, preserve) for style in styles]

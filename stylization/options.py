@@ -14,7 +14,7 @@ from core import network_file, zoo
 from core.errors import GessoError, did_you_mean, nearest
 from core.files import expanded, in_utf8
 from core.images import to_float
-from data import film, picture
+from data import film, picture, provenance
 from data.decode import same_shape
 
 LEVEL = "Level"  # what an unfinished picture says of the size that it has been painted at
@@ -123,7 +123,7 @@ def read_init(config: DictConfig) -> np.ndarray | None:
     if config.init is None:
         return None
     file = expanded(str(config.init))
-    level = re.search(rf"(?:^|; ){LEVEL}: (\d+) px(?:;|$)", picture.chunks(file) or "")
+    level = re.search(rf"(?:^|; ){LEVEL}: (\d+) px(?:;|$)", provenance.chunks(file) or "")
     return read_picture(str(file), int(level[1]) if level else None)
 
 

@@ -74,11 +74,10 @@ def paint_picture(
 ) -> None:
     """Paints a picture, read and written with `depth` bits a colour, 8 or 16; transparency and profile go along.
 
-    On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial<suffix> is what is done.
+    On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial.png is what is done.
     """
     source = picture.read(content, size, depth)
-    picture.kind_for(output, max(source.pixels.shape[:2]))  # before minutes of work
-    partial, evaluations = unfinished(output), itertools.count(1)
+    partial, evaluations = unfinished(output.with_suffix(".png")), itertools.count(1)
     rounded = to_uint16 if depth == 16 else to_uint8
 
     def keep(painted: np.ndarray, side: int) -> None:
@@ -94,7 +93,8 @@ def paint_picture(
             painted = checked(paint(to_float(source.pixels), None), content)
     except Interrupted as interrupted:  # minutes of work
         keep(interrupted.painted, interrupted.side)
-        log.info("As far as it came: %s. The same command with %s goes on there.", partial, typed("init", partial))
+        both = f"{typed('content', content)} {typed('init', partial)}"
+        log.info("As far as it came: %s. The same command with %s goes on there.", partial, both)
         raise
     picture.write(output, rounded(painted), chunks, like=source)
     if save_every is not None:

@@ -80,7 +80,8 @@ def painter(
             return color.with_luminance(resize_lanczos(painted, image.shape[:2]), image)
         if task == "edges":
             source = transforms.edges(source)
-        return np.clip(run(source.numpy()[0]), -1, 1)
+        painted = run(source.numpy()[0])
+        return np.clip(painted, -1, 1, out=painted if painted.flags.writeable else None)
 
     return paint
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from omegaconf import OmegaConf
@@ -22,6 +24,26 @@ def faults():
 
 print(faults(), keep_memory(), faults(), faults())
 """
+
+
+def test_threads_wait_for_the_one_that_imports_tensorflow(monkeypatch):
+    """Each would put the other's place for chatter in that of the terminal's errors."""
+    begun = []
+
+    def load():
+        begun.append(threading.current_thread())
+        time.sleep(0.05)
+        sys.modules["tensorflow"] = sys
+
+    monkeypatch.setitem(sys.modules, "tensorflow", sys)  # put back at the end
+    del sys.modules["tensorflow"]
+    monkeypatch.setattr(hardware, "_load", load)
+    threads = [threading.Thread(target=hardware.load_tensorflow) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(begun) == 1
 
 
 def test_onednn_is_asked_for_and_the_user_has_the_last_word(monkeypatch):

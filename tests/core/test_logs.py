@@ -1,10 +1,13 @@
 """When a log file begins, and the error that it ends with."""
 
+import gc
 import logging
+import sys
+import weakref
 
 import pytest
 
-from core.logs import LogFile, last_error, write_error
+from core.logs import LogFile, begin_log, last_error, write_error
 
 
 @pytest.fixture
@@ -31,6 +34,35 @@ def test_it_begins_once_its_folder_holds_something(handler, tmp_path, monkeypatc
     log.warning("after")
     lines = [line.split("] ")[-1] for line in (folder / "train.log").read_text().splitlines()]
     assert lines == ["python train.py 'a=b c'", "before: ['first']", "still before", "after"]
+
+
+def test_what_goes_on_until_it_is_stopped_has_its_log_at_once(handler, tmp_path):
+    (tmp_path / "run").mkdir()
+    begin_log()
+    logging.getLogger("x").warning("here")
+    assert "here" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_an_error_that_is_kept_holds_none_of_what_it_was_at_work_on(handler):
+    class Large:
+        pass
+
+    def fail():
+        pixels = Large()
+        seen.append(weakref.ref(pixels))
+        raise KeyError("there")
+
+    def work():
+        try:
+            fail()
+        except KeyError:  # to this handler alone: pytest's own keeps records as they are
+            handler.handle(logging.LogRecord("x", logging.ERROR, "", 0, "It went wrong", None, sys.exc_info()))
+
+    seen = []
+    work()
+    gc.collect()
+    assert seen[0]() is None
+    assert "in fail" in handler.kept[-1].exc_text and "KeyError: 'there'" in handler.format(handler.kept[-1])
 
 
 def test_what_was_kept_is_written_at_the_end_or_never(handler, tmp_path):

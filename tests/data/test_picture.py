@@ -12,7 +12,8 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
-from data import deep, picture
+from core.images import provenance_text
+from data import deep, picture, provenance
 from data.decode import TURNS
 from data.picture import Picture, find, read, write
 
@@ -134,7 +135,7 @@ def test_float_tiff(tmp_path):
     assert np.abs(read(tmp_path / "a.tiff").pixels - ramp[..., None] * 255).max() <= 0.51
 
 
-@pytest.mark.parametrize("kind", ["png", "jpg"])
+@pytest.mark.parametrize("kind", ["png", "jpg", "tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation(tmp_path, orientation, kind):
     """Stored turned, as cameras do; colours and transparency come out upright."""
@@ -146,9 +147,9 @@ def test_exif_orientation(tmp_path, orientation, kind):
     stored = upright.transpose(TURNS[back]) if back in TURNS else upright
     stored.save(tmp_path / f"a.{kind}", exif=exif, **({"quality": 95, "subsampling": 0} if kind == "jpg" else {}))
     found = read(tmp_path / f"a.{kind}")
-    assert found.pixels.shape == (48, 64, 3)
+    assert found.pixels.shape == (48, 64, 3) and picture.sides(tmp_path / f"a.{kind}") == (48, 64)
     assert apart(found.pixels, scene()) <= (8 if kind == "jpg" else 0)
-    if kind == "png":
+    if kind != "jpg":
         np.testing.assert_array_equal(found.alpha, scene()[..., 0] // 2 + 100)
     assert read(tmp_path / f"a.{kind}", 32).pixels.shape == (24, 32, 3)
 
@@ -394,9 +395,19 @@ def test_provenance_of_larger_pictures_than_are_read(tmp_path):
     Image.new("1", (20000, 10000)).save(path, pnginfo=info)
     with pytest.raises(GessoError, match="is too large"):
         picture.read(path)
-    assert "Command: stylize.py network=enlarge" in picture.chunks(path)
+    assert "Command: stylize.py network=enlarge" in provenance.chunks(path)
     path.write_bytes(b"no picture")
-    assert picture.chunks(path) is None
+    assert provenance.chunks(path) is None
+
+
+@pytest.mark.parametrize("suffix", list(provenance.OUTPUTS))
+def test_provenance_is_read_back_from_every_format(tmp_path, suffix):
+    write(tmp_path / f"a{suffix}", scene(), CHUNKS)
+    assert provenance.chunks(tmp_path / f"a{suffix}") == provenance_text(CHUNKS)
+    Image.fromarray(scene()).save(tmp_path / f"b{suffix}")
+    assert provenance.chunks(tmp_path / f"b{suffix}") is None
+    (tmp_path / f"c{suffix}").write_bytes(b"no picture")
+    assert provenance.chunks(tmp_path / f"c{suffix}") is None
 
 
 @pytest.mark.parametrize("size", [0, -5, 1.5, True, "256"])

@@ -1,6 +1,7 @@
 """The page in a real browser, as a visitor uses it: each tab from upload to download, and what must not happen."""
 
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -118,6 +119,21 @@ def test_stop_and_leaving_make_room(browser, other, film, idle):
     begin(other, film, idle)
     other.driver.get("about:blank")
     assert idle(20)
+
+
+def test_who_stops_while_another_is_painted_for_waits_no_longer(browser, other, place, film, idle):
+    other.open()
+    other.bring("paint-content", place / "photo.png")
+    other.choose("paint-how", "two")
+    begin(browser, film, idle)
+    other.click("paint-go")
+    time.sleep(1)
+    other.click("paint-stop")
+    time.sleep(1)
+    browser.click("paint-stop")
+    other.until(lambda: "Stopped." in other.text("paint-progress"))
+    other.click("paint-go")
+    other.until(lambda: "Done" in other.text("paint-progress"))
 
 
 def begin(visitor, film, idle) -> None:

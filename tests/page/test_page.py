@@ -147,6 +147,16 @@ def test_one_job_at_a_time_and_who_leaves_makes_room(idle):
     assert idle(0.1) and not jobs._running
 
 
+def test_what_is_stopped_before_it_begins_is_withdrawn():
+    jobs.stop("a")  # at rest, and on leaving
+    assert jobs.withdrawn("a") and not jobs.withdrawn("b")
+    jobs.ask("a")
+    assert not jobs.withdrawn("a")
+    for number in range(jobs.REMEMBERED + 1):
+        jobs.stop(f"visitor {number}")
+    assert len(jobs._withdrawn) == jobs.REMEMBERED and not jobs.withdrawn("visitor 0")
+
+
 def test_messages_say_no_paths():
     file = files.folder() / "gradio" / "ab12" / "my photo.jpg"
     assert files.in_words(GessoError(f"{file} is no picture.")) == "my photo.jpg is no picture."
@@ -180,6 +190,9 @@ def test_imagined_and_liked(here, tmp_path):
     assert [file.name for file in written] == ["liked.png", "walk.gif", "taste.json"]
     assert Image.open(written[0]).text["Seed"] == "3" and Image.open(written[1]).n_frames == 24
     assert len(Taste.from_json(written[2].read_bytes(), 6, 3).rounds) == 1
+    other = imagine.begin(networks.find("outputs/run1"), 4, None, None, sitting)  # another seed
+    assert other.kept == sitting.kept and other.taste is sitting.taste and other.liked == []
+    assert not np.array_equal(other.pictures, sitting.pictures)
 
 
 def test_of_many_classes_the_page_shows_those_that_its_command_makes(monkeypatch):

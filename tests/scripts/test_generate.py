@@ -13,7 +13,8 @@ from core.errors import GessoError
 from core.images import to_uint8
 from core.network_metadata import Metadata
 from data.folder import find_files
-from generate import asked, check_output, files, in_turn, sheet_of, unwanted, walk
+from data.provenance import check_folder
+from generate import asked, files, in_turn, sheet_of, unwanted
 from models import latent
 from models.networks import dcgan
 
@@ -61,13 +62,13 @@ def test_interpolation(generator, script, tmp_path):
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "walk.gif") as film:
         assert film.n_frames == 12
-    check_output(tmp_path, files(None))  # may be made anew
+    check_folder(tmp_path, files(None))  # may be made anew
     (tmp_path / "walk.gif").write_bytes(b"GIF89a")
     with pytest.raises(GessoError, match=r"walk\.gif is there"):
-        check_output(tmp_path, files(None))
+        check_folder(tmp_path, files(None))
     for file in ("strip.png", "new.png"):
         with pytest.raises(GessoError, match="pictures go into a folder"):
-            check_output(tmp_path / file, files(3))
+            check_folder(tmp_path / file, files(3))
     assert Image.open(tmp_path / "strip.png").size == (4 * 34 + 2, 3 * 34 + 2)
 
 
@@ -197,7 +198,7 @@ def test_labels_are_asked_for_by_name_and_words_are_no_labels():
 
 def test_a_walk_goes_by_all_corners_and_back():
     corners = np.eye(3, dtype=np.float32)
-    found = walk(corners, 4)
+    found = latent.walk(corners, 4)
     assert found.shape == (12, 3)
     np.testing.assert_allclose(found[::4], corners, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)

@@ -11,7 +11,7 @@ from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import provenance
 from data import picture
-from stylization import arguments, painting
+from stylization import arguments, methods, painting
 from stylization.methods import METHODS
 
 
@@ -152,6 +152,16 @@ def test_settings_tell_names_of_another_encoding(tmp_path):
     picture.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), chunks)
 
 
+def test_what_a_format_cannot_hold_is_said_before_painting(tmp_path):
+    Image.new("L", (5000, 20)).save(tmp_path / "a.png")
+    jobs = [(tmp_path / "a.png", tmp_path / "b.webp")]
+    arguments.check_sides(jobs, None, 1)
+    arguments.check_sides(jobs, 4000, 4)
+    for size, scale in ((None, 4), (4096, 4)):
+        with pytest.raises(GessoError, match="WEBP holds at most 16383"):
+            arguments.check_sides(jobs, size, scale)
+
+
 def test_how_often_is_saved_makes_no_other_picture(tmp_path):
     """What was painted without is not painted again with it. Of films nothing is kept on the way."""
     (tmp_path / "a.mp4").touch()
@@ -159,6 +169,7 @@ def test_how_often_is_saved_makes_no_other_picture(tmp_path):
         plain, often = (compose("stylize", ["content=a.jpg", *more]) for more in ([], ["save_every=5"]))
     keys = METHODS["gatys"].keys
     assert arguments.settings(plain, keys) == arguments.settings(often, keys) and often.save_every == 5
+    assert methods.provenance(plain, "gatys", None) == methods.provenance(often, "gatys", None)
     often.content = str(tmp_path / "a.mp4")
     with pytest.raises(GessoError, match=r"save_every= .* of a film, a\.mp4"):
         arguments.find_contents(often)

@@ -62,14 +62,6 @@ def test_what_is_unfinished_goes_on_at_the_level_that_it_came_to(tmp_path, end, 
     assert options.read_init(OmegaConf.create({"init": None})) is None
 
 
-def test_sides_that_a_format_cannot_hold_are_refused_before_it_paints(tmp_path):
-    Image.new("RGB", (16384, 1)).save(tmp_path / "wide.png")
-    painted = []
-    with pytest.raises(GessoError, match=r"WEBP holds at most 16383 pixels a side; choose \.png"):
-        painting.paint_picture(tmp_path / "wide.png", tmp_path / "out.webp", lambda *a: painted.append(a), {})
-    assert painted == [] and not (tmp_path / "out.webp").exists()
-
-
 def test_depth_is_of_what_was_painted(tmp_path):
     """A tone between two levels of 255 is written as it is."""
     content, output = tmp_path / "a.jpg", tmp_path / "out.png"
