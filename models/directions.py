@@ -43,6 +43,8 @@ def ganspace(generator: keras.Model, num: int, seed: int = 0, samples: int = SAM
     found -= found.mean(axis=0)
     # The coordinates alone: of thousands of activations, only as many matter as there are samples.
     left, values, _ = np.linalg.svd(found, full_matrices=False)
+    if len(values) < num:
+        raise ValueError(f"The first block makes {len(values)} numbers, and has no {num} directions.")
     coordinates = left[:, :num] * values[:num]
     directions = coordinates.T @ latents / np.sum(coordinates**2, axis=0)[:, None]
     return (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
@@ -59,7 +61,9 @@ def generator_classes(generator: keras.Model) -> int:
 
 
 def _first(generator: keras.Model) -> keras.layers.Dense:
-    return next(layer for layer in generator.layers if isinstance(layer, keras.layers.Dense))
+    """Returns the first layer that the latent goes through, rather than a label or sentence alone."""
+    dense = (layer for layer in generator.layers if isinstance(layer, keras.layers.Dense))
+    return next(layer for layer in dense if layer.name != "label_embedding")
 
 
 def _first_block(generator: keras.Model):
@@ -67,9 +71,10 @@ def _first_block(generator: keras.Model):
     styles = next((layer for layer in generator.layers if layer.name == "styles"), None)
     if styles is not None:  # its layers are called twice: for the picture's own latent, and for one to mix in
         return styles.input[0]
-    after = generator.layers[generator.layers.index(_first(generator)) + 1 :]
+    after = generator.operations[generator.operations.index(_first(generator)) + 1 :]
     kinds = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation, NormalizedActivation)
-    return next((layer.output for layer in after if isinstance(layer, kinds)), after[0].output)
+    found = (step.output for step in after if isinstance(step, kinds) or type(step).__name__.lower() == "glu")
+    return next(found, after[0].output)
 
 
 def _checked(generator: keras.Model, num: int) -> tuple[int, keras.Model]:

@@ -63,20 +63,10 @@ class Styles(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="gesso")
 class NextInBatch(layers.Layer):
-    """Gives each picture of a batch what the next one has in its first `count` numbers, the last one the first's.
-
-    With fresh latents in a batch, a second one for each picture; what follows the latent (a label) stays its own.
-    """
-
-    def __init__(self, count: int, **options):
-        super().__init__(**options)
-        self.count = count
+    """Gives each picture of a batch what the next one has, the last one the first's: a second latent for each."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return tf.concat([tf.roll(inputs[:, : self.count], -1, axis=0), inputs[:, self.count :]], axis=1)
+        return tf.roll(inputs, -1, axis=0)
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
-
-    def get_config(self) -> dict:
-        return super().get_config() | {"count": self.count}

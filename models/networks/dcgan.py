@@ -100,7 +100,7 @@ def discriminator(
         if i > 0 and normalization == "batch":
             x = _batch_norm(x, f"{name}_norm")
         elif i > 0 and normalization == "layer":
-            x = layers.LayerNormalization(axis=(1, 2, 3), name=f"{name}_norm")(x)
+            x = layers.LayerNormalization(axis=(1, 2, 3), epsilon=1e-5, name=f"{name}_norm")(x)
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
     x = layers.Flatten(name="flatten")(x)
     # The reference's 4x4 convolution without padding sees all of a 4x4 picture: a matrix product again.

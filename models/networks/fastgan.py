@@ -98,15 +98,17 @@ def discriminator(
     num_classes: int = 0,
     condition: str = "none",
     spectral: bool = True,
+    reconstruction_weight: float = 1.0,
 ) -> keras.Model:
     """Judges patches of pictures and rebuilds the pictures: image (and label) -> a dictionary of float32 tensors.
 
     Image is `[batch, size, size, channels]` in [-1, 1]. The result:
 
     - "logits" `[batch, 5, 5]`;
-    - "reconstruction_error" `[batch]`: the mean absolute difference of two decoders' pictures, one of all the
-      picture at half its size, out of the 8x8 features, one of a quarter of it, out of that quarter of the 16x16
-      features; for a loss on real pictures. Whoever does not use it does not pay for it in a graph;
+    - "reconstruction_error" `[batch]`: `reconstruction_weight` times the mean absolute difference of two decoders'
+      pictures, one of all the picture at half its size, out of the 8x8 features, one of a quarter of it, out of
+      that quarter of the 16x16 features; for a loss on real pictures. Whoever does not use it does not pay for it
+      in a graph;
     - "class_logits" `[batch, num_classes]` with `auxiliary`, and with `text` what `sentence_outputs` has.
 
     Blocks halve the picture to 8x8. The features of eight times their size weigh the channels of those of 8x8,
@@ -158,7 +160,7 @@ def discriminator(
     whole = _decoder(features[8], size // 2, channels, width, "decode_whole")
     part = _decoder(Quarter(name="quarter_16")(features[16]), size // 2, channels, width, "decode_quarter")
     errors = [ops.mean(ops.abs(made - true), axis=(1, 2, 3)) for made, true in ((whole, half), (part, quarter))]
-    outputs["reconstruction_error"] = (errors[0] + errors[1]) / 2
+    outputs["reconstruction_error"] = reconstruction_weight * (errors[0] + errors[1]) / 2
     return keras.Model(inputs, outputs, name="discriminator")
 
 

@@ -2,8 +2,8 @@
 
 A frozen network sees the picture; its features of four depths are mixed across channels and scales by convolutions
 that are random and frozen as well; and a small discriminator of each mixture is all that learns. The generator is
-FastGAN's. As in the authors' code (github.com/autonomousvision/projected-gan), with `width=64` and the features of
-EfficientNet-lite0. Departures:
+FastGAN's. As in the authors' first code (github.com/autonomousvision/projected-gan), with `width=64` and features
+of EfficientNet-lite0. Departures:
 
 - Features may also be those of EfficientNet-B0, whose stages are cut where theirs are, or of VGG16.
 - Pictures are shown as large as they are, unless `shown` says 224, which is the authors' for smaller ones; where
@@ -147,11 +147,10 @@ def mixtures(network: keras.Model, width: int, seed: int) -> keras.Model:
 
 def _last_features(x: Tensor, width: int, halvings: int, name: str) -> Tensor:
     """Halves features down to 4 px, so many times at most, the last time to 8 `width` channels."""
-    for i in reversed(range(halvings)):
-        if x.shape[1] > 4:
-            x = _spectral(max(1, 8 * width // 2**i), 4, strides=2, name=f"{name}_{i}")(x)
-            x = batch_norm(x, name=f"{name}_{i}_norm", momentum=0.9, epsilon=1e-5)
-            x = layers.LeakyReLU(0.2, name=f"{name}_{i}_relu")(x)
+    for i in reversed(range(min(halvings, int(math.log2(x.shape[1] / 4))))):
+        x = _spectral(max(1, 8 * width // 2**i), 4, strides=2, name=f"{name}_{i}")(x)
+        x = batch_norm(x, name=f"{name}_{i}_norm", momentum=0.9, epsilon=1e-5)
+        x = layers.LeakyReLU(0.2, name=f"{name}_{i}_relu")(x)
     return x
 
 

@@ -1,6 +1,7 @@
 """Super-resolution: SRResNet and SRGAN's discriminator (Ledig et al. 2017, arXiv:1609.04802)."""
 
 import math
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ from keras import layers, ops
 
 from core.network_metadata import Geometry
 from models.layers.normalization import batch_norm
+
+PReLU = partial(layers.PReLU, alpha_initializer=keras.initializers.Constant(0.25), shared_axes=(1, 2))
 
 
 def generator(
@@ -35,13 +38,11 @@ def generator(
         return batch_norm(x, name=name, momentum=0.9, epsilon=1e-5) if normalization else x
 
     image = keras.Input((None, None, source_shape[-1]), name="source")
-    x = start = layers.PReLU(shared_axes=(1, 2), name="in_relu")(
-        layers.Conv2D(width, 9, padding="same", name="in")(image)
-    )
+    x = start = PReLU(name="in_relu")(layers.Conv2D(width, 9, padding="same", name="in")(image))
     bias = not normalization
     for i in range(1, blocks + 1):
         y = layers.Conv2D(width, 3, padding="same", use_bias=bias, name=f"block{i}a")(x)
-        y = layers.PReLU(shared_axes=(1, 2), name=f"block{i}_relu")(norm(y, f"block{i}a_norm"))
+        y = PReLU(name=f"block{i}_relu")(norm(y, f"block{i}a_norm"))
         y = layers.Conv2D(width, 3, padding="same", use_bias=bias, name=f"block{i}b")(y)
         x = layers.Add(name=f"block{i}")([x, norm(y, f"block{i}b_norm")])
     x = layers.Conv2D(width, 3, padding="same", use_bias=bias, name="trunk")(x)
@@ -49,7 +50,7 @@ def generator(
     for i in range(1, int(math.log2(factor)) + 1):
         x = layers.Conv2D(4 * width, 3, padding="same", name=f"up{i}")(x)
         x = PixelShuffle(name=f"up{i}_shuffle")(x)
-        x = layers.PReLU(shared_axes=(1, 2), name=f"up{i}_relu")(x)
+        x = PReLU(name=f"up{i}_relu")(x)
     x = layers.Conv2D(image_shape[-1], 9, padding="same", kernel_initializer="zeros", name="out")(x)
     large = Bicubic(factor, dtype="float32", name="bicubic")(image)
     network = keras.Model(image, layers.Add(dtype="float32", name="image")([x, large]), name="srresnet")

@@ -64,20 +64,23 @@ def generator(
     size, channels = square("StyleGAN2", image_shape, SIZES)
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     number = 2 * int(math.log2(size)) - 2
-    embedded = _embedded(inputs[1], num_classes, latent_dim, "label") if label is not None else None
+    latent = x[:, :latent_dim] if x.shape[1] > latent_dim else x
+    given = x[:, latent_dim:] if x.shape[1] > latent_dim else None  # a label, one-hot
+    if label is not None:
+        given = _embedded(inputs[1], num_classes, latent_dim, "label")
     norm = PixelNorm(dtype="float32", name="latent_norm")
     perceptron = _perceptron(latent_dim, mapping_layers, "map")
 
     def style(x: Tensor, name: str) -> Tensor:
         x = norm(x)
-        if embedded is not None:
-            x = layers.Concatenate(dtype="float32", name=f"{name}_and_label")([x, embedded])
+        if given is not None:
+            x = layers.Concatenate(dtype="float32", name=f"{name}_with_label")([x, given])
         for layer in perceptron:
             x = layer(x)
         return x
 
-    second = style(NextInBatch(latent_dim, dtype="float32", name="second_latent")(x), "second_latent")
-    styles = Styles(number, style_mixing, dtype="float32", name="styles")(style(x, "latent"), second)
+    second = style(NextInBatch(dtype="float32", name="second_latent")(latent), "second_latent")
+    styles = Styles(number, style_mixing, dtype="float32", name="styles")(style(latent, "latent"), second)
     mapping = keras.Model(inputs, styles, name="mapping")
     filters = {r: channels_at(r, size, width, fmaps) for r in _resolutions(size)}
     synthesis = _synthesis(filters, (number, latent_dim), channels)

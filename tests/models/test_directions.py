@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from models import directions
-from models.networks import dcgan
+from models.networks import dcgan, fastgan
 
 
 def stretching(factors: np.ndarray, basis: np.ndarray, classes: int = 0) -> keras.Model:
@@ -45,3 +45,6 @@ def test_real_generators_have_directions():
             np.testing.assert_allclose(np.linalg.norm(find(model, 8), axis=1), 1, rtol=1e-5)
     with pytest.raises(ValueError, match="at most so many"):
         directions.sefa(model, 9)
+    gated = fastgan.generator((64, 64, 3), latent_dim=8, width=1)
+    assert directions._first_block(gated).shape == (None, 4, 4, 16)  # what comes of the seed
+    np.testing.assert_allclose(np.linalg.norm(directions.ganspace(gated, 8, samples=50), axis=1), 1, rtol=1e-5)

@@ -237,6 +237,9 @@ def test_reconstruction_error_by_hand():
     # One brighter picture: all of it errs by 0.3, and so does its quarter.
     images[1] = 0.3
     assert float(network(images)["reconstruction_error"][1]) == pytest.approx(0.3, rel=1e-5)
+    heavier = fastgan.discriminator((64, 64, 1), width=2, reconstruction_weight=16)
+    heavier.set_weights(network.get_weights())
+    assert float(heavier(images)["reconstruction_error"][1]) == pytest.approx(4.8, rel=1e-5)
 
 
 def test_decoders_learn_to_rebuild():

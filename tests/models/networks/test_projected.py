@@ -40,6 +40,16 @@ def test_four_discriminators_of_the_authors_shapes(random_vgg):
     assert network.output.shape == (None, 4 * 13**2)
 
 
+def test_of_small_pictures_the_last_blocks_stay(random_vgg):
+    network = projected.discriminator((32, 32, 3), width=4)
+    channels = {layer.name: layer.kernel.shape[-1] for layer in network.layers if hasattr(layer, "kernel")}
+    # Maps of 32, 16, 8 and 4 px: each down to 4 px, the last time to 8 times the width.
+    assert channels == {
+        "look_0_2": 8, "look_0_1": 16, "look_0_0": 32, "look_0": 1, "look_1_1": 16, "look_1_0": 32, "look_1": 1,
+        "look_2_0": 32, "look_2": 1, "look_3": 1,
+    }  # fmt: skip
+
+
 def test_mixtures_are_random_and_the_same_for_a_seed(random_vgg):
     encoder = projected.encoder("vgg16", 32, None)
     first, again, other = (projected.mixtures(encoder, 4, seed)(pictures()) for seed in (0, 0, 1))

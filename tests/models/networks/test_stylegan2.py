@@ -114,6 +114,20 @@ def test_directions_are_those_of_the_mapping_network():
         assert np.abs(own[0] - own[1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("condition", ["none", "concat", "projection", "text"])
+def test_latents_alone_have_no_length(condition):
+    """What is joined to them has: a label's one is not made smaller by a long latent."""
+    made, _ = networks(condition)
+    mapping, latents = made.get_layer("mapping"), latent.sample(0, 4, 6)
+    given = (
+        [np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]] if condition == "text" else [np.arange(4, dtype=np.int32) % 3]
+    )
+    short, long = (np.asarray(mapping([z, *given] if condition != "none" else z)) for z in (latents, 7 * latents))
+    np.testing.assert_allclose(short, long, rtol=1e-4, atol=1e-5)
+    if condition == "text":
+        assert directions._first(mapping).name == "map_0" and directions.sefa(made, 2).shape == (2, 6)
+
+
 def test_labels_matter_to_both():
     keras.utils.set_random_seed(0)
     generator, discriminator = networks("projection")
