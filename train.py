@@ -45,17 +45,18 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     from training.evaluator import Evaluator
     from training.finish import finish
 
+    evaluator = Evaluator.checked(config, dataset) if writes else None
     reader = words.ready(config, run, dataset, writes)
     model = loop.make(start.without_needless(config, run), dataset, config.seed, reader)
-    known = data_record.words_of(model)
-    data_record.check(run, dataset, conditional=model.num_classes > 0 and reader is None, words=known)
+    known, painted = data_record.words_of(model), data_record.styles_of(model)
+    data_record.check(run, dataset, model.num_classes > 0 and reader is None, known, painted)
     start.place(run, config, model, dataset.spec.class_names)
-    evaluator = Evaluator.checked(config, dataset) if writes else None
+    loop.check(config, model)
     training = loop.Training(run, config, dataset, choices.model, config.seed, evaluator, reader, writes)
     with distribution.together(strategy, run.folder):
         distribution.meet(strategy, int(model.step.numpy()))
     if writes:
-        data_record.write(run, dataset, known)
+        data_record.write(run, dataset, known, painted)
         begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
         if int(model.step.numpy()) < config.steps:
             run.result.unlink(missing_ok=True)  # it is no longer finished

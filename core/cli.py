@@ -176,8 +176,10 @@ class _errors_in_words:
             return _explained(error, self.config_name)
         if self.config_name is not None and _of_hydra(error):
             if nothing := [a for a in sys.argv[1:] if a.endswith("=null") and (ROOT / "conf" / a[:-5]).is_dir()]:
-                none = "'penalty=[]'" if nothing[0] == "penalty=null" else f"~{nothing[0][:-5]}"
-                return f"{nothing[0]}: groups take names of their options; for none of them, {none}."
+                group = nothing[0].removesuffix("=null")
+                none = {"penalty": "'penalty=[]'", "experiment": "leave it out"}.get(group)
+                advice = f"for none of them, {none}" if none else "one of them is needed"
+                return f"{nothing[0]}: groups take names of their options; {advice}."
             return f"{error}. It cannot be composed: groups (model=, dataset=, ...) take names of their options."
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)

@@ -176,6 +176,7 @@ def opened(config: DictConfig, run: Run) -> DictConfig:
     if config.resume:
         return resumed(config, "train", HydraConfig.get().overrides.task)
     _refuse_another(config, run)
+    stored.check_kept(config)
     return config
 
 
@@ -192,7 +193,11 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         raise GessoError(
             f"resume={config.resume}: an earlier Gesso began this run, and this one cannot go on with it."
         )
-    named = [override.lstrip("+~").partition("=")[0] for override in overrides[len(own) :]]
+    added = overrides[len(own) :]
+    for override in added:
+        if override.startswith("~"):
+            raise GessoError(f"{override}: a run that goes on keeps all its keys. Give this one another value.")
+    named = [override.lstrip("+").partition("=")[0] for override in added]
     everything = hydra.compose(config_name, own, return_hydra_config=True)
     composed = OmegaConf.masked_copy(everything, [key for key in everything if key != "hydra"])
     began = dict(leaves(without_blocks(composed)))

@@ -79,6 +79,18 @@ def load_config(path: Path) -> DictConfig:
     return config
 
 
+def check_kept(config: DictConfig) -> None:
+    """Raises `GessoError` for values of a new run that would be refused when it is read again."""
+    for key, value in _values(OmegaConf.to_container(config)):
+        try:
+            _refers(key, value)
+        except GessoError:
+            raise GessoError(
+                f"{key}={value}: a run keeps its configuration as it is typed, and reads nothing of the "
+                "environment when it goes on. Have the shell put the value there: dataset.root=$DATA/pictures."
+            ) from None
+
+
 def load_choices(path: Path, *needed: str) -> dict[str, str]:
     """Reads which option of each group a run was composed of, from its hydra.yaml.
 

@@ -11,8 +11,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,15 @@ def cached(
     except (OSError, NotImplementedError) as error:
         raise _explain(error, folder.parent) from error
     return folder
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Turns what reading a folder of the cache raises into `GessoError`: it is damaged."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise GessoError(f"The cache {folder} is damaged: {error}. Delete that folder.") from error
 
 
 def new_array(file: Path, shape: tuple[int, ...]) -> np.memmap:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from core.class_names import part_name
 from core.errors import GessoError
 from core.files import write_array
-from data.cache import cached
+from data.cache import cached, reading
 from data.dataset import digest
 from data.source import spread
 from data.store import Store
@@ -73,7 +73,9 @@ def clustered(
                 before = numbers[own].max() + 1
         write_array(folder / "labels.npy", numbers)
 
-    numbers = np.load(cached("clusters", key, build, cache_dir) / "labels.npy", allow_pickle=False)
+    folder = cached("clusters", key, build, cache_dir)
+    with reading(folder):
+        numbers = np.load(folder / "labels.npy", allow_pickle=False)
     found, name = int(numbers.max()) + 1, sha256(numbers.astype("<i4").tobytes()).hexdigest()[:6]
     if of == "class":
         own = [classes[labels[first]] for first in np.unique(numbers, return_index=True)[1]]

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import GessoError
 from core.files import write_array
-from data.cache import cached, place
+from data.cache import cached, place, reading
 from data.folder import PictureFile
 
 VERSION = 2
@@ -35,7 +34,7 @@ class Listing:
 def kept(kind: str, key: Mapping[str, object], look: Callable[[], Listing], cache_dir: str | Path) -> Listing:
     """What `look` finds, or what it found before under this `key` (see `data.cache.cached`)."""
     folder = cached(kind, {"version": VERSION, **key}, lambda folder: _write(folder, look()), cache_dir)
-    try:
+    with reading(folder):
         names = _strings(folder / "names")
         numbers = np.load(folder / "numbers.npy", allow_pickle=False)
         labels = None
@@ -45,8 +44,6 @@ def kept(kind: str, key: Mapping[str, object], look: Callable[[], Listing], cach
         notes = json.loads((folder / "notes.json").read_text())
         if len(names) != len(numbers):
             raise ValueError(f"{len(names)} names for {len(numbers)} pictures")
-    except (OSError, ValueError, LookupError) as error:
-        raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
     return Listing(names, numbers, labels, notes)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.files import atomic, expanded
-from data.cache import cached, new_array
+from data.cache import cached, new_array, reading
 from data.checks import check_options
 from data.clusters import clustered
 from data.dataset import digest
@@ -64,7 +64,8 @@ def load(
         images = _padded(digits)
     else:
         folder = cached("mnist", key, lambda folder: _write_resized(folder, digits, image_size), cache_dir)
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        with reading(folder):
+            images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     names = tuple(str(digit) for digit in range(10))
     labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from core.errors import GessoError
-from data.cache import cached
+from data.cache import cached, reading
 from data.styles import PAINTERS
 from data.styles.captions import Description, combinations, describe, sentences
 from data.styles.facts import Facts
@@ -83,4 +83,5 @@ def said(
 
     key = {"version": VERSION, "num": num, "seed": seed, "styles": list(names), "without": sorted(without)}
     folder = cached("captions", key, build, cache_dir)
-    return json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    with reading(folder):
+        return json.loads((folder / _FILE).read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from core.errors import GessoError
-from data.cache import cached, new_array
+from data.cache import cached, new_array, reading
 from data.checks import check_whole
 from data.clusters import clustered
 from data.dataset import digest
@@ -88,7 +88,8 @@ def load(
         lambda folder: _paint_all(folder / _FILE, image_size, seed, indices),
         cache_dir,
     )
-    images = np.load(folder / _FILE, mmap_mode="r", allow_pickle=False)
+    with reading(folder):
+        images = np.load(folder / _FILE, mmap_mode="r", allow_pickle=False)
     labels = np.array(numbers, np.int32) % np.int32(len(names))
     labels, names = clustered(images, clusters, flip, key, cache_dir, clusters_of, labels, names)
     return ImageDataset(

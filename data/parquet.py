@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 EXPECTED = "Expected: .parquet files as a data set on Hugging Face has them, in any subfolders."
 LABELS = ("label", "labels", "style", "genre", "artist", "class", "category")  # columns that may be classes
 WORDS = ("text", "caption", "prompt", "description", "title")
+SPLITS = ("train", "validation", "test")
 ROWS = 32  # read at a time
 UNKNOWN = "unknown"  # how names begin of classes that are none, such as "Unknown Artist"
 
@@ -61,8 +62,9 @@ def load(
     """The pictures in all parquet files under `root`, as squares of `image_size`.
 
     `label`: the column of the classes, or None for the first of `LABELS` that there is; rows without one are left
-    out. `split`: how the names of the files to read begin ("train", "test"). With `text` the batches have the words
-    of the first of `WORDS` that there is, or the names of the classes. The rest as in `image_folder.load`.
+    out. `split`: how the names of the files to read begin ("train", "test"), or a folder that they are in. With
+    `text` the batches have the words of the first of `WORDS` that there is, or the names of the classes. The rest
+    as in `image_folder.load`.
     Raises `GessoError` without pyarrow, and for files that cannot be read or have no pictures.
     """
     source = find(root, label, split, text)
@@ -75,7 +77,9 @@ def find(root: str | None, label: str | None = None, split: str | None = None, t
     files = find_files(path, is_parquet) if path.is_dir() else [PictureFile(path.name, *_facts(path))]
     parts = sorted({file.path.rpartition("/")[2].partition("-")[0] for file in files})
     if split is not None:
-        files = [file for file in files if file.path.rpartition("/")[2].startswith(split)]
+        files = [file for file in files if _is_of(file, split)]
+    elif len(both := [name for name in SPLITS if any(_is_of(file, name) for file in files)]) > 1:
+        log.warning("%s: %s are read together; dataset.split=%s reads one.", path, " and ".join(both), both[0])
     if not files:
         there = f"; there are {', '.join(parts)}" if parts else ""
         which = f" that begins with dataset.split={split}{there}" if split else ""
@@ -111,6 +115,12 @@ def find(root: str | None, label: str | None = None, split: str | None = None, t
     if 0 < len(kept) < len(classes):
         log.info("%d of %d pictures have a label", len(kept), len(classes))
     return captions.with_words(whole, whole.said, f"Expected: one of {', '.join(WORDS)}.") if text else whole
+
+
+def _is_of(file: PictureFile, split: str) -> bool:
+    """Says whether a file is of a split, by how its name begins, or by a folder that it lies in."""
+    *folders, name = file.path.split("/")
+    return name.startswith(split) or split in folders
 
 
 def _facts(path: Path) -> tuple[int, int]:
@@ -152,7 +162,8 @@ def _table(path: Path, label: str | None, text: bool) -> Table:
             raise GessoError(f"dataset.label={label}: {path} has {', '.join(labels) or 'no column of classes'}.")
         chosen = label or next(iter(labels), None)
         classes = chosen and _classes(file, chosen, features.get(chosen, {}))
-        return Table(path, column, file.metadata.num_rows, classes, _words(file, features) if text else [])
+        said = _words(file, features, chosen) if text else []
+        return Table(path, column, file.metadata.num_rows, classes, said)
 
 
 def _features(schema: "pyarrow.Schema") -> dict[str, Any]:
@@ -188,8 +199,8 @@ def _classes(file: Any, column: str, feature: Any) -> list[str | None]:
     return found
 
 
-def _words(file: Any, features: dict[str, Any]) -> list[list[str]]:
-    """What is said of each row, in one or more wordings; else, the names of its classes."""
+def _words(file: Any, features: dict[str, Any], label: str | None) -> list[list[str]]:
+    """What is said of each row, in one or more wordings; else, the names of its classes, of `label` if need be."""
     names = file.schema_arrow.names
     column = next((name for name in WORDS if name in names), None)
     if column is not None:
@@ -198,9 +209,8 @@ def _words(file: Any, features: dict[str, Any]) -> list[list[str]]:
         return [
             [captions.plain(text) for text in some if isinstance(text, str) and text.strip()] for some in wordings
         ]
-    columns = [
-        _classes(file, name, features.get(name, {})) for name in ("genre", "artist", "style") if name in names
-    ]
+    kinds = [name for name in ("genre", "artist", "style") if name in names] or [label] * (label is not None)
+    columns = [_classes(file, name, features.get(name, {})) for name in kinds]
     return [
         [", ".join(name.replace("_", " ").replace("-", " ").lower() for name in row if name)] if any(row) else []
         for row in zip(*columns, strict=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from core.errors import GessoError
 from core.files import write_array
 from data import mapping
+from data.cache import reading
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,14 @@ class Store:
         indices, skipped, self._sizes = [], [], []
         self.noted: list[Path] = []
         for folder, path, begin in zip(folders, self._paths, begins, strict=True):
-            try:
+            with reading(folder):
                 index = np.load(folder / "index.npy", allow_pickle=False)
                 index[:, 0] += begin
                 if notes := json.loads((folder / "skipped.json").read_text()):
                     skipped += notes
                     self.noted.append(folder)
-                whole = path.stat().st_size == self._bytes(index)
-            except (OSError, ValueError, IndexError) as error:
-                raise GessoError(f"The picture cache {folder} is damaged: {error}. Delete that folder.") from error
-            if not whole:
-                raise GessoError(f"The picture cache {folder} is damaged (images.bytes). Delete that folder.")
+                if path.stat().st_size != self._bytes(index):
+                    raise ValueError("images.bytes is too short, or too long")
             indices.append(index)
             self._sizes.append(path.stat().st_size)
         self.unit = channels

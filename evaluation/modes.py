@@ -197,6 +197,6 @@ def options(metrics: DictConfig) -> Settings:
     return {
         f"{name}.{key}": "none" if value is None else value
         for name, metric in metrics.items()
-        for key, value in metric.function.items()
+        for key, value in OmegaConf.to_container(metric.function, resolve=True).items()
         if not key.startswith("_")
     }

@@ -165,7 +165,10 @@ def _compare(makes: dict[str, Make], batches: Batches, metrics: Metrics) -> Rows
 
 
 def _held_out(config: DictConfig, path: Path) -> bool | None:
-    """Says whether the data set is another one than that of the network in `path`; None if nobody knows."""
+    """Says whether the data set is another one than that of the network in `path`; None if nobody knows.
+
+    A folder within the other's is none.
+    """
     run = Run.of(path)
     if run is None:
         return None
@@ -175,7 +178,10 @@ def _held_out(config: DictConfig, path: Path) -> bool | None:
         for options in (config.dataset, learned)
     ]
     splits = config.dataset.get("split"), learned.get("split")
-    return folders[0] != folders[1] or (splits[0] != splits[1] and None not in splits)
+    if splits[0] != splits[1] and None not in splits:
+        return True
+    pairs = zip(*folders, strict=True)
+    return not all(a == b or (a and b and (a.is_relative_to(b) or b.is_relative_to(a))) for a, b in pairs)
 
 
 def evaluate_folders(config: DictConfig, metrics: Metrics) -> tuple[Rows, Settings]:

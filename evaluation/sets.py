@@ -13,7 +13,7 @@ from core.errors import GessoError
 from core.files import expanded, write_array
 from core.images import to_float
 from data import ImageDataset
-from data.cache import cached
+from data.cache import cached, reading
 from metrics.features import FeatureSpace, scale_of
 from metrics.fid import Moments
 
@@ -178,7 +178,9 @@ def extract_features(
         ).features
         write_array(folder / "features.npy", found)
 
-    return np.load(cached("features", key, build, cache_dir) / "features.npy", mmap_mode="r", allow_pickle=False)
+    folder = cached("features", key, build, cache_dir)
+    with reading(folder):
+        return np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)
 
 
 def summarize_features(

@@ -109,7 +109,9 @@ class ScalarLogger(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
         if self.path is not None:
-            rows.cut(self.path, self.step, self.every, lambda row: "images_per_second" in row)
+            before = self.model.memory.get("log_every", self.every)
+            rows.cut(self.path, self.step, before, lambda row: "images_per_second" in row)
+        self.model.memory["log_every"] = self.every
         self.images = self.model.memory.get("images", 0)
         self.latest = dict(self.model.memory.get("latest", {}))
         self.since = (time.perf_counter(), self.step)
@@ -196,13 +198,23 @@ class Samples(StepCallback):
 class Checkpoints(StepCallback):
     """Writes `checkpoints/` and the exported networks (`generator.keras`)."""
 
-    def __init__(self, run: Run, export: Callable[[Run], None], keep: int, every: int, last: int):
+    def __init__(
+        self,
+        run: Run,
+        writer: tf.summary.SummaryWriter,
+        export: Callable[[Run], None],
+        keep: int,
+        every: int,
+        last: int,
+    ):
         super().__init__(every, last)
         self.run = run
+        self.writer = writer
         self.export = export
         self.keep = keep
 
     def at(self, step: int) -> None:
+        self.writer.flush()  # a killed run goes on after what it had said
         checkpoint.save(self.run, self.model, self.keep)
         self.export(self.run)
 

@@ -133,6 +133,9 @@ def _check_trainer(config: DictConfig) -> None:
     for key, value in steps.items():
         if value is not None and value % each:
             raise GessoError(f"{key}={value} must be a multiple of trainer.steps_per_execution={each}.")
+    devices = config.trainer.devices
+    if config.trainer.strategy == "one" and not isinstance(devices, int | None) and len(devices) > 1:
+        raise GessoError(f"trainer.devices={list(devices)}: several train together with trainer=mirrored.")
     if config.trainer.strategy == "multi_worker":
         if config.restarts > 1:
             raise GessoError(f"restarts={config.restarts} is not for trainer=multi_worker.")
@@ -174,6 +177,8 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
     except AttributeError:
         raise GessoError("dataset._target_ names nothing that makes a data set.") from None
     _check_keys(config, spec.name, spec.batch_keys)
+    if config.model.kind == "stylizer" and spec.image_shape[-1] != 3:
+        raise GessoError(f"This model= paints in colour, and {spec.name} is grey.")
     batch = config.batch_size * config.model.get("discriminator_steps", 1)
     if batch > len(dataset):
         each = batch // config.batch_size

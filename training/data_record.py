@@ -1,8 +1,9 @@
 """A record of a run's data, kept beside its checkpoints, so that a resume notices what has become of them."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,12 +17,18 @@ from data.dataset import digest
 log = logging.getLogger(__name__)
 
 
-def check(run: Run, dataset: Dataset, conditional: bool, words: Sequence[str] = ()) -> None:
+def check(
+    run: Run,
+    dataset: Dataset,
+    conditional: bool,
+    words: Sequence[str] = (),
+    styles: Mapping[str, str] | None = None,
+) -> None:
     """Compares a data set with the one that a run was trained on so far, if it was.
 
     Warns of what is another one. Raises `GessoError` for changed classes of a model that learns from them
-    (`conditional`), and for captions of other `words` than a model has numbered (`words_of`): its labels, or words,
-    would mean something else from then on.
+    (`conditional`), and for captions of other `words`, or other `styles`, than a model has numbered (`words_of`,
+    `styles_of`): its labels, or words, would mean something else from then on.
     """
     if not run.has_checkpoints:
         return
@@ -39,6 +46,15 @@ def check(run: Run, dataset: Dataset, conditional: bool, words: Sequence[str] = 
             f"{run.folder} learned to read other words than {dataset.spec.name} now has, or in another order: they "
             "would come to mean something else. Give it the captions as they were, or start a new run."
         )
+    learned = before.get("styles", styles)
+    if styles and list(learned) != list(styles):
+        raise GessoError(
+            f"{run.folder} learned the styles {_listed(list(learned))}, and model.style= now has "
+            f"{_listed(list(styles))}: one would be taken for another. Give it those, or start a new run."
+        )
+    for name in styles or ():
+        if styles[name] != learned[name]:
+            log.warning("The style %s is not the picture that %s was trained on so far.", name, run.folder)
     if conditional and before["classes"] != now["classes"]:
         raise GessoError(
             f"{run.folder} learned the classes {_listed(before['classes'])}, and {dataset.spec.name} now has "
@@ -58,10 +74,17 @@ def words_of(model: keras.Model) -> Sequence[str]:
     return () if vocabulary is None else vocabulary.words
 
 
-def write(run: Run, dataset: Dataset, words: Sequence[str] = ()) -> None:
-    """Writes what the data of a run is from now on, and which `words` the model has numbered."""
+def styles_of(model: keras.Model) -> dict[str, str]:
+    """Returns the paintings that a model has numbered, by name a hash of each; none where it has none."""
+    pictures = zip(getattr(model, "style_names", ()), getattr(model, "styles", ()), strict=True)
+    return {name: hashlib.sha256(picture.numpy().tobytes()).hexdigest()[:16] for name, picture in pictures}
+
+
+def write(run: Run, dataset: Dataset, words: Sequence[str] = (), styles: Mapping[str, str] | None = None) -> None:
+    """Writes what the data of a run is from now on, and which `words` and `styles` the model has numbered."""
     with atomic(run.data) as temporary:
-        text = json.dumps(record(dataset, words), indent=2, ensure_ascii=False)
+        facts = record(dataset, words) | ({"styles": dict(styles)} if styles else {})
+        text = json.dumps(facts, indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -92,6 +92,17 @@ def _parameters(target: str) -> Collection[str]:
     return inspect.signature(builder.func).parameters
 
 
+def check(config: DictConfig, model: keras.Model) -> None:
+    """Raises `GessoError` where a model cannot go on from where it stands in the steps and batches asked for."""
+    start, replicas = int(model.step.numpy()), model.distribute_strategy.num_replicas_in_sync
+    if start < config.steps and start % model.steps_per_execution:
+        raise GessoError(
+            f"trainer.steps_per_execution={model.steps_per_execution}: the run stands at step {start}."
+        )
+    if config.batch_size % replicas:
+        raise GessoError(f"batch_size={config.batch_size} must be a multiple of the {replicas} devices.")
+
+
 def fit(training: Training, model: keras.Model, last: int) -> None:
     """Trains `model` from the step that it has to step `last`; writes the run directory.
 
@@ -106,10 +117,6 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
         if training.writes:
             export(run)
         return
-    if start % model.steps_per_execution:
-        raise GessoError(
-            f"trainer.steps_per_execution={model.steps_per_execution}: the run stands at step {start}."
-        )
     log.info(
         "%s on %d pictures of %s, steps %d to %d: %s",
         training.name, len(training.dataset), training.dataset.spec.name, start, last, run.folder,
@@ -121,7 +128,9 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
         if training.writes:
             writer = stack.enter_context(closing(tf.summary.create_file_writer(str(run.tensorboard))))
             scalars = callbacks.ScalarLogger(run, writer, *scalar_options)
-            checkpoints = callbacks.Checkpoints(run, export, config.keep_checkpoints, config.checkpoint_every, last)
+            checkpoints = callbacks.Checkpoints(
+                run, writer, export, config.keep_checkpoints, config.checkpoint_every, last
+            )
             progress = stack.enter_context(closing(callbacks.Progress(scalars, last)))
             watching = _watching(training, model, writer, scalars, export, last)
             # Checkpoints after the others: a killed run that has one has all that was done before it.
@@ -156,8 +165,6 @@ def _stream(training: Training, model: keras.Model, batch_size: int, start: int)
 
     if replicas == 1:
         return part()
-    if training.config.batch_size % replicas:
-        raise GessoError(f"batch_size={training.config.batch_size} must be a multiple of the {replicas} devices.")
     return strategy.distribute_datasets_from_function(
         lambda context: part(worker=context.input_pipeline_id, workers=context.num_input_pipelines)
     )

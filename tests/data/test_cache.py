@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import GessoError
+from data import paintings
 from data.cache import cached
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -164,3 +165,11 @@ def test_other_errors_of_the_system_pass_through(tmp_path):
 def test_the_home_folder_is_expanded(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cached("things", {}, write("one"), "~/cache").parent == tmp_path / "cache"
+
+
+def test_a_damaged_folder_is_said_to_be(tmp_path):
+    paintings.load(16, str(tmp_path), num_images=3)
+    (file,) = tmp_path.glob("paintings-*/images.npy")
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(GessoError, match=rf"{file.parent.name} is damaged: .* Delete that folder"):
+        paintings.load(16, str(tmp_path), num_images=3)

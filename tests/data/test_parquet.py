@@ -64,7 +64,7 @@ def test_wikiart_finds_them(folder, files, two_classes, tmp_path):
         assert found.fingerprint != dataset.fingerprint
 
 
-def test_options(folder, files, tmp_path, compose_dataset):
+def test_options(folder, files, tmp_path, compose_dataset, caplog):
     options = (f"root={folder}", "label=genre", "split=train", "limit=3")
     assert len(compose_dataset("parquet", *options)) == 3
     some = parquet.load(str(folder), 16, str(tmp_path), label="style", limit=4)  # leaves groups of rows out
@@ -74,6 +74,15 @@ def test_options(folder, files, tmp_path, compose_dataset):
     np.testing.assert_array_equal(one.images[np.arange(4)], whole.images[np.arange(5, 9)])
     with pytest.raises(GessoError, match=r"begins with dataset\.split=test; there are train"):
         parquet.load(str(folder), 16, str(tmp_path), split="test")
+    for split, part in (("train", 0), ("test", 1)):
+        (tmp_path / "parts" / split).mkdir(parents=True)
+        file = folder / "data" / f"train-0000{part}-of-00002.parquet"
+        (tmp_path / "parts" / split / "0000.parquet").write_bytes(file.read_bytes())
+    parts = str(tmp_path / "parts")
+    assert not caplog.records
+    both = parquet.load(parts, 16, str(tmp_path))
+    assert "train and test are read together; dataset.split=train reads one" in caplog.text
+    assert len(parquet.load(parts, 16, str(tmp_path), split="test")) == len(both) - 5
     with pytest.raises(GessoError, match=r"dataset\.label=mood: .* has style, genre, artist"):
         parquet.load(str(folder), 16, str(tmp_path), label="mood")
 
@@ -95,6 +104,11 @@ def test_other_columns(files, tmp_path, caplog):
     assert dataset.skipped == ("a.parquet:3: is empty",)
     assert [list(said) for said in dataset.captions] == [["a"], ["two", "wordings"]]
     assert "3 of 4 pictures have a label" in caplog.text
+    write(tmp_path / "b.parquet", files[:4], **(columns | {"caption": labels}))
+    table = pyarrow.parquet.read_table(tmp_path / "b.parquet").select(["image", "label"])
+    pyarrow.parquet.write_table(table, tmp_path / "b.parquet")
+    dataset = parquet.load(str(tmp_path / "b.parquet"), 16, str(tmp_path / "cache"), text=True)
+    assert [list(said) for said in dataset.captions] == [["cat"], ["dog"]]  # words are those of the classes
 
 
 def test_what_cannot_be_read_is_said(folder, tmp_path, monkeypatch):

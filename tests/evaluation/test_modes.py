@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
 from core.config import CONF, compose
 from core.errors import GessoError
@@ -113,6 +114,8 @@ def test_metrics_that_are_asked_for_and_their_options(folder):
     _, metrics, _ = choose(folder, *WAYS["folder"], "metrics=[precision_recall,kid]", "metrics.kid.function.num=7")
     options = modes.options(metrics)
     assert options["precision_recall.k"] == 3 and options["kid.num"] == 7
+    listed = OmegaConf.create({"mine": {"function": {"_target_": "x.y", "layers": [1, 2]}}})
+    assert json.dumps(modes.options(listed)) == '{"mine.layers": [1, 2]}'
     assert modes.options(choose(folder, *WAYS["film"])[1]) == {}
 
 

@@ -93,6 +93,7 @@ def test_pictures_that_it_learned_from_are_known(tmp_path):
     for changed, held_out in (
         ({}, False), ({"limit": 5}, False), ({"split": "test"}, True), ({"split": None}, False),
         ({"root": "b"}, True), ({"root": "./a/"}, False), ({"root": str(Path("a").resolve())}, False),
+        ({"root": "a/test"}, False), ({"root": "."}, False), ({"root": "ab"}, True),
     ):  # fmt: skip
         config = OmegaConf.create({"dataset": trained["dataset"] | changed})
         assert pairs._held_out(config, tmp_path / "translator.keras") == held_out

@@ -15,6 +15,8 @@ from core.run import Run
         ("train.py", "image_size=100"),
         ("train.py", "penalty=[{a:1}]"),
         ("train.py", "model=5"),
+        ("train.py", "trainer=null"),
+        ("train.py", "dataset.root=${oc.env:HOME}/pictures"),
         ("train.py", "-m", "stpes=1,2"),
         ("generate.py", "-m", "seeed=1,2"),
         ("stylize.py", "content=nowhere.jpg", "style=nowhere.jpg"),

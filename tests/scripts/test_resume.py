@@ -94,3 +94,27 @@ def test_a_run_of_an_earlier_gesso_is_refused_in_a_sentence(run, script):
     run.config.write_text(config.replace("  kind: generator\n", ""))
     done = resume(script, run, "steps=8")
     assert done.returncode == 1 and "an earlier Gesso began this run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ("steps=12", "trainer.steps_per_execution=4", "log_every=4", "sample_every=4", "checkpoint_every=4"),
+            "trainer.steps_per_execution=4: the run stands at step 6",
+        ),
+        (("~model.condition",), "~model.condition: a run that goes on keeps all its keys"),
+    ],
+)
+def test_what_is_refused_late_harms_nothing_either(run, script, overrides, words):
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and path != run.log}
+    done = resume(script, run, *overrides)
+    assert done.returncode == 1 and words in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_other_intervals_take_no_row_away(run, script):
+    """The row of the checkpoint's step was one by the interval of before."""
+    done = resume(script, run, "steps=10", "log_every=5", "sample_every=5", "checkpoint_every=5")
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in rows.read(run.metrics) if "images" in row] == [2, 4, 6, 10]

@@ -40,6 +40,7 @@ def composed():
         (["model=adain", "loss=hinge"], "what does: adain."),
         (["model=pix2pix", "restarts=2", "restart_steps=1"], "generators of pictures from noise"),
         (["metrics=[]"], "must name one at least"),
+        (["trainer.devices=[0,1]"], "several train together with trainer=mirrored"),
         (["model=adain", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
         (["model=text_encoder", "penalty=r1"], "penalty=r1 is for models with a discriminator"),
         (["model.augment_target=0.6"], "model.augment_target has nothing to adapt"),
@@ -78,8 +79,8 @@ def test_what_spoils_a_run_is_warned_of(composed, caplog):
 class Pictures:
     """As much of a data set as is checked."""
 
-    def __init__(self, num, class_names=()):
-        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, 3), class_names=class_names)
+    def __init__(self, num, class_names=(), channels=3):
+        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, channels), class_names=class_names)
 
     def __len__(self):
         return self.num
@@ -100,6 +101,8 @@ def test_data_that_do_not_fit(composed):
         check_data(composed("model=cgan", "dataset=unpaired", "dataset.a=x", "dataset.b=y"), Pictures(64, ("a",)))
     check_data(composed("model=cgan"), Pictures(64, ("a", "b")))
     check_data(composed("model=cgan", "model.start=a.keras"), Pictures(64))  # goes on without
+    with pytest.raises(GessoError, match="paints in colour, and mine is grey"):
+        check_data(composed("model=fast_style", "model.style=x"), Pictures(64, channels=1))
     with pytest.raises(GessoError, match=r"learns from source and target, .* fits: .*colorize"):
         check_data(composed("model=pix2pix", "dataset.root=x"), Pictures(64))
 

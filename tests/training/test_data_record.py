@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from core.errors import GessoError
 from core.run import Run
@@ -70,3 +71,24 @@ def test_a_run_that_has_not_learned_anything_may_begin_on_other_data(run, caplog
     run.checkpoint(9).unlink()
     data_record.check(run, data(("a", "b"), fingerprint="b"), conditional=True)
     assert not caplog.records
+
+
+def test_other_styles_are_refused_and_other_pictures_of_theirs_warned_of(run, caplog):
+    def learned(**paintings: float) -> dict[str, str]:
+        return data_record.styles_of(
+            SimpleNamespace(
+                style_names=tuple(paintings), styles=[tf.fill([1, 4, 4, 3], value) for value in paintings.values()]
+            )
+        )
+
+    data_record.write(run, data(), styles=learned(a=0.0, c=0.5))
+    data_record.check(run, data(), conditional=False, styles=learned(a=0.0, c=0.5))
+    assert not caplog.records
+    data_record.check(run, data(), conditional=False, styles=learned(a=0.0, c=0.25))
+    assert "The style c is not the picture" in caplog.text
+    for others in (learned(a=0.0, b=0.5), learned(c=0.5, a=0.0)):
+        with pytest.raises(GessoError, match=r"learned the styles a, c, and model\.style= now has"):
+            data_record.check(run, data(), conditional=False, styles=others)
+    data_record.write(run, data())  # as before styles were noted
+    data_record.check(run, data(), conditional=False, styles=learned(b=0.0))
+    assert data_record.styles_of(SimpleNamespace()) == {}
