@@ -62,7 +62,7 @@ def gesso_trainer(options: argparse.Namespace, size: int, batch: int):
     from models.fast_style import FastStyle
     from models.perceptual import Perceptual
 
-    model = FastStyle(lambda styles: gesso_network(options), {"style": pictures(1, size + 16)[0]}, (size, size, 3))
+    model = FastStyle(lambda styles: gesso_network(options), {"style": pictures(1, size + 16)[0]})
     model.compile(keras.optimizers.Adam(LEARNING_RATE), Perceptual(weights=options.weights))
     data = iter(tf.data.Dataset.from_tensors({"image": pictures(batch, size)}).repeat())
     model.make_train_function()

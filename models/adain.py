@@ -25,7 +25,6 @@ class AdaIN(Trainable, keras.Model):
     Nothing in a step is random.
 
     Args:
-        image_shape: of the contents and styles to train on.
         width: of the decoder; weights: of the encoder, see `vgg.encoder`.
         start: a stylizer to go on from; of the same width.
         ema_decay: of the running average of the decoder, which is what is exported, `models.average.follow`.
@@ -36,7 +35,6 @@ class AdaIN(Trainable, keras.Model):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
         width: int = 64,
         weights: str | Path | None = None,
         start: keras.Model | None = None,

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from core.errors import GessoError
 from losses.clipping import clipped
 from models.average import averaged, follow
 from models.base import Trainable, added, prepared, scale_loss_for, update
@@ -14,6 +13,7 @@ from models.fast_style import flattened
 from models.networks import any_style
 from models.perceptual import Perceptual
 from models.trained import take_over
+from models.transfer import transfer_styles
 
 Tensor = tf.Tensor
 
@@ -26,7 +26,6 @@ class AnyStyle(Trainable, keras.Model):
 
     Args:
         network: builder; `models.networks.any_style.stylizer`.
-        image_shape: of the contents and styles to train on.
         log_above: a style loss beyond which only its logarithm is minimised, as for `models.fast_style`.
         start: a network to go on from: of this kind, or of several styles that it has learned, whose part that
             paints and whose rows are taken over, these again and again until there are enough.
@@ -39,7 +38,6 @@ class AnyStyle(Trainable, keras.Model):
     def __init__(
         self,
         network: Callable[[], keras.Model],
-        image_shape: tuple[int, int, int],
         log_above: float | None = None,
         start: keras.Model | None = None,
         ema_decay: float = 0.999,
@@ -113,13 +111,5 @@ def begin(start: keras.Model, network: keras.Model) -> None:
     """
     if any(layer.name == "reader" for layer in start.layers):
         take_over(start, network)
-        return
-    weights, values = any_style.parts(network)[1].weights, start.get_weights()
-    # Scales and offsets are tables, a row a style; kernels have four axes.
-    fit = [
-        len(value.shape) == 2 or value.shape == weight.shape for value, weight in zip(values, weights, strict=False)
-    ]
-    if len(values) != len(weights) or not all(fit):
-        raise GessoError("model.start is a network of another width or depth than this one.")
-    for weight, value in zip(weights, values, strict=True):
-        weight.assign(np.resize(value, weight.shape))
+    else:
+        transfer_styles(start, any_style.parts(network)[1], repeated=True)

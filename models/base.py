@@ -202,17 +202,16 @@ class Adversarial(Trainable):
         }
 
     def train_discriminator(
-        self, judge: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor, slowed: float = 1.0
+        self, judge: Callable[[Tensor], Tensor], reals: Tensor, fakes: Tensor
     ) -> dict[str, Tensor]:
         """Updates the discriminator once, to tell `reals` from `fakes`; returns what there is to measure.
 
         Args:
             judge: images -> the discriminator's logits, in training.
-            slowed: what the objective, but not its penalties, is divided by.
         """
         with tf.GradientTape() as tape:
             real, fake = judge(reals), judge(fakes)
-            loss = self.loss_of_discriminator(real, fake) / slowed
+            loss = self.loss_of_discriminator(real, fake)
             terms = self.penalty_terms(judge, reals, fakes, self.key(PENALTY))
             objective = scale_loss_for(added([loss, *terms.values()]), self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.discriminator.trainable_variables)

@@ -64,7 +64,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         seed: int = 0,
     ):
         super().__init__(name="content_style_gan")
-        self.painter = AdaIN(image_shape, width, weights, start, ema_decay)
+        self.painter = AdaIN(width, weights, start, ema_decay)
         self.discriminator = functional(
             discriminator(image_shape=image_shape, num_classes=num_classes), "discriminator"
         )

@@ -128,7 +128,7 @@ class CycleGAN(Adversarial, keras.Model):
                 )
             ]  # fmt: skip
             losses = [self.loss_of_discriminator(*pair, i) for i, pair in enumerate(logits)]
-            loss = sum(losses) / 2  # slowed down, as in the paper
+            loss = sum(losses)  # the paper halves it, which Adam does not notice
             objective = scale_loss_for(loss, self.discriminator_optimizer)
         norm = update(self.discriminator_optimizer, tape, objective, self.trained_variables()[1])
         right = sum(accuracy(*pair, self.threshold) for pair in logits) / 2

@@ -35,7 +35,6 @@ class FastStyle(Trainable, keras.Model):
     Args:
         network: builder, called with `styles`, their number; `models.networks.transform_net.transformer`.
         styles: pictures float32 `[height, width, 3]` in [-1, 1], by name.
-        image_shape: of the contents to train on.
         log_above: a style loss beyond which only its logarithm is minimised; None: there is none. An untrained
             network's is a hundred times its content loss: minimised as it is, it teaches the network to paint a
             texture that ignores the picture, and the network stays there.
@@ -51,7 +50,6 @@ class FastStyle(Trainable, keras.Model):
         self,
         network: Callable[..., keras.Model],
         styles: Mapping[str, np.ndarray],
-        image_shape: tuple[int, int, int],
         log_above: float | None = None,
         start: keras.Model | None = None,
         ema_decay: float = 0.999,

@@ -121,11 +121,6 @@ def latent_dim(generator) -> int:
     return generator.inputs[0].shape[-1]
 
 
-def is_conditional(generator) -> bool:
-    """Says whether a generator also wants to be told the class."""
-    return len(generator.inputs) > 1
-
-
 def truncate(generator, truncation: float | None) -> float | None:
     """Has a generator with styles move them towards their average, to a share of `truncation` of the distance.
 

@@ -70,25 +70,29 @@ def _of_other_labels(
     return own if here in shape else None  # a layer with an output for each label
 
 
-def transfer_styles(source: keras.Model, target: keras.Model) -> None:
+def transfer_styles(source: keras.Model, target: keras.Model, repeated: bool = False) -> None:
     """Gives a `transform_net.transformer` the weights of another.
 
     Where the two have not as many styles, all of the new one's begin with the average of the other's scales and
-    offsets. Raises `GessoError`, before anything is changed, if the networks do not fit.
+    offsets, or if `repeated` with those of one after another, again and again. Raises `GessoError`, before anything
+    is changed, if the networks do not fit.
     """
     values, shapes = source.get_weights(), [tuple(weight.shape) for weight in target.weights]
     if len(values) == len(shapes):
-        values = [_of_other_styles(value, shape) for value, shape in zip(values, shapes, strict=True)]
+        pairs = zip(values, shapes, strict=True)
+        values = [_of_other_styles(value, shape, repeated) for value, shape in pairs]
     if [value.shape for value in values] != shapes:
         raise GessoError("model.start is a network of another width or depth than this one.")
     for variable, value in zip(target.weights, values, strict=True):
         variable.assign(value)
 
 
-def _of_other_styles(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _of_other_styles(value: np.ndarray, shape: tuple[int, ...], repeated: bool) -> np.ndarray:
     """Returns scales or offsets, a row a style, as those of another number of styles; any other value as it is."""
     others = value.ndim == len(shape) == 2 and value.shape[0] != shape[0] and value.shape[1] == shape[1]
-    return np.broadcast_to(value.mean(0), shape) if others else value
+    if not others:
+        return value
+    return np.resize(value, shape) if repeated else np.broadcast_to(value.mean(0), shape)
 
 
 def freeze(discriminator: keras.Model, blocks: int) -> None:

@@ -2,9 +2,10 @@
 
 Rectified units in the generator; maxout (Goodfellow et al. 2013, arXiv:1302.4389) and dropout in the discriminator.
 Sizes, rates and weights are those of the authors' code for MNIST (github.com/goodfeli/adversarial): 2,503,984
-parameters in the generator, 1,231,441 in the discriminator. Only their generator's last layer differs, a sigmoid.
-With `condition="concat"` these are nearly the conditional networks of Mirza & Osindero (2014, arXiv:1411.1784),
-where label and noise, and label and pixels, have a layer each before they are joined.
+parameters in the generator, 1,231,441 in the discriminator. Their generator's last layer differs, a sigmoid, and
+their noise, uniform in +-sqrt(3) where ours is in +-1. With `condition="concat"` these are nearly the conditional
+networks of Mirza & Osindero (2014, arXiv:1411.1784), where label and noise, and label and pixels, have a layer each
+before they are joined.
 """
 
 import math

@@ -88,7 +88,7 @@ def generator(
     init = "zeros" if holes else CONV_INIT
     x = _up(x, channels, upsampling, init, "out")
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
-    if holes:
+    if holes:  # in [-2, 2], which is clipped where it is looked at
         image = filled + source[..., channels:] * image
     network = keras.Model(source, image, name="unet")
     # It halves its pictures to one place: it sees all of them, but little from afar.

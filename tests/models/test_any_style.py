@@ -71,19 +71,19 @@ def test_it_begins_as_the_average_of_learned_styles(small):
     for weight in learned.weights:
         if weight.path.endswith(("gamma", "beta")):
             weight.assign(random.uniform(0.5, 1.5, weight.shape))
-    model = AnyStyle(small, (32, 32, 3), start=learned)
+    model = AnyStyle(small, start=learned)
     image = pictures(1, 32, 32)
     average = learned([image, np.full((1, 2), 0.5, np.float32)])
     np.testing.assert_allclose(model.painter([image, np.full((1, 4), 0.25, np.float32)]), average, atol=1e-4)
-    again = AnyStyle(small, (32, 32, 3), start=model.average)
+    again = AnyStyle(small, start=model.average)
     for one, two in zip(model.network.weights, again.network.weights, strict=True):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(GessoError, match="of another width or depth"):
-        AnyStyle(small, (32, 32, 3), start=transformer(4, 2, styles=2))
+        AnyStyle(small, start=transformer(4, 2, styles=2))
 
 
 def test_it_learns_and_what_reads_stays_as_it_was(small, objective):
-    model = AnyStyle(small, (32, 32, 3), log_above=1e3)
+    model = AnyStyle(small, log_above=1e3)
     model.compile(keras.optimizers.Adam(1e-3), objective)
     frozen = [weight.numpy() for weight in model.reader.non_trainable_weights]
     trainable = {weight.path for weight in model.network.trainable_weights}
@@ -105,7 +105,7 @@ def test_smoothness_counts_if_it_is_asked_for(small, objective):
     data = {"content": tf.constant(pictures(1, 32, 32)), "style": tf.constant(pictures(1, 32, 32))}
     means = []
     for weight in (0.0, 3.0):
-        model, own = AnyStyle(small, (32, 32, 3)), copy.copy(objective)
+        model, own = AnyStyle(small), copy.copy(objective)
         own.smoothness = weight
         model.compile(keras.optimizers.SGD(0.0), own)
         means.append({name: float(value) for name, value in model.train_step(data).items()})
@@ -117,7 +117,7 @@ def test_smoothness_counts_if_it_is_asked_for(small, objective):
 
 def test_a_style_counts_relative_to_its_strength(small, objective):
     """Twice the Gram matrices, of target and of picture, are the same distance."""
-    model = AnyStyle(small, (32, 32, 3))
+    model = AnyStyle(small)
     model.compile(keras.optimizers.SGD(0.0), objective)
     data = {"content": tf.constant(pictures(1, 32, 32)), "style": tf.constant(pictures(1, 32, 32))}
     first = float(model.train_step(data)["style_loss"])
@@ -133,7 +133,7 @@ def test_a_resumed_step_is_the_straight_one(small, objective):
     def made() -> AnyStyle:
         keras.utils.clear_session()
         keras.utils.set_random_seed(0)
-        model = AnyStyle(small, (32, 32, 3))
+        model = AnyStyle(small)
         model.compile(keras.optimizers.Adam(1e-2), objective)
         return model
 

@@ -27,7 +27,6 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
     generator, found = trained.load(tmp_path / "generator.keras", "generator")
     assert found == metadata
     assert trained.latent_dim(generator) == 3
-    assert trained.is_conditional(generator) == conditional
     latents = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     labels = np.array([0, 1, 2, 0, 1, 2, 1]) if conditional else None
     images = trained.draw(generator, latents, labels, batch_size=3)

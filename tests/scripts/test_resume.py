@@ -117,4 +117,4 @@ def test_other_intervals_take_no_row_away(run, script):
     """The row of the checkpoint's step was one by the interval of before."""
     done = resume(script, run, "steps=10", "log_every=5", "sample_every=5", "checkpoint_every=5")
     assert done.returncode == 0, done.stderr
-    assert [row["step"] for row in rows.read(run.metrics) if "images" in row] == [2, 4, 6, 10]
+    assert [row["step"] for row in rows.read(run.metrics) if "images_per_second" in row] == [2, 4, 6, 10]
