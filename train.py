@@ -40,6 +40,7 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     from core import distribution, hardware  # TensorFlow takes seconds to import: not before all of this is right
 
     strategy = config.trainer.strategy
+    hardware.prefer_onednn()
     hardware.set_up(config)
     from training import data_record, loop, restarts, start
     from training.evaluator import Evaluator

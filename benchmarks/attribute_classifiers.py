@@ -159,6 +159,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    hardware.prefer_onednn()
     hardware.load_tensorflow()
     import keras
     import tensorflow as tf

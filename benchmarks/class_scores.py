@@ -197,6 +197,7 @@ def main() -> None:
         dataset, test = load(options)
         from core import hardware
 
+        hardware.prefer_onednn()
         hardware.load_tensorflow()
         import keras
 

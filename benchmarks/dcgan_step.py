@@ -30,6 +30,7 @@ def gesso_step(size: int, width: int, batch: int, precision: str):
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     from core import hardware
 
+    hardware.prefer_onednn()
     hardware.load_tensorflow()
     import keras
     import tensorflow as tf

@@ -59,6 +59,7 @@ def worker(overrides: list[str], seconds: float) -> None:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides)
     dataset = build(config.dataset, **words.asked_of_data(config))
+    hardware.prefer_onednn()
     hardware.set_up(config)
     import tensorflow as tf
 

@@ -189,6 +189,8 @@ def work(options: argparse.Namespace) -> None:
     if library == "gesso":
         from core import hardware
 
+        if options.task == "train":
+            hardware.prefer_onednn()
         hardware.load_tensorflow()
         import keras
         import tensorflow as tf

@@ -36,7 +36,6 @@ def load_tensorflow() -> None:
 
 def _load() -> None:
     keep_memory()
-    prefer_onednn()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
@@ -110,9 +109,10 @@ def full_float32() -> Iterator[None]:
 def prefer_onednn() -> None:
     """Has TensorFlow, which is yet to be imported, convolve by oneDNN on x86 processors unless the user says other.
 
-    By itself it does so only where there are instructions made for neural networks, such as AVX512-VNNI. With AVX2
-    alone training is 1.4 to 2 times as fast by oneDNN (docs/results.md), and grouped convolutions have
-    gradients by it alone.
+    To be asked before training. By itself it does so only where there are instructions made for neural networks, such
+    as AVX512-VNNI. With AVX2 alone training is 1.4 to 2 times as fast by oneDNN, and grouped convolutions have
+    gradients by it alone; but what only paints is slower, and beyond a megapixel or a few hopelessly so
+    (docs/results.md).
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

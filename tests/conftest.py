@@ -15,7 +15,7 @@ from core.hardware import prefer_onednn
 from tests import compositions
 from tests.forks import AVAILABLE, Forks
 
-prefer_onednn()  # as the scripts, before anything imports TensorFlow
+prefer_onednn()  # as train.py, before anything imports TensorFlow
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -270,6 +270,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="gesso-soak-"))
     from core import hardware
 
+    hardware.prefer_onednn()
     hardware.load_tensorflow()
     import training.finish
     import training.restarts  # noqa: F401

@@ -55,6 +55,7 @@ GROWS = ("cyclegan", "fast_style", "adain", "content_style_gan")
 
 
 def main(weights: str, style: str, names: list[str]) -> None:
+    hardware.prefer_onednn()
     hardware.load_tensorflow()
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         distribution.choose_devices(compose("train", ["trainer=mirrored", "trainer.logical_cpus=2"]))
