@@ -109,7 +109,7 @@ def full_float32() -> Iterator[None]:
 def prefer_onednn() -> None:
     """Has TensorFlow, which is yet to be imported, convolve by oneDNN on x86 processors unless the user says other.
 
-    To be asked before training. By itself it does so only where there are instructions made for neural networks, such
+    To be asked before training. By itself it does so only where there are instructions made for networks, such
     as AVX512-VNNI. With AVX2 alone training is 1.4 to 2 times as fast by oneDNN, and grouped convolutions have
     gradients by it alone; but what only paints is slower, and beyond a megapixel or a few hopelessly so
     (docs/results.md).
