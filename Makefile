@@ -36,7 +36,7 @@ page: $(VENV)/installed-page  ## open the page in the browser: paint, imagine, m
 	@$(BIN)/python page.py $(ARGS)
 
 test: $(VENV)/installed  ## run the tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not long and not gpu" $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not long and not gpu" $(ARGS)
 
 test-long: $(VENV)/installed  ## run the tests that take minutes: replicas of every system, workers that are killed
 	@$(BIN)/python -m pytest -m long $(ARGS)

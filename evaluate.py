@@ -8,12 +8,12 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.instantiate import build
-from core.overrides import run_arguments
+from core.overrides import PICTURES, run_arguments
 from evaluation import modes, report
 
 log = logging.getLogger(__name__)
 
-FILES = ("network", "images", "truth", "content", "style", "weights", "classifier", "reader")  # keys
+FILES = ("network", "images", "truth", "content", "style", "weights", "classifier", "reader", *PICTURES)  # keys
 
 
 @main("evaluate", files=FILES, arguments=run_arguments)

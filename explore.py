@@ -12,7 +12,7 @@ from core.errors import GessoError
 from core.files import atomic
 from core.images import save_png
 from core.network_file import find_network, read_metadata
-from core.overrides import refuse_keys, run_arguments
+from core.overrides import PICTURES, refuse_keys, run_arguments
 from data.provenance import check_folder
 from evaluation import report
 from models.labels import find_labels
@@ -29,7 +29,7 @@ USES = {  # keys that a look has a use for, beside the network, its data set (wh
 }
 
 
-@main("explore", files=("network", "weights", "classifier", "output"), arguments=run_arguments)
+@main("explore", files=("network", "weights", "classifier", "output", *PICTURES), arguments=run_arguments)
 def explore(config: DictConfig) -> None:
     check(config)
     output = Path(config.output)

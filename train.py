@@ -9,7 +9,7 @@ from core.claim import claimed
 from core.cli import main
 from core.files import relative
 from core.instantiate import build
-from core.overrides import begin, opened
+from core.overrides import PICTURES, begin, opened
 from core.run import Run
 from core.start import train_arguments
 from core.workers import this_worker, writing_nothing
@@ -17,7 +17,7 @@ from training import words
 from training.checks import check_batches, check_data, check_train
 
 
-@main("train", files=("model.start",), arguments=train_arguments)
+@main("train", files=("model.start", "weights", *PICTURES), arguments=train_arguments)
 def train(config: DictConfig) -> float:
     run = Run(relative(Path(HydraConfig.get().runtime.output_dir)))
     writes = this_worker(config).is_chief

@@ -31,6 +31,12 @@ log = logging.getLogger(__name__)
 WHERE = ("--config-dir", "-cd", "--config-name", "-cn")  # flags that say where YAML files lie
 VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", *WHERE)
 
+# Keys that name files and folders of pictures, to learn from or to compare with.
+PICTURES = (
+    "model.style", "dataset.root", "dataset.a", "dataset.b", "dataset.source", "dataset.target",
+    "dataset.style_root", "dataset.csv",
+)  # fmt: skip
+
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
 

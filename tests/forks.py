@@ -101,6 +101,7 @@ def serve() -> dict | None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # else the first collection of each fork would copy all of it
+    gc.set_threshold(50_000, 20, 20)
     while line := sys.stdin.readline():
         question = json.loads(line)
         if "pid" in question:

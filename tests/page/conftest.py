@@ -116,23 +116,29 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-@pytest.fixture(scope="session")
-def site(place: Path):
-    """The address of a page that is served from `place`; skips where Gradio, Selenium or Chromium is missing."""
+@pytest.fixture(scope="module")
+def site(place: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The address of a page that is served from `place`, where `zoo/` is empty, as its networks take long.
+
+    Skips where Gradio, Selenium or Chromium is missing.
+    """
     missing = [name for name in ("gradio", "selenium") if importlib.util.find_spec(name) is None]
     missing += [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     if missing:
         pytest.skip(f"no {', '.join(missing)}; make test-page installs what can be installed")
+    from core import zoo
     from page import app
 
-    before = Path.cwd()
+    before, full = Path.cwd(), zoo.FOLDER
     os.chdir(place)
+    zoo.FOLDER = tmp_path_factory.mktemp("zoo")
     config = OmegaConf.create({**CONFIG, "port": 7899})
     app.check(config)
     page = app.launch(app.build(config), config)
     yield page.local_url
     page.close()
     os.chdir(before)
+    zoo.FOLDER = full
 
 
 class Browser:
@@ -208,7 +214,7 @@ class Browser:
         return [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(site: str, tmp_path_factory: pytest.TempPathFactory):
     """A browser on the page, one for all tests."""
     opened = Browser(site, tmp_path_factory.mktemp("downloads"))

@@ -192,6 +192,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(straight, tmp_path, script
     assert done.returncode == 1, done.stderr
     assert "NaN or infinite" in done.stderr and "Traceback" not in done.stderr
     assert Run(run).saved()[-1].name == "step_00000050.npz"
+    assert not Run(run).result.exists()  # it went on, and is not finished
     assert_same_state(straight, run)
 
 

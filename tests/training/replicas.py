@@ -26,7 +26,7 @@ PAIRS, WHOLE = ("source", "target"), "model.synchronized=true"
 # Command line, keys of a batch, size of the pictures and of sources, classes.
 SYSTEMS = {
     "gan": (
-        ["model=dcgan", "model.width=2", "model.normalization=layer", "model.condition=projection", "penalty=[r1]",
+        ["model=dcgan", "model.width=2", "model.normalization=layer", "model.condition=projection",
          "model.accumulate=2", "model.discriminator_steps=2", "model.generator_optimizer.global_clipnorm=0.01",
          *BOTH],
         ("image",), 16, 16, 3,
