@@ -28,6 +28,8 @@ def load_tensorflow() -> None:
     Memory is kept from here on (`keep_memory`), and one GPU is used unless `set_up` says otherwise. TensorFlow 2.21
     prints these before it looks at `TF_CPP_MIN_LOG_LEVEL`, hence the detour by the file number.
     """
+    keep_memory()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _loading:  # threads of the page
         if "tensorflow" not in sys.modules:
             _load()
@@ -35,8 +37,6 @@ def load_tensorflow() -> None:
 
 
 def _load() -> None:
-    keep_memory()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile("w+") as chatter:

@@ -65,6 +65,10 @@ class Styles(layers.Layer):
 class NextInBatch(layers.Layer):
     """Gives each picture of a batch what the next one has, the last one the first's: a second latent for each."""
 
+    @classmethod
+    def from_config(cls, config: dict) -> "NextInBatch":
+        return cls(**{key: value for key, value in config.items() if key != "count"})  # an earlier Gesso had it
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return tf.roll(inputs, -1, axis=0)
 
