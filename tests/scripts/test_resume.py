@@ -63,7 +63,7 @@ def test_other_data_and_other_batches(run, script):
     assert found == {2: 16, 4: 32, 6: 48, 8: 56, 10: 64}
     assert run.load_data()["num"] == 25
     overrides = run.load_overrides()
-    assert overrides[-3:] == [f"dataset.root={pictures.parent}", "steps=10", "batch_size=4"]
+    assert overrides[-3:] == [f'dataset.root="{pictures.parent}"', "steps=10", "batch_size=4"]
     assert json.loads(run.result.read_text())["step"] == 10
 
 
