@@ -181,7 +181,7 @@ def test_the_best_of_a_step_that_is_yet_to_come_is_not_this_trainings(tmp_path, 
     judge = SimpleNamespace(objective="kid", badness=float, settings={"num": 40})
     for begun, step, value, best in ((0, 20, 0.1, 20), (20, 30, 0.5, 20), (10, 15, 0.5, 15), (15, 18, 0.6, 15)):
         evaluation = evaluator.EvaluationCallback(Run(tmp_path), None, judge, lambda run: None, 1, 9)
-        evaluation.set_model(SimpleNamespace(step=SimpleNamespace(numpy=lambda begun=begun: begun)))
+        evaluation.set_model(SimpleNamespace(memory={}, step=SimpleNamespace(numpy=lambda begun=begun: begun)))
         evaluation.on_train_begin()
         evaluation._keep(step, value)
         assert json.loads((tmp_path / "best" / "score.json").read_text())["step"] == best
@@ -196,6 +196,6 @@ def test_evaluations_after_the_checkpoint_are_cut_whatever_they_measured(tmp_pat
     for row in ({"step": 10, "kid": 1.0}, {"step": 15, "images_per_second": 9.0}, {"step": 20, "kid": 2.0}):
         rows.append(run.metrics, row)
     callback = EvaluationCallback(run, None, SimpleNamespace(objective="fid"), lambda run: None, 10, 90)
-    callback.set_model(SimpleNamespace(step=SimpleNamespace(numpy=lambda: 10)))
+    callback.set_model(SimpleNamespace(memory={}, step=SimpleNamespace(numpy=lambda: 10)))
     callback.on_train_begin()
     assert [row["step"] for row in rows.read(run.metrics)] == [10, 15]  # losses are their writer's to cut
