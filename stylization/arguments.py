@@ -123,9 +123,9 @@ def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int)
 
     A folder's are PNGs, which hold any.
     """
-    for content, output in jobs[:1] if len(jobs) == 1 else []:
-        if not film.is_film(content):
-            picture.kind_for(output, scale * (size or max(picture.sides(content))))
+    content, output = jobs[0]
+    if len(jobs) == 1 and not film.is_film(content):
+        picture.kind_for(output, scale * (size or max(picture.sides(content))))
 
 
 def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:
