@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -49,6 +50,14 @@ class StepCallback(keras.callbacks.Callback):
 
     def at(self, step: int) -> None:
         """Does what is to be done at `step`; for subclasses."""
+
+    def cut(self, path: Path, interval: str, ours: Callable[[dict], bool]) -> None:
+        """Cuts those rows of a file that are `ours` back to the step at which training begins.
+
+        By how often there was one until then, which the system remembers as `interval`: this may be changed.
+        """
+        rows.cut(path, self.step, self.model.memory.get(interval, self.every), ours)
+        self.model.memory[interval] = self.every
 
     def reads(self, step: int) -> bool:
         """Says whether what the step gave is to be read: on a CPU alone always, as nothing waits there."""
@@ -109,9 +118,7 @@ class ScalarLogger(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
         if self.path is not None:
-            before = self.model.memory.get("log_every", self.every)
-            rows.cut(self.path, self.step, before, lambda row: "images_per_second" in row)
-        self.model.memory["log_every"] = self.every
+            self.cut(self.path, "log_every", lambda row: "images_per_second" in row)
         self.images = self.model.memory.get("images", 0)
         self.latest = dict(self.model.memory.get("latest", {}))
         self.since = (time.perf_counter(), self.step)

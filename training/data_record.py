@@ -83,19 +83,20 @@ def styles_of(model: keras.Model) -> dict[str, str]:
 def write(run: Run, dataset: Dataset, words: Sequence[str] = (), styles: Mapping[str, str] | None = None) -> None:
     """Writes what the data of a run is from now on, and which `words` and `styles` the model has numbered."""
     with atomic(run.data) as temporary:
-        facts = record(dataset, words) | ({"styles": dict(styles)} if styles else {})
-        text = json.dumps(facts, indent=2, ensure_ascii=False)
+        text = json.dumps(record(dataset, words, styles), indent=2, ensure_ascii=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def record(dataset: Dataset, words: Sequence[str] = ()) -> dict[str, Any]:
-    """Returns what is kept of a data set: name, classes, number of pictures, fingerprint; of `words` a digest."""
+def record(dataset: Dataset, words: Sequence[str] = (), styles: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Returns what is kept of a data set: name, classes, number of pictures, fingerprint; of `words` a digest, and
+    `styles` as they are."""
     spec = dataset.spec
     facts = {
         "name": spec.name, "classes": list(spec.class_names), "num": len(dataset),
         "fingerprint": dataset.fingerprint,
     }  # fmt: skip
-    return facts | ({"words": digest(list(words))} if words else {})
+    facts |= {"words": digest(list(words))} if words else {}
+    return facts | ({"styles": dict(styles)} if styles else {})
 
 
 def _listed(names: list[str]) -> str:

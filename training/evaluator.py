@@ -162,9 +162,7 @@ class EvaluationCallback(StepCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin()
         # Also rows of another objective, from before it was changed: all but the losses' are evaluations.
-        often = self.model.memory.get("evaluate_every", self.every)
-        rows.cut(self.run.metrics, self.step, often, lambda row: "images_per_second" not in row)
-        self.model.memory["evaluate_every"] = self.every
+        self.cut(self.run.metrics, "evaluate_every", lambda row: "images_per_second" not in row)
         before = _read(self.run.best_score)
         self.outlived = before is not None and before["step"] > self.step
 
