@@ -69,7 +69,8 @@ def gesso_trainer(options: argparse.Namespace, size: int, batch: int):
 
     def step() -> float:
         model.reset_metrics()  # else they are means of all steps so far
-        return {name: float(value) for name, value in model.train_function(data).items()}["total_loss"]
+        model.train_function(data)
+        return float(model.logs["total_loss"])
 
     return step
 

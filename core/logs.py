@@ -59,7 +59,9 @@ class LogFile(logging.FileHandler):
         records, self.kept = self.kept, []
         try:
             if self.stream is None:
-                command = shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+                spec = sys.modules["__main__"].__spec__  # of `python -m zoo.add`
+                program = [Path(sys.argv[0]).name] if spec is None else ["-m", spec.name]
+                command = shlex.join(["python", *program, *sys.argv[1:]])
                 super().emit(logging.LogRecord(__name__, logging.INFO, "", 0, command, None, None))
             for record in records:
                 super().emit(record)

@@ -8,6 +8,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -117,38 +118,25 @@ def check_networks(config: DictConfig) -> None:
             find_network(str(value), key, [kind])
 
 
+def of_the_zoo() -> dict[str, Metadata]:
+    """Returns what the networks of the zoo are, by name; who names one that cannot be read is told."""
+    found = {}
+    for name, path in zoo.networks().items():
+        with suppress(GessoError):
+            found[name] = read_metadata(path)
+    return found
+
+
 def in_the_zoo(*kinds: str) -> str:
     """Lists the networks of the zoo of some kinds, a line each, with what they do: for `--help`."""
-    lines = {}
-    for name, path in zoo.networks().items():
-        try:
-            metadata = read_metadata(path)
-        except GessoError:  # who names it is told
-            continue
-        if metadata.kind in kinds:
-            lines[name] = metadata.in_words()
+    lines = {name: metadata.in_words() for name, metadata in of_the_zoo().items() if metadata.kind in kinds}
     width = max(map(len, lines), default=0)
     return "\n".join(f"  {name:{width}}  {words}" for name, words in lines.items()) or "  (none)"
 
 
-def styles_of(name: str) -> tuple[str, ...]:
-    """Returns the styles that a network of the zoo has learned, if it has."""
-    try:
-        return read_metadata(zoo.network(name)).styles
-    except GessoError:
-        return ()
-
-
 def _of_kinds(kinds: Collection[str]) -> list[str]:
     """Lists the networks of the zoo that are of some kinds."""
-    return [name for name in zoo.networks() if _kind_in_zoo(name) in kinds]
-
-
-def _kind_in_zoo(name: str) -> str | None:
-    try:
-        return read_metadata(zoo.network(name)).kind
-    except GessoError:
-        return None
+    return [name for name, metadata in of_the_zoo().items() if metadata.kind in kinds]
 
 
 def _in_run(run: Run, key: str, kinds: Collection[str]) -> Path:

@@ -37,7 +37,7 @@ class Film:
     `rate`: frames a second, on average. `frames`: how many, as the file says or as its duration tells, None if
     it does not. `start`: seconds, when it begins in the file: in recordings of broadcasts at any time, here at 0.
     `time_base`: seconds that timestamps count in; `aspect`: of a pixel, width to height.
-    `colours`: FFmpeg's numbers of matrix, primaries and curve. `counted`: `frames` is not of its sound.
+    `colors`: FFmpeg's numbers of matrix, primaries and curve. `counted`: `frames` is not of its sound.
     """
 
     path: Path

@@ -4,13 +4,13 @@ python train.py dataset=image_folder dataset.root=<folder>
 """
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
 from core.errors import GessoError
+from core.files import in_utf8
 from data import captions, shards
 from data.checks import check_options
 from data.clusters import clustered
@@ -102,7 +102,7 @@ def from_source(
     if source.classes is not None:
         kept = [source.classes[i] for i in images.sources]
         classes = sorted(set(kept))
-        class_names = tuple(_printable(name) for name in classes)
+        class_names = tuple(map(in_utf8, classes))
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers[class_name] for class_name in kept], np.int32)
     key |= {"files": known}
@@ -121,11 +121,6 @@ def origin(source: Source) -> str:
     Bitmaps out of an archive may be alike in path, size and time.
     """
     return digest([source.pictures, source.witnesses(range(len(source.pictures)))])
-
-
-def _printable(name: str) -> str:
-    """A folder's name, which on disk may be no UTF-8, as a file can hold it."""
-    return os.fsencode(name).decode("utf-8", errors="replace")
 
 
 def report(skipped: Sequence[str], of: int, images: Store) -> None:

@@ -32,7 +32,7 @@ _FILE, _INDICES = "images.npy", "indices.npy"
 
 
 def paint(seed: int, index: int, size: int) -> np.ndarray:
-    """PictureFile `index` of the endless exhibition `seed`, uint8 [size, size, 3].
+    """Picture `index` of the endless exhibition `seed`, uint8 [size, size, 3].
 
     A pure function. The style is `STYLES[index % len(STYLES)]`; `size` (from 16) is only the resolution, the
     picture is the same at every size.

@@ -78,11 +78,12 @@ class Exploration:
         for image, found in zip(images, near, strict=True):
             rows += [to_uint8(image), *dataset.pictures(found[:neighbors])[0]]
         ratios = np.array([_by_next(row, reals[found]) for row, found in zip(distances, near, strict=True)])
-        known = ratios[np.isfinite(ratios)] if np.isfinite(ratios).any() else np.array([np.nan])
+        known = ratios[np.isfinite(ratios)]
         sheet = grid(np.stack(rows), columns=1 + neighbors)
         return _titled(sheet, "left: generated; then the nearest training pictures"), {
-            "distance_to_training": float(np.mean(distances[:, 0])), "nearest_by_next": float(np.mean(known)),
-            "copies": float(np.mean(known < COPY)), "features": space.name,
+            "distance_to_training": float(np.mean(distances[:, 0])), "features": space.name,
+            "nearest_by_next": float(known.mean()) if len(known) else None,
+            "copies": float((known < COPY).mean()) if len(known) else None,
         }  # fmt: skip
 
     def balance(self) -> tuple[None, dict]:

@@ -50,7 +50,9 @@ def evaluate(config: DictConfig, metrics: Any, network: Path) -> tuple[dict[str,
         few = min(config.dataset.num_images, HELD_OUT)
         whole = build(config.dataset, image_size=size, text=True, without=None, num_images=few)
         texts = whole.texts(range(len(whole)))
-        numbers = attributes.speaking_of(texts, config.dataset.without)[: config.num]
+        without = config.dataset.without
+        without = [without] if isinstance(without, str) else without
+        numbers = attributes.speaking_of(texts, without)[: config.num]
         held_out = len(numbers)
         if held_out > 1:
             texts = whole.texts(numbers)

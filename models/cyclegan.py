@@ -36,7 +36,7 @@ class CycleGAN(Adversarial, keras.Model):
         augmentation: of all that the discriminators see: there may be few paintings, to be learned by heart.
         pool_size: pictures that each discriminator is reminded of.
         ema_decay: of the running averages of the generators, which are what is exported, `models.average.follow`.
-        seed: of what is drawn from the history.
+        seed: of what is drawn from the history, of noise and of augmentation.
     """
 
     unsupported = ("penalties", "generator_penalties", "weight_clipping", "relativistic")

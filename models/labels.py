@@ -24,7 +24,7 @@ def find_labels(label: str | int, names: Sequence[str], path: Path) -> np.ndarra
                 [_plain(whole(name)) for name in names]):  # fmt: skip
         if wanted in own:
             return np.flatnonzero([name == wanted for name in own]).astype(np.int32)
-    if wanted.isdigit() and int(wanted) < len(names):
+    if wanted.isdecimal() and int(wanted) < len(names):
         return np.array([int(wanted)], np.int32)
     raise GessoError(f"label={label}: {did_you_mean(str(label), wholes(names))}")
 

@@ -30,7 +30,7 @@ class Pix2Pix(Adversarial, keras.Model):
         reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
         start: a translator of the same kind to go on from, `models.trained.translator_of`.
-        seed: of the dropout, and of penalties that draw points.
+        seed: of penalties that draw points, and of margins that are drawn.
     """
 
     unsupported = ("generator_penalties", "weight_clipping")

@@ -10,6 +10,7 @@ from core.errors import GessoError
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import provenance
 from models import latent
+from page.kept import kept
 from page.networks import Network
 from page.taste import SHOWN, Taste
 
@@ -91,28 +92,28 @@ def studio(network: Network, truncation: float | None = None) -> Studio:
     `truncation` is as in `generate.py`: of latents, or of the styles of a network that has them.
     """
     key = (network.path, network.path.stat().st_mtime_ns, truncation)
-    if key not in _kept:
-        from core import hardware
+    return kept(_kept, key, lambda: _opened(network, truncation), KEPT)
 
-        hardware.load_tensorflow()
-        import keras
 
-        from models import directions, trained
+def _opened(network: Network, truncation: float | None) -> Studio:
+    from core import hardware
 
-        keras.config.set_dtype_policy("float32")  # as in generate.py, whatever was painted before
-        generator, _ = trained.load(network.path, "generator")
-        latent_dim = trained.latent_dim(generator)
-        try:
-            paints = trained.parts(generator)[1] if network.metadata.words else generator
-            found = directions.sefa(paints, min(DIRECTIONS, latent_dim))
-        except (ValueError, StopIteration):  # its first layer is no such one
-            found = np.zeros((0, latent_dim), np.float32)
-        cut = None if trained.has_styles(generator) and (truncation or 1) >= 1 else truncation
-        left = trained.truncate(generator, cut)
-        _kept[key] = Studio(network, trained.drawer(generator), latent_dim, found, cut, left)
-        while len(_kept) > KEPT:
-            del _kept[next(iter(_kept))]
-    return _kept[key]
+    hardware.load_tensorflow()
+    import keras
+
+    from models import directions, trained
+
+    keras.config.set_dtype_policy("float32")  # as in generate.py, whatever was painted before
+    generator, _ = trained.load(network.path, "generator")
+    latent_dim = trained.latent_dim(generator)
+    try:
+        paints = trained.parts(generator)[1] if network.metadata.words else generator
+        found = directions.sefa(paints, min(DIRECTIONS, latent_dim))
+    except (ValueError, StopIteration):  # its first layer is no such one
+        found = np.zeros((0, latent_dim), np.float32)
+    cut = None if trained.has_styles(generator) and (truncation or 1) >= 1 else truncation
+    left = trained.truncate(generator, cut)
+    return Studio(network, trained.drawer(generator), latent_dim, found, cut, left)
 
 
 def asked(network: Network, wanted: str | None) -> tuple[tuple[str, ...], np.ndarray | None]:
@@ -152,9 +153,13 @@ def begin(
     elif len(numbers) > 1:  # parts of what was asked for
         numbers = draw_labels(network.metadata, SHOWN, seed, numbers)
     labels = np.resize(numbers, SHOWN).astype(np.int32)
+    same = before is not None and before.studio_of == network.name
+    if same and network.metadata.words:  # what was liked keeps the number of its sentence
+        known = tuple(dict.fromkeys((*before.ways, *ways)))
+        labels, ways = np.array([known.index(ways[label]) for label in labels], np.int32), known
     taste = Taste(of.latent_dim, len(network.metadata.classes))
     sitting = Sitting(network.name, of.asked, ways, taste, latents, labels)
-    if before is not None and (before.studio_of, before.ways) == (network.name, ways):
+    if same:
         sitting.taste, sitting.kept, sitting.rounds = before.taste, list(before.kept), before.rounds
     sitting.show(latents, labels, of)
     return sitting

@@ -92,6 +92,7 @@ def watch(visitor: str, work: Callable[[Job], Any]) -> Iterator[Job]:
 def stop(visitor: str | None) -> None:
     """Has a visitor's work end as soon as it looks up, if there is any; what they asked for is withdrawn."""
     with _table:
+        _withdrawn.pop(visitor or "", None)
         _withdrawn[visitor or ""] = None
         while len(_withdrawn) > REMEMBERED:
             del _withdrawn[next(iter(_withdrawn))]

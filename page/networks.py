@@ -63,7 +63,8 @@ def choices(known: dict[str, Network], fits: Callable[[Metadata], bool] = lambda
 
 def runs() -> dict[str, Run]:
     """Finds the runs of `train.py` under `outputs/` that have numbers or pictures, by their names, newest first."""
-    found = [run for run in Run.within(OUTPUTS) if run.metrics.is_file() or run.networks()]
+    begun = [run for run in Run.within(OUTPUTS) if run.config.is_file()]
+    found = [run for run in begun if run.metrics.is_file() or run.networks()]
     found.sort(key=lambda run: run.config.stat().st_mtime, reverse=True)
     return {str(run.folder): run for run in found}
 

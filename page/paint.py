@@ -10,6 +10,7 @@ from data import film
 from page import commands
 from page.commands import Options
 from page.jobs import Job
+from page.kept import kept
 from stylization import arguments, methods
 from stylization.method import Paint
 from stylization.options import has_vgg
@@ -80,8 +81,4 @@ def _built(config: DictConfig, options: Options, method: str, network: Path | No
     if network is None or config.region is not None or config.mask is not None:
         return methods.build(config, method, network)
     key = (network.stat().st_mtime_ns, *sorted(f"{k}={v}" for k, v in options.items() if k not in PER_PICTURE))
-    if key not in _kept:
-        _kept[key] = methods.build(config, method, network)
-        while len(_kept) > KEPT:
-            del _kept[next(iter(_kept))]
-    return _kept[key]
+    return kept(_kept, key, lambda: methods.build(config, method, network), KEPT)

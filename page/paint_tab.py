@@ -106,8 +106,9 @@ def thumbnails_of(request: gr.Request, name: str) -> Any:
 
 def toggle(styles: list[str], name: str, event: gr.SelectData) -> list[str]:
     """Chooses the style whose thumbnail was clicked on, or no longer."""
-    _, metadata = method_of(name)
-    if event.index >= len(metadata.styles):  # of the painter before
+    with widgets.in_words():
+        _, metadata = method_of(name)
+    if metadata is None or event.index >= len(metadata.styles):  # of the painter before
         return styles
     clicked = metadata.styles[event.index]
     return [style for style in styles if style != clicked] if clicked in styles else [*styles, clicked]

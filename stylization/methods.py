@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from core import images, network_file, zoo
 from core.errors import GessoError
-from core.network_file import find_network, read_metadata
+from core.network_file import find_network, of_the_zoo, read_metadata
 from core.overrides import refuse_keys
 from stylization import adain, any_style, fast, gatys, nnst, options, translate
 from stylization.method import Paint
@@ -39,7 +39,7 @@ def choose(config: DictConfig) -> tuple[str, Path | None]:
     elif config.network is None:
         name = name or DEFAULT
         if METHODS[name].trained_by is not None:
-            ready = [ours for ours, file in zoo.networks().items() if read_metadata(file).method == name]
+            ready = [ours for ours, metadata in of_the_zoo().items() if metadata.method == name]
             raise GessoError(
                 f"method={name} paints with a trained network: network=<run directory or .keras file>"
                 f"{', or one in the zoo: ' * bool(ready)}{', '.join(ready)}. "

@@ -10,7 +10,7 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig
 from PIL import Image, ImageChops
 
-from core import network_file, zoo
+from core import network_file
 from core.errors import GessoError, did_you_mean, nearest
 from core.files import expanded, in_utf8
 from core.images import to_float
@@ -68,8 +68,8 @@ def _meant(style: str) -> str:
         return f" Several are 'style=[{style}]', quotes included."
     knows = {
         plain(known): f"network={name} style={known}"
-        for name in reversed(zoo.networks())
-        for known in network_file.styles_of(name)
+        for name, metadata in reversed(network_file.of_the_zoo().items())
+        for known in metadata.styles
     }
     near = nearest(plain(style), knows)
     return "" if near is None else f" A network paints so: {knows[near]}."

@@ -1,21 +1,41 @@
 """Hydra's `compose` with a memory: what groups make is composed once, and each command line sets its values in it.
 
-Hydra reads and merges some thirty files for a command line, a tenth of a second and more; tests have hundreds.
+Hydra reads and merges some thirty files for a command line, a tenth of a second and more, half of it for reading;
+tests have hundreds.
 """
 
 import copy
 import functools
+import os
 from collections.abc import Sequence
+from typing import IO
 
 import hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from core.config import CONF
 
-real = hydra.compose
+real, load = hydra.compose, OmegaConf.load
+
+
+def remember_files() -> None:
+    """Has files in `conf/` read once, as long as they stay as they are."""
+    OmegaConf.load = _load
+
+
+def _load(file: str | os.PathLike | IO) -> DictConfig:
+    path = os.path.realpath(file if isinstance(file, str | os.PathLike) else file.name)
+    if not path.startswith(f"{CONF}{os.sep}"):
+        return load(file)
+    return copy.deepcopy(_read(path, os.stat(path).st_mtime_ns))
+
+
+@functools.cache
+def _read(path: str, changed: int) -> DictConfig:
+    return load(path)
 
 
 def compose(

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import hydra
 import pytest
+from omegaconf import OmegaConf
 
 from core.hardware import prefer_onednn
 from tests import compositions
 from tests.forks import AVAILABLE, Forks
 
 prefer_onednn()  # as train.py, before anything imports TensorFlow
+for pool in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(pool, "1")  # what tests compute is small, and there is a worker for each core
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,11 +53,21 @@ def tidied():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def graphs_as_traced():
+    """Here steps run once or twice: to rewrite their graphs takes longer. Scripts have them rewritten as ever."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture(scope="session", autouse=True)
 def composed_once():
     """Command lines that tests compose themselves share what their groups make; scripts compose as ever."""
+    compositions.remember_files()
     hydra.compose = compositions.compose
     yield
-    hydra.compose = compositions.real
+    hydra.compose, OmegaConf.load = compositions.real, compositions.load
 
 
 @pytest.fixture(scope="session", autouse=True)

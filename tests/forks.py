@@ -5,6 +5,7 @@ arguments, folder, environment and exit code of a process that a user starts. Wh
 cannot be seen in that way. `tests/soak.py` does the same.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -99,6 +100,10 @@ def serve() -> dict | None:
     """Answers until there are no more questions; in each fork, returns what it is to become."""
     for name in IMPORTED:
         importlib.import_module(name)
+    compositions = importlib.import_module("tests.compositions")
+    compositions.remember_files()
+    for path in compositions.CONF.rglob("*.yaml"):
+        compositions.OmegaConf.load(path)
     gc.collect()
     gc.freeze()  # else the first collection of each fork would copy all of it
     gc.set_threshold(50_000, 20, 20)
@@ -135,7 +140,15 @@ def become(arguments: list[str], cwd: str, environment: dict[str, str], output: 
     if folder != ROOT:  # another copy of the programme, or none
         for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
             del sys.modules[name]
-    runpy.run_path(arguments[0], run_name="__main__")
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as end:
+        if not (isinstance(end.code, int) and end.code):
+            raise
+        atexit._run_exitfuncs()  # of what is refused; to tidy up all that was imported takes longer
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
 
 
 if __name__ == "__main__":

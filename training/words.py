@@ -84,7 +84,10 @@ def ready(config: DictConfig, run: Run, dataset: Dataset, writes: bool = True) -
 def _settings(config: DictConfig, num: int) -> DictConfig:
     """Returns the configuration of the text encoder of a GAN."""
     settings = compose("train", ["model=text_encoder"])
-    for key in ("image_size", "seed", "precision", "trainer", "dataset", "cache_dir", "checkpoint_every"):
+    for key in (
+        "image_size", "seed", "precision", "trainer", "dataset", "cache_dir", "log_every", "checkpoint_every",
+        "keep_checkpoints",
+    ):  # fmt: skip
         settings[key] = config[key]
     settings.steps = settings.sample_every = config.model.words_steps
     kind = config.trainer.strategy

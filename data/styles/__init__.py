@@ -1,4 +1,4 @@
-"""The styles of the built-in paintings, by name: functions `style(rng, n)` that paint canvases.
+"""The styles of the built-in paintings, by name: functions `style(rng, n, facts)` that paint canvases.
 
 A canvas is float32 sRGB `[3, n, n]`, in [0, 1] but for texture that overshoots a little.
 """

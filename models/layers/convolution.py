@@ -78,7 +78,7 @@ def _slow_here(layer: layers.Layer) -> bool:
 
 
 def _slow(dtype: str, kernel: tf.Tensor) -> bool:
-    return dtype == "bfloat16" and min(kernel.shape[2:]) >= 128 and not tf.config.list_physical_devices("GPU")
+    return dtype == "bfloat16" and min(kernel.shape[2:]) >= 128 and not tf.config.get_visible_devices("GPU")
 
 
 @tf.custom_gradient
