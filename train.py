@@ -9,7 +9,8 @@ from core.claim import claimed
 from core.cli import main
 from core.files import relative
 from core.instantiate import build
-from core.overrides import PICTURES, begin, opened
+from core.overrides import PICTURES
+from core.resume import begin, opened
 from core.run import Run
 from core.start import train_arguments
 from core.workers import this_worker, writing_nothing

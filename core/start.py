@@ -2,7 +2,8 @@
 
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
-from core.overrides import given_value, is_sweep, put_before, quoted, resume_arguments
+from core.overrides import given_value, is_sweep, put_before, quoted
+from core.resume import resume_arguments
 from core.stored import OPTION
 
 

@@ -25,8 +25,9 @@ from omegaconf import DictConfig, OmegaConf
 from core.errors import GessoError
 from core.files import expanded, remove_empty, shortened
 from core.logs import last_error, write_error
-from core.overrides import WHERE, announce, is_sweep, quoted_name
+from core.overrides import WHERE, is_sweep, quoted_name
 from core.results import in_short, read_result
+from core.resume import announce
 from core.run import Run
 from core.signals import endings, heard
 

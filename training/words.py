@@ -9,7 +9,7 @@ from core import distribution
 from core.config import compose, options_that
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
-from core.overrides import begin
+from core.resume import begin
 from core.run import Run
 from data import Dataset
 

@@ -12,7 +12,7 @@ from core.cli import ROOT
 from core.config import CONF, check_types, explain, leaves
 from core.errors import GessoError
 from core.instantiate import build
-from core.overrides import begin, resume_arguments, resumed
+from core.resume import begin, resume_arguments, resumed
 from core.run import Run
 from core.sweeps import slug
 from tests import compositions
@@ -179,7 +179,7 @@ def goes_on(run, composed, *overrides: str):
     *rest, _ = resume_arguments([f"resume={run}", *overrides])
     config = again(run, composed, *overrides)
     known = SimpleNamespace(overrides=SimpleNamespace(task=rest))
-    with patch("core.overrides.HydraConfig.get", lambda: known):
+    with patch("core.resume.HydraConfig.get", lambda: known):
         begin(config, Run(run))
     return config
 
@@ -205,7 +205,7 @@ def test_what_was_begun_and_never_saved_leaves_nothing_to_the_next(run, composed
         (run / name).mkdir()
         (run / name / "a").touch()
     (run / "metrics.jsonl").touch()
-    with patch("core.overrides.announce"):
+    with patch("core.resume.announce"):
         begin(without_blocks(composed("steps=20")), Run(run))
         assert {path.name for path in run.iterdir()} == {".hydra", "other"}
         (run / "samples").mkdir()

@@ -15,7 +15,8 @@ from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import config_hash
 from core.network_file import provenance
-from core.overrides import resume_arguments, resumed, run_arguments
+from core.overrides import run_arguments
+from core.resume import resume_arguments, resumed
 from core.run import Run
 
 

@@ -11,7 +11,7 @@ from core.cli import ROOT
 from core.config import compose
 from core.errors import GessoError
 from core.network_metadata import Metadata
-from core.overrides import opened
+from core.resume import opened
 from core.run import Run
 from data import DatasetSpec
 from models import trained
