@@ -2,8 +2,6 @@
 
 import hmac
 import logging
-import signal
-import sys
 import threading
 
 from omegaconf import DictConfig
@@ -78,10 +76,6 @@ def serve(config: DictConfig) -> None:
     """Serves the page until Ctrl-C."""
     page = launch(build(config), config)
     begin_log()
-    for ending in ("SIGTERM", "SIGHUP"):  # asked to end, or its terminal closed: so that the temporary folder goes
-        number = getattr(signal, ending, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, lambda number, _: sys.exit(128 + number))
     log.info("The page is at %s   (Ctrl-C ends it)", page.local_url)
     threading.Thread(target=_warm, daemon=True).start()
     page.block_thread()

@@ -1,4 +1,4 @@
-"""Callbacks beside the training steps: scalars, samples, checkpoints, progress, and a good end.
+"""Callbacks beside the training steps: scalars, samples, checkpoints and progress.
 
 All count in steps, by the system's own `step` variable, whatever Keras calls an epoch. Where a GPU or other
 machines take part, what a step gave is read every now and then alone: to wait for each would leave them idle.
@@ -6,12 +6,9 @@ machines take part, what a step gave is read every now and then alone: to wait f
 
 import logging
 import math
-import os
-import signal
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,12 +16,9 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from core import rows
-from core.errors import DivergedError, GessoError
+from core.errors import DivergedError
 from core.images import grid, save_png, to_uint8
-from core.overrides import typed
 from core.run import Run
-from core.signals import endings
-from models.base import STOP
 from training import checkpoint
 
 log = logging.getLogger(__name__)
@@ -64,28 +58,6 @@ class StepCallback(keras.callbacks.Callback):
         if self.model.distribute_strategy.num_replicas_in_sync == 1 and not tf.config.list_logical_devices("GPU"):
             return True
         return step % (READ_EVERY * self.model.steps_per_execution) == 0
-
-
-class Presence(StepCallback):
-    """Ends the run if its folder has gone: what is written there would be no run directory, only bits of one.
-
-    A folder of that name may be there all the same: of a disk that was unmounted, the place stays.
-    """
-
-    def __init__(self, run: Run, last: int):
-        super().__init__(every=1, last=last)
-        self.folder = run.folder
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        super().on_train_begin()
-        self.before = self.folder.stat()
-
-    def at(self, step: int) -> None:
-        if not (self.folder.is_dir() and os.path.samestat(self.before, self.folder.stat())):
-            raise GessoError(
-                f"{self.folder} has gone: it was moved, deleted or unmounted. Stopped at step {step}. If it comes "
-                f"back, {typed('resume', self.folder)} goes on from its last checkpoint."
-            )
 
 
 class ScalarLogger(StepCallback):
@@ -224,46 +196,6 @@ class Checkpoints(StepCallback):
         self.writer.flush()  # a killed run goes on after what it had said
         checkpoint.save(self.run, self.model, self.keep)
         self.export(self.run)
-
-
-class GracefulStop(StepCallback):
-    """Ends the run at the last step, and earlier on Ctrl-C or SIGTERM: after the step at hand, with a checkpoint.
-
-    Also where its terminal is closed. A second Ctrl-C ends it at once. Signals are heard within `with`; `signal` is
-    the number, if there was one. Several workers stop after the same step, whichever of them was asked to. Without
-    `checkpoints`, another saves.
-    """
-
-    def __init__(self, checkpoints: Checkpoints | None, scalars: ScalarLogger, last: int):
-        super().__init__(every=1, last=last)
-        self.checkpoints, self.scalars = checkpoints, scalars
-        self.signal: int | None = None
-
-    def __enter__(self) -> "GracefulStop":
-        self.previous = {s: signal.signal(s, self._received) for s in (signal.SIGINT, *endings())}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-    def _received(self, number: int, frame: Any) -> None:
-        self.signal = number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def at(self, step: int) -> None:
-        stopping = self.signal is not None
-        if self.model.distribute_strategy.extended._in_multi_worker_mode():
-            if stopping:
-                self.model.asked_to_stop.assign(1.0)
-            stopping = self.reads(step) and float(self.model.logs[STOP]) > 0
-            if stopping and self.signal is None:
-                self.signal = signal.SIGTERM
-        if stopping and step < self.last and self.checkpoints is not None:
-            self.scalars.check(step)  # a state of NaNs would be the one to go on from
-            log.info("Stopping at step %d: saving a checkpoint.", step)
-            self.checkpoints.at(step)
-        self.model.stop_training = stopping or step == self.last
 
 
 class Progress(StepCallback):

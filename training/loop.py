@@ -20,7 +20,7 @@ from core.run import Run
 from data import Dataset
 from models.preview import fit_to
 from models.words import Words
-from training import callbacks, collapse, tensorboard
+from training import callbacks, collapse, stopping, tensorboard
 from training.checks import draws
 from training.evaluator import EvaluationCallback, Evaluator
 from training.export import Exporter
@@ -134,12 +134,13 @@ def fit(training: Training, model: keras.Model, last: int) -> None:
             progress = stack.enter_context(closing(callbacks.Progress(scalars, last)))
             watching = _watching(training, model, writer, scalars, export, last)
             # Checkpoints after the others: a killed run that has one has all that was done before it.
-            others = [callbacks.Presence(run, last), scalars, *watching, checkpoints, progress]
+            others = [stopping.Presence(run, last), scalars, *watching, checkpoints, progress]
         else:
             checkpoints = None
             scalars = callbacks.ScalarLogger(None, tf.summary.create_noop_writer(), *scalar_options)
             others = [scalars]
-        stop = stack.enter_context(callbacks.GracefulStop(checkpoints, scalars, last))
+        stop = stopping.GracefulStop(checkpoints, scalars, last)
+        stack.enter_context(stop.listening())
         model.fit(
             _stream(training, model, batch_size, start),
             epochs=-(-(last - start) // config.checkpoint_every),

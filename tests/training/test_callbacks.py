@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from core.errors import DivergedError
 from core.signals import endings
-from training.callbacks import GracefulStop, ScalarLogger
+from training.callbacks import ScalarLogger
+from training.stopping import GracefulStop
 
 
 def scalars() -> ScalarLogger:
@@ -39,7 +40,8 @@ def test_a_training_hears_of_its_end(number):
     """Also of a terminal that is closed."""
     before = signal.signal(number, lambda *_: None)
     try:
-        with GracefulStop(None, scalars(), last=5) as stop:
+        stop = GracefulStop(None, scalars(), last=5)
+        with stop.listening():
             signal.raise_signal(number)
     finally:
         signal.signal(number, before)
