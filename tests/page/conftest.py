@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,18 @@ CHROMIUM = (
     "--disable-component-update", "--disable-sync", "--window-size=1280,1400",
 )  # fmt: skip
 CONFIG = {"host": "127.0.0.1", "port": 0, "password": None, "browser": False, "weights": None}
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds a port that nobody listens at."""
+
+    def found() -> int:
+        with socket.socket() as bound:
+            bound.bind(("127.0.0.1", 0))
+            return bound.getsockname()[1]
+
+    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -117,7 +130,7 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(place: Path, tmp_path_factory: pytest.TempPathFactory):
+def site(place: Path, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory):
     """The address of a page that is served from `place`, where `zoo/` is empty, as its networks take long.
 
     Skips where Gradio, Selenium or Chromium is missing.
@@ -132,7 +145,7 @@ def site(place: Path, tmp_path_factory: pytest.TempPathFactory):
     before, full = Path.cwd(), zoo.FOLDER
     os.chdir(place)
     zoo.FOLDER = tmp_path_factory.mktemp("zoo")
-    config = OmegaConf.create({**CONFIG, "port": 7899})
+    config = OmegaConf.create({**CONFIG, "port": free_port()})
     app.check(config)
     page = app.launch(app.build(config), config)
     yield page.local_url

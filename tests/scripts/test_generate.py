@@ -43,11 +43,13 @@ def test_pictures_and_grid(generator, script, tmp_path):
     found = find_files(tmp_path)
     assert [file.path for file in found] == [f"{i:04d}.png" for i in range(5)]  # the sheet is no picture of these
     again = tmp_path / "again"
-    script("generate.py", f"network={generator}", "num=2", "seed=3", f"output={again}")
+    done = script("generate.py", f"network={generator}", "num=2", "seed=3", f"output={again}")
+    assert done.returncode == 0, done.stderr
     for one, other in zip(pictures(again), pictures(tmp_path)[:2], strict=True):
         np.testing.assert_array_equal(one, other)
     Image.new("RGB", (4, 4)).save(again / "0003.png")  # somebody's own
-    script("generate.py", f"network={generator}", "num=1", "seed=4", f"output={again}")
+    done = script("generate.py", f"network={generator}", "num=1", "seed=4", f"output={again}")
+    assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in again.glob("*.png")) == ["0000.png", "0003.png", "grid.png"]
     before = (again / "0003.png").read_bytes()
     done = script("generate.py", f"network={generator}", "num=4", f"output={again}")
