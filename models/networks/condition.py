@@ -25,7 +25,7 @@ from keras import layers, ops
 Tensor = keras.KerasTensor
 
 CONDITIONS = ("none", "concat", "projection", "auxiliary")  # by labels; and there is text
-MODULATION = 256  # length of what latent and sentence are brought to, to scale and shift features
+MODULATION = 256  # length of what latent and label or sentence are brought to, to scale and shift features
 PRIORS = ("normal", "uniform")
 
 
@@ -51,13 +51,30 @@ def generator_inputs(
     if condition == "text":
         sentence = keras.Input((num_classes,), name="sentence")
         x = layers.Concatenate(name="latent_and_sentence")([x, sentence])
-        modulation = layers.Dense(MODULATION, name="modulation")(x)
-        return [latent, sentence], x, layers.LeakyReLU(0.2, name="modulation_relu")(modulation)
+        return [latent, sentence], x, _modulation(x)
     label = keras.Input((), dtype="int32", name="label")
     if condition == "projection":
         return [latent, label], x, label
     x = layers.Concatenate(name="latent_and_label")([x, ops.one_hot(label, num_classes)])
     return [latent, label], x, None
+
+
+def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: int = 0) -> Tensor:
+    """Makes what batch normalisation is conditional on: of the latent, and of the label if there is one.
+
+    Self-modulation (Chen et al. 2019, arXiv:1810.01365): the latent scales and shifts the features in each block,
+    and not only the first layer's. Of a latent `[batch, latent_dim]` and a label, int32 `[batch]`, it is `[batch,
+    MODULATION]`; what `text` gives in the label's place knows the latent already.
+    """
+    if label is not None and not label.dtype.startswith("int"):
+        return label
+    if label is not None:
+        latent = layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
+    return _modulation(latent)
+
+
+def _modulation(x: Tensor) -> Tensor:
+    return layers.LeakyReLU(0.2, name="modulation_relu")(layers.Dense(MODULATION, name="modulation")(x))
 
 
 def discriminator_inputs(

@@ -14,7 +14,7 @@ from models.layers.convolution import Conv2D, Conv2DTranspose, ResizedConv2D
 from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
-from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs, self_modulation
 from models.networks.sizes import square
 
 SIZES = tuple(2**i for i in range(4, 13))
@@ -31,6 +31,7 @@ def generator(
     num_classes: int = 0,
     condition: str = "none",
     prior: str = "normal",
+    modulated: bool = False,
 ) -> keras.Model:
     """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
@@ -38,8 +39,8 @@ def generator(
     hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
     [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
     which paints no grid. With `full_width` there is one hidden layer more, of so many channels, at full size, and a
-    3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. Conditions and priors:
-    `models/networks/condition.py`.
+    3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. `modulated`: by the
+    latent, in each block. Conditions, priors and modulation: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
     upsampling.
     """
@@ -49,6 +50,8 @@ def generator(
     widths = _widths(size, width)[::-1]  # from the 4x4 seed outwards
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
+    if modulated:
+        label = self_modulation(x, label, num_classes)
     # A transposed convolution of a 1x1 picture is a matrix product, and faster as one.
     x = layers.Dense(4 * 4 * widths[0], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, widths[0]), name="seed_4")(x)

@@ -81,3 +81,19 @@ def test_resizing_paints_no_grid():
     assert np.ptp(painted) < 1e-5 < abs(painted).max()
     with pytest.raises(ValueError, match="upsampling"):
         dcgan.generator((16, 16, 1), upsampling="bilinear")
+
+
+@pytest.mark.parametrize("condition", ["none", "projection", "text"])
+def test_a_modulated_generator_scales_by_the_latent_and_the_label(condition):
+    """It begins as one that is not; then what scales a layer differs from picture to picture."""
+    classes, labels = 0 if condition == "none" else 3, np.array([0, 1, 1])
+    network = dcgan.generator((16, 16, 1), 4, 2, num_classes=classes, condition=condition, modulated=True)
+    gamma = network.get_layer("up_8_norm_gamma")
+    scales = keras.Model(network.inputs, gamma.output)
+    latents = np.array([[0, 1, 2, 3], [0, 1, 2, 3], [3, 2, 1, 0]], "float32")
+    known = [] if condition == "none" else [np.eye(3, dtype="float32")[labels] if condition == "text" else labels]
+    np.testing.assert_allclose(*np.broadcast_arrays(scales([latents, *known]), gamma.bias.numpy()))
+    gamma.kernel.assign(np.random.default_rng(0).normal(size=gamma.kernel.shape))
+    found = scales([latents, *known]).numpy()
+    assert np.allclose(found[0], found[1]) == (condition == "none")
+    assert not np.allclose(found[1], found[2])
