@@ -1,4 +1,8 @@
-"""Every architecture with every objective, penalty and condition, in pairs: one step each, on tiny networks."""
+"""Every architecture with every objective, penalty and condition, in pairs, on tiny networks.
+
+Each architecture with each condition makes a step, by one objective with two penalties; the other objectives meet
+its logits alone, which are all that an objective sees.
+"""
 
 import functools
 
@@ -116,21 +120,35 @@ def test_a_step_of_everything(architecture, condition):
     model = make(architecture, f"model.condition={condition}")
     networks = {"generator": model.generator, "discriminator": model.discriminator}
     weights = {name: network.get_weights() for name, network in networks.items()}
-    for i, objective in enumerate(some(architecture, condition)):
-        penalties = two_penalties(architecture, condition) if i == 0 else []
-        case = f"{architecture} {condition} {objective} {penalties}"
-        for name, network in networks.items():
-            network.set_weights(weights[name])
-        model.step.assign(16)  # lazy penalties are computed here; all of a progressive network has grown
-        compiled(model, _config(architecture, objective, penalties))
-        means = {name: float(value) for name, value in model.train_step(batch(architecture)).items()}
-        assert all(np.isfinite(value) for value in means.values()), (case, means)
-        assert means["discriminator_gradient_norm"] > 0 and means["generator_gradient_norm"] > 0, case
-        assert all(means[f"{penalty}_penalty"] > 0 for penalty in penalties), case
-        assert ("generator_class_loss" in means) == (condition == "auxiliary"), case
-        for name, network in networks.items():
-            pairs = zip(weights[name], network.get_weights(), strict=True)
-            assert any((before != after).any() for before, after in pairs), (case, name)
+    objective, *others = some(architecture, condition)
+    penalties = two_penalties(architecture, condition)
+    case = f"{objective} {penalties}"
+    model.step.assign(16)  # lazy penalties are computed here; all of a progressive network has grown
+    compiled(model, _config(architecture, objective, penalties))
+    means = {name: float(value) for name, value in model.train_step(batch(architecture)).items()}
+    assert all(np.isfinite(value) for value in means.values()), (case, means)
+    assert means["discriminator_gradient_norm"] > 0 and means["generator_gradient_norm"] > 0, case
+    assert all(means[f"{penalty}_penalty"] > 0 for penalty in penalties), case
+    assert ("generator_class_loss" in means) == (condition == "auxiliary"), case
+    for name, network in networks.items():
+        pairs = zip(weights[name], network.get_weights(), strict=True)
+        assert any((before != after).any() for before, after in pairs), (case, name)
+
+    data = batch(architecture)
+    real, fake = (
+        model._discriminate(images, data["label"])["logits"] for images in (data["image"], -data["image"])
+    )
+    for objective in others:
+        compiled(model, _config(architecture, objective, []))
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch([real, fake])
+            losses = [
+                model.loss_of_discriminator(real, fake),
+                model.generator_loss(fake, **({"real_logits": real} if model.relativistic else {})),
+            ]
+        slopes = [*tape.gradient(losses[0], [real, fake]), tape.gradient(losses[1], fake)]
+        assert np.isfinite(losses).all() and np.isfinite(slopes).all(), objective
+        assert all(np.abs(slope).max() > 0 for slope in slopes), objective
 
 
 def _config(architecture: str, objective: str, penalties: list[str]):

@@ -230,7 +230,7 @@ def test_a_flipped_bit_anywhere_is_said_in_words(changed, compression):
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     refused = 0
-    for _ in range(150):
+    for _ in range(60):
         data = bytearray(whole)
         data[rng.integers(len(data))] ^= 1 << int(rng.integers(8))
         path.write_bytes(data)
@@ -239,7 +239,7 @@ def test_a_flipped_bit_anywhere_is_said_in_words(changed, compression):
                 read(path)
             except GessoError:
                 refused += 1
-    assert refused > 50
+    assert refused > 20
 
 
 def layer(name: str, **config) -> dict:
