@@ -79,13 +79,16 @@ def discriminator(
     condition: str = "none",
     normalization: str = "batch",
     spectral: bool = False,
+    full_width: int = 0,
 ) -> keras.Model:
     """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] (and label) -> logits `[batch]`.
 
     The generator's mirror: strided convolutions halve the picture to 4x4 while `width` doubles with each; no
     normalisation on the first. `normalization` is `batch` (the paper's), `layer` (what WGAN-GP puts in its
     place: batch statistics tie the pictures of a batch, whose gradients are to be penalised one by one) or
-    `none`; `spectral` normalises the weights (arXiv:1802.05957), usually with `none`.
+    `none`; `spectral` normalises the weights (arXiv:1802.05957), usually with `none`. With `full_width` there is a
+    3x3 convolution of so many channels before all of them, at full size; without, what halves the picture first is
+    linear in its pixels.
     Raises `ValueError` unless `image_shape` is square with a power of two >= 16, or for an unknown normalisation.
     """
     size, _ = square("DCGAN", image_shape, SIZES)
@@ -93,6 +96,9 @@ def discriminator(
         raise ValueError(f"normalization={normalization}: it must be one of {', '.join(NORMALIZATIONS)}.")
     convolution = SpectralConv2D if spectral else Conv2D
     inputs, x, label = discriminator_inputs(image_shape, num_classes, condition)
+    if full_width:
+        x = convolution(full_width, 3, padding="same", kernel_initializer=CONV_INIT, name=f"full_{size}")(x)
+        x = layers.LeakyReLU(0.2, name=f"full_{size}_relu")(x)
     for i, filters in enumerate(_widths(size, width)):
         name = f"down_{size >> (i + 1)}"
         # Batch and layer normalisation bring an offset of their own.
