@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from omegaconf import OmegaConf
 
-from core import overrides, sweeps
+from core import resume, sweeps
 from core.errors import GessoError
 from core.logs import LogFile, last_error
 from core.results import write_result
@@ -23,7 +23,7 @@ def job(tmp_path, monkeypatch) -> Run:
         "runtime": {"output_dir": str(run.folder)}, "overrides": {"task": ["seed=1"]}, "job": {"name": "train"},
         "sweep": {"dir": str(tmp_path / "sweep")},
     }  # fmt: skip
-    for module in (sweeps, overrides):
+    for module in (sweeps, resume):
         monkeypatch.setattr(module.HydraConfig, "get", lambda: OmegaConf.create(known))
     handler = LogFile(str(run.log))
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
