@@ -34,7 +34,8 @@ def test_a_layer_more_at_full_size():
     assert found[:-2] == kernels(dcgan.generator((64, 64, 3)))[:-1]
     assert found[-2:] == [(4, 4, 16, 64), (3, 3, 16, 3)]  # 32 to 64 px, then colours
     judge = dcgan.discriminator((64, 64, 3), full_width=16)
-    assert kernels(judge)[:2] == [(3, 3, 3, 16), (4, 4, 16, 64)] and judge.get_layer("full_64").output.shape[1] == 64
+    assert kernels(judge)[:2] == [(3, 3, 3, 16), (4, 4, 16, 64)]
+    assert judge.get_layer("full_64").output.shape[1:] == (64, 64, 16)
     assert kernels(judge)[2:] == kernels(dcgan.discriminator((64, 64, 3)))[1:]
 
 
