@@ -247,12 +247,13 @@ def test_files_alike_in_two_folders_are_two(tmp_path):
 
 
 def test_a_class_s_name_that_is_no_utf_8_can_be_written(tmp_path):
-    for name in (b"Andr\xe9", b"Klee"):
+    for name in (b"Andr\xe8", b"Andr\xe9", b"Klee"):
         folder = os.path.join(os.fsencode(tmp_path / "styles"), name)
         os.makedirs(folder)
         Image.new("RGB", (8, 8)).save(os.path.join(os.fsdecode(folder), "0.png"))
     dataset = load(str(tmp_path / "styles"), 8, str(tmp_path / "cache"))
-    assert dataset.spec.class_names == (r"Andr\xe9", "Klee") and list(dataset.labels) == [0, 1]
+    assert dataset.spec.class_names == (r"Andr\xe8", r"Andr\xe9", "Klee")
+    assert list(dataset.labels) == [0, 1, 2]
 
 
 def test_a_damaged_cache_is_explained(classes, tmp_path):

@@ -31,6 +31,7 @@ def test_labels_by_name_and_number():
         assert find_labels(label, names, path).tolist() == [0]
     for label, words in {
         "Impresionism": "Did you mean Impressionism?", "3": "There are: Art Nouveau, Baroque, Impressionism.",
+        "²": "There are: Art Nouveau",
     }.items():  # fmt: skip
         with pytest.raises(GessoError, match=re.escape(words)):
             find_labels(label, names, path)

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from core.errors import GessoError
 from core.network_metadata import Metadata
 from page import app, commands, compare, files, imagine, jobs, networks, paint
 from page.jobs import Job
+from page.kept import kept
 from page.taste import Taste
 
 
@@ -177,9 +179,9 @@ def test_imagined_and_liked(here, tmp_path):
     assert sitting.labels.tolist() == [1] * 12 and len(sitting.taste.rounds) == 1 and sitting.liked == []
     imagine.vary(sitting, studio)
     np.testing.assert_array_equal(sitting.latents[0], liked)
-    for kept in (2, 1):  # a copy of what was liked before, which stays
+    for left in (2, 1):  # a copy of what was liked before, which stays
         sitting.like(0)
-        assert len(sitting.kept) == kept
+        assert len(sitting.kept) == left
     moved, label, picture = imagine.turned(sitting, studio, (0, 0, 0, 0))
     np.testing.assert_array_equal(moved, liked)
     assert label == 2 and np.abs(picture.astype(int) - sitting.pictures[0]).max() <= 1
@@ -222,11 +224,26 @@ def test_imagined_from_words(here):
     sitting.like(0)
     imagine.more(sitting, studio, None)
     assert 0 not in sitting.labels and len(sitting.taste.weights()[0]) == 4  # what was liked
+    other = imagine.begin(network, 2, "circle red", None, sitting)  # and what was liked is not forgotten
+    assert other.ways == ("a circle", "a red", "red", "circle red") and other.labels.tolist() == [3] * 12
+    assert other.kept == sitting.kept and other.kept[0][1] == 1 and other.taste is sitting.taste
     assert imagine.studio(networks.find("words")).directions.shape == (4, 100)  # of the part that paints
     assert imagine.asked(network, network.metadata.sentences[0])[0] == network.metadata.sentences[:1]
 
 
+def test_those_used_last_are_kept():
+    cache, made = {}, []
+    for key in "abaacb":
+        kept(cache, key, lambda key=key: made.append(key), 2)
+    assert made == ["a", "b", "c", "b"] and list(cache) == ["c", "b"]
+
+
 def test_runs_compared(here):
+    broken = here / "outputs" / "broken"  # without its configuration
+    shutil.copytree(here / "outputs" / "run1", broken)
+    (broken / ".hydra" / "config.yaml").unlink()
+    assert sorted(networks.runs()) == ["outputs/run1", "outputs/run2"]
+    shutil.rmtree(broken)
     runs = networks.find_runs(["outputs/run1", "outputs/run2"])
     assert compare.steps(runs) == [2, 4]
     assert [words for _, words in compare.samples(runs, 3)] == ["outputs/run1, step 2", "outputs/run2, step 2"]
