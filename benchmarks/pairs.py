@@ -37,8 +37,8 @@ def choose(contents: list[Path], styles: list[Path], count: int) -> list[tuple[P
 
 def paint(content: Path, style: Path, method: str, output: Path, options: argparse.Namespace) -> list[float]:
     """Paints one as anyone would; seconds and processor seconds."""
-    arguments = [f"content='{content}'", f"style='{style}'", f"method={method}", f"size={options.size}"]
-    arguments += [f"output='{output}'", *([f"weights={options.weights}"] if options.weights else []), *options.more]
+    arguments = [f"content={content}", f"style={style}", f"method={method}", f"size={options.size}"]
+    arguments += [f"output={output}", *([f"weights={options.weights}"] if options.weights else []), *options.more]
     wall, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, str(ROOT / "stylize.py"), *arguments], check=True, stderr=subprocess.DEVNULL)
     now = resource.getrusage(resource.RUSAGE_CHILDREN)

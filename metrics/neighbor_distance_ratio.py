@@ -4,8 +4,6 @@ import numpy as np
 
 from metrics import neighbors
 
-ROWS = 1024
-
 
 def neighbor_distance_ratio(features: np.ndarray, reference: np.ndarray) -> float:
     """Divides the mean distance from each sample to its nearest other one by the same of the reference.
@@ -25,4 +23,4 @@ def neighbor_distance_ratio(features: np.ndarray, reference: np.ndarray) -> floa
 
 def nearest_distance(features: np.ndarray) -> np.ndarray:
     """Computes the distance from each row of `[n, d]` to its nearest other: float64 `[n]`, exactly 0 for copies."""
-    return neighbors.kth_distance(features, 1, ROWS)
+    return neighbors.kth_distance(features, 1)

@@ -17,7 +17,6 @@ from core.errors import GessoError
 from stylization.progress import Report
 
 Tensor = tf.Tensor
-Features = dict[str, Tensor]
 
 LAYERS = tuple(f"block{block}_conv{i}" for block, count in enumerate((2, 2, 3, 3), 1) for i in range(1, count + 1))
 DEPTH = 8  # levels of the pyramid whose coefficients are optimised
