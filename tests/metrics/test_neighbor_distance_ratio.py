@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import neighbor_distance_ratio
+from metrics import neighbor_distance_ratio, neighbors
 
 
 def test_nearest_worked_by_hand():
@@ -9,11 +9,10 @@ def test_nearest_worked_by_hand():
     np.testing.assert_allclose(neighbor_distance_ratio.nearest_distance(points), [1, np.sqrt(18), 1, 5])
 
 
-def test_nearest_by_loops_in_pieces(monkeypatch):
-    monkeypatch.setattr(neighbor_distance_ratio, "ROWS", 7)
+def test_nearest_by_loops_in_pieces():
     x = np.random.default_rng(0).normal(size=(30, 5))
     expected = [min(np.linalg.norm(p - q) for j, q in enumerate(x) if j != i) for i, p in enumerate(x)]
-    np.testing.assert_allclose(neighbor_distance_ratio.nearest_distance(x), expected, rtol=1e-12)
+    np.testing.assert_allclose(neighbors.kth_distance(x, 1, rows=7), expected, rtol=1e-12)
 
 
 def test_copies_give_exactly_zero_even_far_from_the_origin():
