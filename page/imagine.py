@@ -155,14 +155,20 @@ def begin(
     labels = np.resize(numbers, SHOWN).astype(np.int32)
     same = before is not None and before.studio_of == network.name
     if same and network.metadata.words:  # what was liked keeps the number of its sentence
-        known = tuple(dict.fromkeys((*before.ways, *ways)))
-        labels, ways = np.array([known.index(ways[label]) for label in labels], np.int32), known
+        ways, places = _numbered(before.ways, ways)
+        labels = places[labels]
     taste = Taste(of.latent_dim, len(network.metadata.classes))
     sitting = Sitting(network.name, of.asked, ways, taste, latents, labels)
     if same:
         sitting.taste, sitting.kept, sitting.rounds = before.taste, list(before.kept), before.rounds
     sitting.show(latents, labels, of)
     return sitting
+
+
+def _numbered(known: Sequence[str], ways: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Returns all sentences, those that were known before with the numbers they had, and the numbers of `ways`."""
+    all_ways = tuple(dict.fromkeys((*known, *ways)))
+    return all_ways, np.array([all_ways.index(way) for way in ways], np.int32)
 
 
 def more(sitting: Sitting, studio: Studio, wanted: str | None) -> None:
@@ -172,8 +178,7 @@ def more(sitting: Sitting, studio: Studio, wanted: str | None) -> None:
     """
     ways, numbers = asked(studio.network, wanted)
     if numbers is not None and studio.network.metadata.words:
-        sitting.ways = tuple(dict.fromkeys((*sitting.ways, *ways)))
-        numbers = np.array([sitting.ways.index(ways[0])], np.int32)
+        sitting.ways, numbers = _numbered(sitting.ways, ways)
     if not sitting.liked:
         raise GessoError("Click on what you like first, one picture or several.")
     sitting.taste.learn(sitting.latents, sitting.labels, sitting.liked)

@@ -4,6 +4,7 @@ import numpy as np
 
 from core.images import to_float, to_uint8
 from data import paintings
+from page.kept import kept
 from page.networks import Network
 
 SIDE = 160  # px
@@ -22,24 +23,23 @@ def known(network: Network) -> list[tuple[np.ndarray, str]] | None:
 
 def of(network: Network) -> list[tuple[np.ndarray, str]]:
     """Paints the landscape in each style of a stylizer that has learned several; returns them with their names."""
-    names, key = network.metadata.styles, _key(network)
-    if known(network) is None:
-        from core import hardware
+    if (there := known(network)) is not None:
+        return there
+    return kept(_kept, _key(network), lambda: _painted(network), KEPT)
 
-        hardware.load_tensorflow()
-        from models import trained
-        from stylization.feedforward import Feedforward
 
-        loaded, metadata = trained.load(network.path, "stylizer")
-        run = Feedforward(loaded, metadata.geometry)
-        image = to_float(paintings.paint(*LANDSCAPE, SIDE))
-        weights = np.eye(len(names), dtype=np.float32)
-        _kept[key] = [
-            (to_uint8(run(image, {"weights": own})), name) for own, name in zip(weights, names, strict=True)
-        ]
-        while len(_kept) > KEPT:
-            del _kept[next(iter(_kept))]
-    return known(network)
+def _painted(network: Network) -> list[tuple[np.ndarray, str]]:
+    from core import hardware
+
+    hardware.load_tensorflow()
+    from models import trained
+    from stylization.feedforward import Feedforward
+
+    loaded, metadata = trained.load(network.path, "stylizer")
+    run = Feedforward(loaded, metadata.geometry)
+    image, names = to_float(paintings.paint(*LANDSCAPE, SIDE)), network.metadata.styles
+    weights = np.eye(len(names), dtype=np.float32)
+    return [(to_uint8(run(image, {"weights": own})), name) for own, name in zip(weights, names, strict=True)]
 
 
 def _key(network: Network) -> tuple:

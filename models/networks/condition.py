@@ -55,8 +55,7 @@ def generator_inputs(
     label = keras.Input((), dtype="int32", name="label")
     if condition == "projection":
         return [latent, label], x, label
-    x = layers.Concatenate(name="latent_and_label")([x, ops.one_hot(label, num_classes)])
-    return [latent, label], x, None
+    return [latent, label], _joined(x, label, num_classes), None
 
 
 def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: int = 0) -> Tensor:
@@ -69,8 +68,12 @@ def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: in
     if label is not None and not label.dtype.startswith("int"):
         return label
     if label is not None:
-        latent = layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
+        latent = _joined(latent, label, num_classes)
     return _modulation(latent)
+
+
+def _joined(latent: Tensor, label: Tensor, num_classes: int) -> Tensor:
+    return layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
 
 
 def _modulation(x: Tensor) -> Tensor:
