@@ -6,19 +6,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from losses.clipping import clipped
-from models.average import averaged, follow
-from models.base import Trainable, added, prepared, scale_loss_for, update
-from models.fast_style import flattened
+from models.average import averaged
+from models.base import added
+from models.by_objective import ByObjective
 from models.networks import any_style
-from models.perceptual import Perceptual
+from models.perceptual import Features
 from models.trained import take_over
 from models.transfer import transfer_styles
 
 Tensor = tf.Tensor
 
 
-class AnyStyle(Trainable, keras.Model):
+class AnyStyle(ByObjective, keras.Model):
     """A network that learns to paint any picture in the manner of any other, as the objective of Gatys 2016 likes.
 
     All state is in variables: a run that goes on from a checkpoint cannot be told from one that never stopped.
@@ -26,14 +25,12 @@ class AnyStyle(Trainable, keras.Model):
 
     Args:
         network: builder; `models.networks.any_style.stylizer`.
-        log_above: a style loss beyond which only its logarithm is minimised, as for `models.fast_style`.
+        log_above, ema_decay: as `ByObjective` says.
         start: a network to go on from: of this kind, or of several styles that it has learned, whose part that
             paints and whose rows are taken over, these again and again until there are enough.
-        ema_decay: of the running average of the network, which is what is exported, `models.average.follow`.
     """
 
     method = "any_style"
-    monitor = "total_loss"
 
     def __init__(
         self,
@@ -52,24 +49,6 @@ class AnyStyle(Trainable, keras.Model):
         self.log_above = log_above
         self.init_state()
 
-    def compile(self, optimizer: keras.Optimizer, objective: Perceptual, jit_compile: str | bool = "auto") -> None:
-        """Sets the optimizer and what to minimise."""
-        super().compile(optimizer=None, jit_compile=jit_compile)
-        self.objective = objective
-        self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
-        names = ["total_loss", "content_loss", "style_loss"]
-        self.track(names + ["smoothness_loss"] * bool(objective.smoothness))
-
-    @property
-    def optimizers(self) -> dict[str, keras.Optimizer]:
-        """Returns the optimizer by the name of the network that it trains."""
-        return {"network": self.network_optimizer}
-
-    @property
-    def exports(self) -> dict[str, keras.Model]:
-        """Returns the network that a user takes away, by file name."""
-        return {"stylizer": self.average}
-
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the network once, on the pictures `data["content"]` in the styles of `data["style"]`.
 
@@ -77,25 +56,16 @@ class AnyStyle(Trainable, keras.Model):
         times those of a quiet one, and would be all that is learned.
         """
         images, styles, objective = data["content"], data["style"], self.objective
-        content = objective.content_of(images)
         targets = objective.style(objective.encoder(styles, training=False))
         loudness = tf.sqrt(added(tf.reduce_mean(gram**2, [1, 2, 3], keepdims=True) for gram in targets.values()))
         targets = {name: gram / loudness for name, gram in targets.items()}
-        with tf.GradientTape() as tape:
-            painted = clipped(self.network({"image": images, "style": styles}, training=True))
-            features = objective.encoder(painted, training=False)
-            grams = {name: gram / loudness for name, gram in objective.style(features).items()}
-            content_loss = objective.content_loss(features, content)
-            style_loss = objective.style_loss(grams, targets)
-            losses = {"content_loss": content_loss, "style_loss": style_loss}
-            if objective.smoothness:
-                losses["smoothness_loss"] = objective.smoothness_loss(painted)
-            loss = added(losses.values())
-            minimised = loss - style_loss + flattened(style_loss, self.log_above)
-            scaled_loss = scale_loss_for(minimised, self.network_optimizer)
-        update(self.network_optimizer, tape, scaled_loss, self.network.trainable_variables)
-        follow(self.average, self.network, self.step, self.ema_decay)
-        return self.update_metrics({"total_loss": loss, **losses})
+
+        def style_loss(grams: Features) -> Tensor:
+            return objective.style_loss({name: gram / loudness for name, gram in grams.items()}, targets)
+
+        return self.learn(
+            lambda: self.network({"image": images, "style": styles}, training=True), images, style_loss
+        )
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Paints `columns` contents in as many styles; returns a row of each, and a row of what is painted."""

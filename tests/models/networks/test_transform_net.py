@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.fast_style import flattened
+from models.by_objective import flattened
 from models.layers import resampling
 from models.layers.normalization import AdaptiveInstanceNormalization, InstanceNormalization
 from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
