@@ -1,5 +1,6 @@
 """Checks a composed configuration before anything slow starts, and words what could not be composed."""
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from core.checks import choices, ranges, scheduled, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+log = logging.getLogger(__name__)
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -123,6 +125,9 @@ def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> 
             f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it away by "
             f"'~{key}'."
         )
+    if group == "model" and said_there and "." not in rest and f"${{{key}}}" not in file.read_text("utf-8"):
+        model = groups["model"]
+        log.warning("experiment=%s sets %s, which model=%s does not have: left out.", experiment, key, model)
 
 
 def _shown(value: Any) -> str:
