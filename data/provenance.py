@@ -13,7 +13,7 @@ from core.errors import GessoError
 from core.files import try_out
 from core.images import provenance_text
 
-# What `data.picture.write` can write: the format of each suffix.
+# What `data.picture_writer.write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 READERS = {"JPEG": JpegImageFile, "WEBP": WebPImageFile, "TIFF": TiffImageFile}
 DESCRIPTION, SOFTWARE = 0x010E, 0x0131  # tags of EXIF

@@ -12,7 +12,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image
 
-from data import picture
+from data import picture, picture_writer
 
 BYTES = 50 * 2**20  # of an upload
 PIXELS = 100 * 10**6  # of a picture
@@ -85,7 +85,7 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def write_mask(path: Path, mask: np.ndarray) -> Path:
     """Writes what was drawn, uint8 `[height, width]`, 255 where it was, as a picture; returns its file."""
-    picture.write(path, np.repeat(mask[..., None], 3, -1), {})
+    picture_writer.write(path, np.repeat(mask[..., None], 3, -1), {})
     return path
 
 

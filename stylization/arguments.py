@@ -15,7 +15,7 @@ from core.config import leaves
 from core.errors import GessoError, did_you_mean
 from core.files import expanded, in_utf8, relative, try_out
 from core.images import config_hash, provenance_text, state_of
-from data import film, film_writer, motion, picture, provenance
+from data import film, film_writer, motion, picture, picture_writer, provenance
 from data.folder import SUFFIXES
 from stylization.methods import METHODS
 
@@ -81,7 +81,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     folder = relative(expanded(config.output or HydraConfig.get().runtime.output_dir))
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
     if one_file and expanded(str(config.content)).is_dir():
-        if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture.OUTPUTS}:
+        if folder.suffix.lower() in {**film_writer.OUTPUTS, **picture_writer.OUTPUTS}:
             raise GessoError(f"output={folder}: content= is a folder, so this must be one too.")
         one_file = False
     if folder.is_dir() and _identity(folder) == _identity(expanded(str(config.content))):
@@ -94,10 +94,10 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         moving = film.is_film(content)
         name = content.stem if stems.count(content.stem.casefold()) == 1 else content.name  # a.jpg beside a.png
         output = folder if one_file else folder / (name + (film_writer.suffix(content) if moving else ".png"))
-        known = film_writer.OUTPUTS if moving else picture.OUTPUTS
+        known = film_writer.OUTPUTS if moving else picture_writer.OUTPUTS
         if output.suffix.lower() not in known:
             raise GessoError(f"output={output}: the suffix must be one of {' '.join(known)}, or none for a folder.")
-        if config.depth == 16 and output.suffix.lower() not in picture.DEEP:
+        if config.depth == 16 and output.suffix.lower() not in picture_writer.DEEP:
             raise GessoError(f"depth=16: {output.name} has 8 bits a colour; pictures may have 16 as .png or .tif.")
         if _identity(output) in kept:
             raise GessoError(f"{output} is one of the inputs, and would be overwritten. Give another output=.")
@@ -125,7 +125,7 @@ def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int)
     """
     content, output = jobs[0]
     if len(jobs) == 1 and not film.is_film(content):
-        picture.kind_for(output, scale * (size or max(picture.sides(content))))
+        picture_writer.kind_for(output, scale * (size or max(picture.sides(content))))
 
 
 def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:

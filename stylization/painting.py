@@ -13,7 +13,7 @@ from core.errors import GessoError
 from core.files import unfinished
 from core.images import state_of, to_float, to_uint8, to_uint16
 from core.overrides import typed
-from data import film, film_writer, picture
+from data import film, film_writer, picture, picture_writer
 from data.motion import between
 from stylization import options
 from stylization.method import Interrupted, Paint
@@ -82,7 +82,7 @@ def paint_picture(
 
     def keep(painted: np.ndarray, side: int) -> None:
         state = {**chunks, "State": "unfinished", options.LEVEL: f"{side} px"}
-        picture.write(partial, rounded(painted), state, like=source)
+        picture_writer.write(partial, rounded(painted), state, like=source)
 
     def save(forming: Callable[[], np.ndarray], total: int, side: int) -> None:
         if next(evaluations) % save_every == 0:
@@ -96,7 +96,7 @@ def paint_picture(
         both = f"{typed('content', content)} {typed('init', partial)}"
         log.info("As far as it came: %s. The same command with %s goes on there.", partial, both)
         raise
-    picture.write(output, rounded(painted), chunks, like=source)
+    picture_writer.write(output, rounded(painted), chunks, like=source)
     if save_every is not None:
         partial.unlink(missing_ok=True)
 

@@ -13,9 +13,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
 from core.images import provenance_text
-from data import deep, picture, provenance
+from data import deep, picture, picture_writer, provenance
 from data.decode import TURNS
-from data.picture import Picture, find, read, write
+from data.picture import Picture, find, read
+from data.picture_writer import write
 
 COLOUR = (200, 40, 90)
 CHUNKS = {"Software": "Gesso 0", "Source": "Made by a neural network", "Seed": "7"}
@@ -81,7 +82,7 @@ def test_written_and_read_again(tmp_path, suffix):
     assert apart(read(path).pixels, scene()) <= {".jpg": 6, ".jpeg": 6, ".webp": 40}.get(suffix.lower(), 0)
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
     with Image.open(path) as image:
-        assert image.format == picture.OUTPUTS[suffix.lower()]
+        assert image.format == picture_writer.OUTPUTS[suffix.lower()]
         if image.format == "PNG":
             assert image.text == CHUNKS
         else:

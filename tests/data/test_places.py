@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.images import save_gif
-from data import image_folder, paintings, picture, store
+from data import image_folder, paintings, picture_writer, store
 from data.cache import cached
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -72,19 +72,19 @@ def test_a_full_disk_at_an_animation(tmp_path, largest_file):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("suffix", sorted(picture.OUTPUTS))
+@pytest.mark.parametrize("suffix", sorted(picture_writer.OUTPUTS))
 def test_a_full_disk_at_a_stylized_picture(tmp_path, largest_file, suffix):
     """One that there was stays."""
     path = tmp_path / f"painted{suffix}"
     path.write_bytes(b"before")
     with largest_file(500), pytest.raises(GessoError, match=r"Could not write .*painted\.\w+: File too large"):
-        picture.write(path, PIXELS, {"Software": "Gesso"})
+        picture_writer.write(path, PIXELS, {"Software": "Gesso"})
     assert path.read_bytes() == b"before" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_for_reading_only(read_only):
     with pytest.raises(GessoError, match=r"Could not write .*painted\.png: Permission denied"):
-        picture.write(read_only / "painted.png", PIXELS, {})
+        picture_writer.write(read_only / "painted.png", PIXELS, {})
     with pytest.raises(GessoError, match=r"Cannot write the picture cache.*cache_dir=<folder>"):
         paintings.load(image_size=32, num_images=10, cache_dir=read_only / "cache")
     with pytest.raises(GessoError, match=r"Cannot write the picture cache.*cache_dir=<folder>"):

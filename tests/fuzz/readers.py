@@ -22,7 +22,7 @@ KIND = {"generator": "generator", "stylizer": "stylizer", "adain": "stylizer", "
 
 def pictures(folder: Path, rng: random.Random) -> None:
     """A picture alone, to be painted and written back; or in a folder that is trained on."""
-    from data import image_folder, picture
+    from data import image_folder, picture, picture_writer
 
     suffix, content = rng.choice(samples.pictures())
     path = folder / f"picture{suffix}"
@@ -36,9 +36,9 @@ def pictures(folder: Path, rng: random.Random) -> None:
         return
     found = picture.read(path, rng.choice((None, None, 16, 100)))
     assert found.pixels.dtype == np.uint8 and found.pixels.shape[2] == 3
-    output = folder / f"out{rng.choice(list(picture.OUTPUTS))}"
+    output = folder / f"out{rng.choice(list(picture_writer.OUTPUTS))}"
     if found.pixels.size < 2**24:
-        picture.write(output, found.pixels, {"Software": "Gesso"}, like=found)
+        picture_writer.write(output, found.pixels, {"Software": "Gesso"}, like=found)
         assert picture.read(output).pixels.shape == found.pixels.shape
 
 

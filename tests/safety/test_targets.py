@@ -25,7 +25,7 @@ HOSTILE = [
     "models.trained.pkgutil.extend_path", "metrics.fid.np.load", "training.loop.build",
     "losses.penalties.tf.py_function",
     # ours, but not to be built
-    "data.store.write", "data.cache.cached", "data.picture.write", "data.film_writer.write",
+    "data.store.write", "data.cache.cached", "data.picture_writer.write", "data.film_writer.write",
     "data.decode_folder.decode_all", "data.paintings._paint_part", "data.paintings.paint",
     "models.trained.load_network", "models.trained.load", "training.checkpoint.save",
     "training.checkpoint.restore", "stylization.methods.optimization",

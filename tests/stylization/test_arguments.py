@@ -10,7 +10,7 @@ from PIL import Image
 from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import provenance
-from data import picture
+from data import picture_writer
 from stylization import arguments, methods, painting
 from stylization.methods import METHODS
 
@@ -51,9 +51,9 @@ def test_an_interrupted_folder_goes_on(tmp_path):
     for content, _ in jobs:
         Image.new("RGB", (4, 4)).save(content)
     chunks, pixels = {"Model": "gatys", "Settings": "steps=1"}, np.zeros((4, 4, 3), np.uint8)
-    picture.write(jobs[0][1], pixels, chunks)
-    picture.write(jobs[1][1], pixels, chunks | {"Settings": "steps=2"})  # by another command
-    picture.write(jobs[2][1], pixels, chunks)
+    picture_writer.write(jobs[0][1], pixels, chunks)
+    picture_writer.write(jobs[1][1], pixels, chunks | {"Settings": "steps=2"})  # by another command
+    picture_writer.write(jobs[2][1], pixels, chunks)
     later = jobs[2][1].stat().st_mtime + 60
     os.utime(jobs[2][0], (later, later))  # its content changed
     assert arguments.undone(jobs, chunks) == jobs[1:]
@@ -111,7 +111,7 @@ def test_what_gesso_did_not_paint_is_not_overwritten_under_a_name_that_nobody_ga
     config.output = str(there)
     assert arguments.outputs([content], config) == [(content, there)]
     config.output = str(tmp_path)
-    picture.write(there, np.zeros((4, 4, 3), np.uint8), provenance("gatys", None, 0))
+    picture_writer.write(there, np.zeros((4, 4, 3), np.uint8), provenance("gatys", None, 0))
     assert arguments.outputs([content], config) == [(content, there)]
 
 
@@ -149,7 +149,7 @@ def test_settings_tell_names_of_another_encoding(tmp_path):
     config = OmegaConf.create({"style": "/home/me/" + os.fsdecode("Zürich.jpg".encode("latin-1"))})
     chunks = arguments.settings(config, ["style"])
     assert chunks["Settings"] == r"style=Z\xfcrich.jpg"
-    picture.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), chunks)
+    picture_writer.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), chunks)
 
 
 def test_what_a_format_cannot_hold_is_said_before_painting(tmp_path):

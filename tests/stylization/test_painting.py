@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from core.errors import GessoError
-from data import picture
+from data import picture, picture_writer
 from stylization import options, painting
 from stylization.progress import watched
 from stylization.resizing import resize_frame
@@ -75,7 +75,7 @@ def test_depth_is_of_what_was_painted(tmp_path):
 def test_depth_is_of_the_content_too(tmp_path):
     """What is left as it is keeps all its bits."""
     pixels = np.random.default_rng(0).integers(0, 65536, (4, 6, 3), dtype=np.uint16)
-    picture.write(tmp_path / "a.tif", pixels, {})
+    picture_writer.write(tmp_path / "a.tif", pixels, {})
     painting.paint_picture(tmp_path / "a.tif", tmp_path / "b.tif", lambda image, before: image, {}, depth=16)
     assert (picture.read(tmp_path / "b.tif", depth=16).pixels == pixels).all()
 
