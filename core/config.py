@@ -22,7 +22,7 @@ def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
     return without_blocks(hydra.compose(config_name, list(overrides)))
 
 
-RENAMED = dict.fromkeys(("run", "generator", "model", "stylizer"), "network")  # keys of before
+MEANT = dict.fromkeys(("run", "generator", "model", "stylizer"), "network")  # what else one might call it
 
 
 def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfig:
@@ -208,8 +208,8 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
         penalty = re.match(r"(loss\.\w*penalties)\.(\w+)", key)
         if penalty and penalty[2] not in OmegaConf.select(config, penalty[1], default={}):
             return f"{key}: there is no such key unless penalty={penalty[2]} adds it."
-        if RENAMED.get(key) in config:
-            return f"{key}: there is no such key. Did you mean {RENAMED[key]}=?"
+        if MEANT.get(key) in config:
+            return f"{key}: there is no such key. Did you mean {MEANT[key]}=?"
         names = [*config, *(name for name, _ in leaves(config))]
         return f"{key}: there is no such key. {did_you_mean(key, names, show_all=False)}"
     return text or str(error.__cause__)

@@ -4,7 +4,6 @@ A `.keras` file is a zip archive. Gesso adds one member, `gesso.json`; Keras pas
 loads the file as it always did.
 """
 
-import json
 import shutil
 import zipfile
 from collections.abc import Collection
@@ -20,10 +19,8 @@ from core.files import atomic, expanded, in_utf8
 from core.keras_archive import DAMAGE, MEMBERS
 from core.network_metadata import BESIDE, KINDS, Metadata
 from core.run import Run
-from core.unmarked_network import work_out
 
 MEMBER = "gesso.json"
-CONFIG = "config.json"  # Keras's own, of what layers the network is made
 USE = {  # of each kind, the script that works with it
     "generator": "it makes pictures from noise: python generate.py network={path}",
     "stylizer": "it paints pictures: python stylize.py network={path} content=<picture>",
@@ -35,21 +32,20 @@ WAYS = "a run directory, a .keras file, or a network of the zoo"
 
 
 def read_metadata(path: str | Path) -> Metadata:
-    """Reads what the network in a `.keras` file is; of one from before there was metadata, works it out.
+    """Reads what the network in a `.keras` file is.
 
     Raises `GessoError` for what is no `.keras` file, and for a network that is none of Gesso's.
     """
     path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if MEMBER in names:
+            if MEMBER in archive.namelist():
                 return Metadata.from_json(_member(archive, MEMBER))
-            return work_out(path, json.loads(_member(archive, CONFIG)))
     except OSError as error:
         raise GessoError(f"{path} cannot be read: {error.strerror or error}.") from error
     except DAMAGE as error:
         raise GessoError(f"{path} is not a network that Keras can read: {error}.") from error
+    raise GessoError(f"{path} is no network of Gesso's: it has no {MEMBER}, which says what it is.")
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

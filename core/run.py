@@ -167,18 +167,6 @@ class Run:
         """Returns the exported networks that there are, sorted by name."""
         return sorted(file for file in self.folder.glob(f"*{_NETWORK}") if not file.name.startswith("."))
 
-    def class_names(self) -> list[str]:
-        """Returns the names of the data's classes; none where it has none, or nothing is known."""
-        if self.data.is_file():
-            return self.load_data()["classes"]
-        before = self.folder / "classes.json"  # as runs had it before `data`
-        return _names(before, _read(before, list)) if before.is_file() else []
-
-    def translation(self) -> dict[str, Any]:
-        """Returns `task` and `image_size` of a translator that was exported before networks carried metadata."""
-        before = self.folder / "translator.json"
-        return _read(before, dict) if before.is_file() else {}
-
     def load_data(self) -> dict[str, Any]:
         """Reads what the data was: its `name`, `classes`, `num` of pictures, and `fingerprint`."""
         found = _read(self.data, dict)

@@ -27,8 +27,8 @@ WITHOUT_HYDRA = ("losses", "metrics", "models", "data")
 
 # The names in a run directory: `core/run.py` knows them, nobody else.
 FILES = {
-    ".hydra", "config.yaml", "hydra.yaml", "overrides.yaml", "train.log", "data.json", "classes.json",
-    "translator.json", "metrics.jsonl", "result.json", "score.json", "scores.json", "reals.png", "generator.keras",
+    ".hydra", "config.yaml", "hydra.yaml", "overrides.yaml", "train.log", "data.json",
+    "metrics.jsonl", "result.json", "score.json", "scores.json", "reals.png", "generator.keras",
     "stylizer.keras", "translator.keras",
 }  # fmt: skip
 FOLDERS = {"tensorboard", "samples", "checkpoints", "best", "restarts"}  # as words, these mean other things, too

@@ -50,17 +50,6 @@ def test_whatever_was_trained_in_a_run_counts(run):
         of.checkpoint(1).unlink()
 
 
-def test_classes_of_now_and_of_before(run):
-    assert run.class_names() == [] and run.translation() == {}
-    (run.folder / "classes.json").write_text('["a", "b"]')
-    assert run.class_names() == ["a", "b"]
-    (run.folder / "classes.json").write_text('["a", 1]')
-    with pytest.raises(GessoError, match=r"classes\.json is damaged"):
-        run.class_names()
-    run.data.write_text('{"name": "x", "classes": ["c"], "num": 1, "fingerprint": "0"}')
-    assert run.class_names() == ["c"]
-
-
 NUMBERS = '{"name": "x", "classes": ["c", 1.5], "num": 1, "fingerprint": "0"}'
 
 

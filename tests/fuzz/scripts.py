@@ -204,7 +204,7 @@ def _read_each(run: Run) -> None:
     def data() -> None:
         _listed(run.load_data()["classes"])
 
-    for read in (run.load_config, run.load_overrides, run.class_names, run.told, data):
+    for read in (run.load_config, run.load_overrides, run.load_data, run.told, data):
         with suppress(GessoError):
             read()
     step, values = results.last_values(run)

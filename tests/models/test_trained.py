@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 
 from core.errors import GessoError
-from core.network_file import write_metadata
-from core.network_metadata import Metadata
+from core.network_metadata import Geometry, Metadata
 from models import trained
 from models.networks.transform_net import transformer
+
+STYLIZER = Metadata("stylizer", "fast", styles=("1",), geometry=Geometry(4, 28))
 
 
 def toy(conditional: bool) -> keras.Model:
@@ -37,17 +38,17 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
 
 def test_what_is_no_generator_is_refused(tmp_path):
     (tmp_path / "text.keras").write_text("no")
-    toy(False).save(tmp_path / "unlabelled.keras")
-    write_metadata(tmp_path / "unlabelled.keras", Metadata("generator", classes=("a", "b")))
-    transformer(width=4, blocks=1).save(tmp_path / "stylizer.keras")
-    for name in ("text.keras", "missing.keras", "unlabelled.keras", "stylizer.keras"):
+    trained.save(toy(False), tmp_path / "unlabelled.keras", Metadata("generator", classes=("a", "b")))
+    trained.save(transformer(width=4, blocks=1), tmp_path / "stylizer.keras", STYLIZER)
+    toy(False).save(tmp_path / "plain.keras")
+    for name in ("text.keras", "missing.keras", "unlabelled.keras", "stylizer.keras", "plain.keras"):
         with pytest.raises(GessoError, match=name):
             trained.load(tmp_path / name, "generator")
 
 
 def test_a_network_goes_on_from_another(tmp_path):
     first = transformer(width=4, blocks=1)
-    first.save(tmp_path / "stylizer.keras")
+    trained.save(first, tmp_path / "stylizer.keras", STYLIZER)
     other = transformer(width=4, blocks=1)
     assert not np.array_equal(other.get_weights()[0], first.get_weights()[0])
     trained.take_over(trained.stylizer_of(tmp_path), other)
@@ -68,7 +69,7 @@ def test_networks_compute_in_the_precision_of_here_not_of_where_they_were_traine
         keras.config.set_dtype_policy("mixed_bfloat16")
         mixed = transformer(width=4, blocks=1)
         mixed.set_weights(plain.get_weights())
-        mixed.save(tmp_path / "stylizer.keras")
+        trained.save(mixed, tmp_path / "stylizer.keras", STYLIZER)
     finally:
         keras.config.set_dtype_policy(before)
     image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)

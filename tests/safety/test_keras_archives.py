@@ -242,26 +242,6 @@ def test_a_flipped_bit_anywhere_is_said_in_words(changed, compression):
     assert refused > 20
 
 
-def layer(name: str, **config) -> dict:
-    return {"class_name": "InputLayer" if "batch_shape" in config else "Conv2D", "config": {"name": name, **config}}
-
-
-@pytest.mark.parametrize(
-    "layers",
-    [
-        [layer("in", kernel_size=[9, 9], filters=4), layer("weights", batch_shape=[None, 10**12])],
-        [layer("in", kernel_size=[], filters=4)],
-        [layer("in", kernel_size=[9, 9], filters=0)],
-        [layer("in", kernel_size=[9, 9], filters=1e-320)],
-    ],
-)
-def test_numbers_that_no_network_has_are_said_in_words(changed, layers):
-    """Nor do they take all memory of whatever lists networks."""
-    config = {"config": {"name": "transformer", "layers": layers}}
-    with pytest.raises(GessoError, match=r"changed\.keras"):
-        read_metadata(changed({CONFIG: lambda data: json.dumps(config).encode()}))
-
-
 def test_a_member_that_is_packed_by_other_means_and_damaged_is_said_in_words(tmp_path):
     path = tmp_path / "a.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:

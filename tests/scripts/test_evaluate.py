@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from core.cli import ROOT
+from core.network_metadata import Metadata
+from models import trained
 from models.networks import dcgan
 
 rng = np.random.default_rng(0)
@@ -22,7 +24,7 @@ def result(folder: Path) -> dict:
 def generator(tmp_path_factory) -> Path:
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("generator") / "g.keras"
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(path)
+    trained.save(dcgan.generator((32, 32, 3), latent_dim=6, width=4), path, Metadata("generator"))
     return path
 
 
@@ -57,10 +59,8 @@ def test_a_generator_beside_a_data_set(generator, script, vgg_weights, tmp_path)
 
 
 def test_a_generator_of_other_classes_draws_its_own(script, tmp_path):
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat").save(
-        tmp_path / "g.keras"
-    )
-    (tmp_path / "classes.json").write_text('["cats", "dogs"]')
+    network = dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat")
+    trained.save(network, tmp_path / "g.keras", Metadata("generator", classes=("cats", "dogs")))
     done = script(
         "evaluate.py", f"network={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=20",
         "metrics=[sliced_wasserstein]", "baselines=false", f"hydra.run.dir={tmp_path}/run",

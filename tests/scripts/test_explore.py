@@ -11,9 +11,11 @@ from PIL import Image
 
 from core.cli import ROOT
 from core.config import CONF, compose
+from core.network_metadata import Metadata
 from data import paintings
 from evaluation import sets
 from evaluation.exploration import Exploration, _by_next, find_nearest
+from models import trained
 from models.labels import draw_labels
 from models.networks import dcgan
 
@@ -22,8 +24,8 @@ from models.networks import dcgan
 def generator(tmp_path_factory):
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("generator") / "g.keras"
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat").save(path)
-    path.with_name("classes.json").write_text('["cubism", "ink_painting"]')
+    network = dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat")
+    trained.save(network, path, Metadata("generator", classes=("cubism", "ink_painting")))
     return path
 
 
@@ -50,7 +52,7 @@ def test_copies_are_found(tmp_path, capfd):
     x = keras.layers.Dense(32 * 32 * 3, kernel_initializer="zeros", name="picture")(latent)
     model = keras.Model(latent, keras.layers.Reshape((32, 32, 3))(x))
     model.get_layer("picture").set_weights([np.zeros((3, 3072)), (images[4] / 127.5 - 1.0).ravel()])
-    model.save(tmp_path / "g.keras")
+    trained.save(model, tmp_path / "g.keras", Metadata("generator"))
     with initialize_config_dir(str(CONF), version_base="1.3"):
         overrides = [f"network={tmp_path}/g.keras", "dataset=paintings", "dataset.num_images=30", "num=2"]
         config = compose("explore", [*overrides, f"cache_dir={tmp_path}"])

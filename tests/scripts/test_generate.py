@@ -15,7 +15,7 @@ from core.network_metadata import Metadata
 from data.folder import find_files
 from data.provenance import check_folder
 from generate import asked, files, in_turn, sheet_of, unwanted
-from models import latent
+from models import latent, trained
 from models.networks import dcgan
 
 
@@ -24,7 +24,7 @@ def generator(tmp_path_factory) -> Path:
     """A generator's own file; untrained, which is all that its use needs."""
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("generator") / "g.keras"
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(path)
+    trained.save(dcgan.generator((32, 32, 3), latent_dim=6, width=4), path, Metadata("generator"))
     return path
 
 
@@ -100,8 +100,8 @@ def conditional(tmp_path_factory) -> Path:
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("conditional")
     path = folder / "g.keras"
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=3, condition="concat").save(path)
-    (folder / "classes.json").write_text('["Art Nouveau", "Baroque", "Impressionism"]')
+    network = dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=3, condition="concat")
+    trained.save(network, path, Metadata("generator", classes=("Art Nouveau", "Baroque", "Impressionism")))
     return path
 
 

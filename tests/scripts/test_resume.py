@@ -49,7 +49,7 @@ def test_renamed_classes_are_refused_and_harm_nothing(run, script):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "learned the classes cats, dogs" in done.stderr and "dogs, zebras" in done.stderr
     assert before == {path: path.read_bytes() for path in before}
-    assert run.class_names() == ["cats", "dogs"]
+    assert run.load_data()["classes"] == ["cats", "dogs"]
 
 
 def test_other_data_and_other_batches(run, script):

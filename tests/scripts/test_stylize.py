@@ -18,7 +18,7 @@ random = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with contents, styles, and networks that were never trained: one has metadata, two do not."""
+    """A folder with contents, styles, and networks that were never trained."""
     root = tmp_path_factory.mktemp("pictures")
     for name in ("contents", "styles"):
         (root / name).mkdir()
@@ -26,11 +26,13 @@ def folder(tmp_path_factory):
             noise = Image.fromarray(random.integers(0, 255, (9, 7, 3), np.uint8))
             noise.resize((56, 72), Image.Resampling.BICUBIC).save(root / name / f"{i}.png")
     keras.utils.set_random_seed(0)
-    transform_net.transformer(width=4, blocks=1).save(root / "stylizer.keras")
+    one = transform_net.transformer(width=4, blocks=1)
+    trained.save(one, root / "stylizer.keras", Metadata("stylizer", "fast", styles=("1",), geometry=one.geometry))
     two = transform_net.transformer(width=4, blocks=1, styles=2)
     styles = Metadata("stylizer", "fast", styles=("red", "blue"), geometry=two.geometry)
     trained.save(two, root / "two.keras", styles)
-    dcgan.generator((32, 32, 3), latent_dim=6, width=4).save(root / "generator.keras")
+    drawing = dcgan.generator((32, 32, 3), latent_dim=6, width=4)
+    trained.save(drawing, root / "generator.keras", Metadata("generator"))
     return root
 
 
