@@ -55,7 +55,8 @@ def generator_inputs(
     label = keras.Input((), dtype="int32", name="label")
     if condition == "projection":
         return [latent, label], x, label
-    return [latent, label], _joined(x, label, num_classes), None
+    joined = layers.Concatenate(name="latent_and_label")([x, ops.one_hot(label, num_classes)])
+    return [latent, label], joined, None
 
 
 def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: int = 0) -> Tensor:
@@ -63,17 +64,16 @@ def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: in
 
     Self-modulation (Chen et al. 2019, arXiv:1810.01365): the latent scales and shifts the features in each block,
     and not only the first layer's. Of a latent `[batch, latent_dim]` and a label, int32 `[batch]`, it is `[batch,
-    MODULATION]`; what `text` gives in the label's place knows the latent already.
+    MODULATION]`; what `text` gives in the label's place knows the latent already. Each label has a vector that is
+    as long as latents are: as a one among their hundred numbers, it would hardly be heard.
     """
     if label is not None and not label.dtype.startswith("int"):
         return label
     if label is not None:
-        latent = _joined(latent, label, num_classes)
+        normal = keras.initializers.RandomNormal(stddev=1.0)
+        embedding = layers.Embedding(num_classes, latent.shape[-1], normal, name="label_embedding")
+        latent = layers.Concatenate(name="latent_and_label")([latent, embedding(label)])
     return _modulation(latent)
-
-
-def _joined(latent: Tensor, label: Tensor, num_classes: int) -> Tensor:
-    return layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
 
 
 def _modulation(x: Tensor) -> Tensor:
