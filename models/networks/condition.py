@@ -55,25 +55,32 @@ def generator_inputs(
     label = keras.Input((), dtype="int32", name="label")
     if condition == "projection":
         return [latent, label], x, label
-    joined = layers.Concatenate(name="latent_and_label")([x, ops.one_hot(label, num_classes)])
-    return [latent, label], joined, None
+    return [latent, label], _joined(x, label, num_classes), None
 
 
-def self_modulation(latent: Tensor, label: Tensor | None = None, num_classes: int = 0) -> Tensor:
+def self_modulation(
+    latent: Tensor, label: Tensor | None = None, num_classes: int = 0, label_dim: int = 0
+) -> Tensor:
     """Makes what batch normalisation is conditional on: of the latent, and of the label if there is one.
 
     Self-modulation (Chen et al. 2019, arXiv:1810.01365): the latent scales and shifts the features in each block,
     and not only the first layer's. Of a latent `[batch, latent_dim]` and a label, int32 `[batch]`, it is `[batch,
-    MODULATION]`; what `text` gives in the label's place knows the latent already. Each label has a vector that is
-    as long as latents are: as a one among their hundred numbers, it would hardly be heard.
+    MODULATION]`; what `text` gives in the label's place knows the latent already. The label is one-hot, one among a
+    hundred numbers of a latent, or a vector of `label_dim` numbers like the latent's, which is heard better.
     """
     if label is not None and not label.dtype.startswith("int"):
         return label
-    if label is not None:
+    if label is not None and label_dim:
         normal = keras.initializers.RandomNormal(stddev=1.0)
-        embedding = layers.Embedding(num_classes, latent.shape[-1], normal, name="label_embedding")
-        latent = layers.Concatenate(name="latent_and_label")([latent, embedding(label)])
+        embedded = layers.Embedding(num_classes, label_dim, normal, name="label_embedding")(label)
+        latent = layers.Concatenate(name="latent_and_label")([latent, embedded])
+    elif label is not None:
+        latent = _joined(latent, label, num_classes)
     return _modulation(latent)
+
+
+def _joined(latent: Tensor, label: Tensor, num_classes: int) -> Tensor:
+    return layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
 
 
 def _modulation(x: Tensor) -> Tensor:

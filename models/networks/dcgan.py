@@ -32,6 +32,7 @@ def generator(
     condition: str = "none",
     prior: str = "normal",
     modulated: bool = False,
+    label_dim: int = 0,
 ) -> keras.Model:
     """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
@@ -40,7 +41,8 @@ def generator(
     [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
     which paints no grid. With `full_width` there is one hidden layer more, of so many channels, at full size, and a
     3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. `modulated`: by the
-    latent, in each block. Conditions, priors and modulation: `models/networks/condition.py`.
+    latent, in each block, and by the label, of `label_dim` numbers. Conditions, priors and modulation:
+    `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
     upsampling.
     """
@@ -51,7 +53,7 @@ def generator(
 
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     if modulated:
-        label = self_modulation(x, label, num_classes)
+        label = self_modulation(x, label, num_classes, label_dim)
     # A transposed convolution of a 1x1 picture is a matrix product, and faster as one.
     x = layers.Dense(4 * 4 * widths[0], use_bias=False, kernel_initializer=CONV_INIT, name="seed")(x)
     x = layers.Reshape((4, 4, widths[0]), name="seed_4")(x)
