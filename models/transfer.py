@@ -6,6 +6,7 @@ from keras import ops
 
 from core.errors import GessoError
 
+VECTORS = "label_embedding/embeddings"
 LABELS = {"gamma": "_gamma/embeddings", "beta": "_beta/embeddings"}  # models/layers/normalization.py: batch_norm
 
 
@@ -19,7 +20,8 @@ def transfer(source: keras.Model, target: keras.Model, there: int = 0, here: int
     """
     known = {variable.path: ops.convert_to_numpy(variable) for variable in _floats(source)}
     targets = _floats(target)
-    found = [_fitted(variable, known, there, here) for variable in targets]
+    inputs = _label_inputs(source, there), _label_inputs(target, here)
+    found = [_fitted(variable, known, (there, here), inputs) for variable in targets]
     for variable, array in zip(targets, found, strict=True):
         variable.assign(array)
 
@@ -29,12 +31,24 @@ def _floats(network: keras.Model) -> list[keras.Variable]:
     return [variable for variable in network.variables if variable.dtype.startswith("float")]
 
 
-def _fitted(variable: keras.Variable, known: dict[str, np.ndarray], there: int, here: int) -> np.ndarray:
-    """Returns what a variable takes over. Raises `GessoError` where that is not known."""
+def _label_inputs(network: keras.Model, classes: int) -> int:
+    """Returns how many numbers stand for a label where it is joined to other inputs: one-hot, or a vector's."""
+    vectors = [variable.shape[1] for variable in network.variables if variable.path == VECTORS]
+    return vectors[0] if vectors else classes
+
+
+def _fitted(
+    variable: keras.Variable, known: dict[str, np.ndarray], classes: tuple[int, int], inputs: tuple[int, int]
+) -> np.ndarray:
+    """Returns what a variable takes over. Raises `GessoError` where that is not known.
+
+    `classes` there and here, and the `inputs` that stand for one.
+    """
+    there, here = classes
     array = known.get(variable.path)
     if array is not None and array.shape == tuple(variable.shape):
         return array
-    found = _of_other_labels(variable, known, there, here) if there != here else None
+    found = _of_other_labels(variable, known, here, inputs) if there != here else None
     if found is None:
         what = "there is none there" if array is None else f"{array.shape} there, {tuple(variable.shape)} here"
         labels = {(True, False): "A folder with classes", (False, True): "model.condition=none"}
@@ -48,7 +62,7 @@ def _fitted(variable: keras.Variable, known: dict[str, np.ndarray], there: int, 
 
 
 def _of_other_labels(
-    variable: keras.Variable, known: dict[str, np.ndarray], there: int, here: int
+    variable: keras.Variable, known: dict[str, np.ndarray], here: int, inputs: tuple[int, int]
 ) -> np.ndarray | None:
     """Returns what a variable takes over from a network with other labels, or none; None where nothing fits."""
     shape, own, array = tuple(variable.shape), ops.convert_to_numpy(variable), known.get(variable.path)
@@ -64,9 +78,9 @@ def _of_other_labels(
         return own  # a layer for labels alone
     if name == "embeddings" and array.shape[1:] == shape[1:]:
         return np.broadcast_to(array.mean(0), shape)
-    if array.ndim >= 2 and (*array.shape[:-2], array.shape[-2] + here - there, array.shape[-1]) == shape:
-        inputs = array.shape[-2] - there  # those for labels come last
-        return np.concatenate([array[..., :inputs, :], own[..., inputs:, :]], axis=-2)
+    others = array.shape[-2] - inputs[0] if array.ndim >= 2 else 0  # those for labels come last
+    if others > 0 and (*array.shape[:-2], others + inputs[1], array.shape[-1]) == shape:
+        return np.concatenate([array[..., :others, :], own[..., others:, :]], axis=-2)
     return own if here in shape else None  # a layer with an output for each label
 
 

@@ -129,15 +129,35 @@ def test_labels_joined_to_the_input_are_left_out_and_others_begin_anew():
             assert now.shape[-2] == inputs + classes
 
 
-@pytest.mark.parametrize(("there", "here"), [(3, 0), (0, 3)])
-def test_labels_that_cannot_be_left_out_or_added_are_refused_in_words(there, here):
+@pytest.mark.parametrize(("there", "here"), [(9, 0), (9, 2), (0, 2)])
+def test_vectors_of_labels_are_left_out_and_others_begin_anew(there, here):
     def generator(classes: int) -> keras.Model:
         options = {"num_classes": classes, "condition": "projection"} if classes else {}
-        return r3gan.generator((32, 32, 3), latent_dim=5, width=2, blocks=1, **options)
+        return dcgan.generator((16, 16, 3), latent_dim=3, width=2, modulated=True, label_dim=4, **options)
+
+    source, target = generator(there), generator(here)
+    before, own = arrays(source), arrays(target)
+    transfer(source, target, there, here)
+    now = arrays(target)
+    assert now["modulation/kernel"].shape == (7 if here else 3, 256)
+    np.testing.assert_array_equal(now["modulation/kernel"][:3], before["modulation/kernel"][:3])
+    learned = before if there and here else own  # what is made of such a vector
+    np.testing.assert_array_equal(now["modulation/kernel"][3:], learned["modulation/kernel"][3:])
+    np.testing.assert_array_equal(now["up_8/kernel"], before["up_8/kernel"])
+    if there and here:
+        mean = before["label_embedding/embeddings"].mean(0)
+        np.testing.assert_allclose(now["label_embedding/embeddings"], [mean, mean], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("there", "here"), [(3, 0), (0, 3)])
+def test_labels_that_cannot_be_left_out_or_added_are_refused_in_words(there, here):
+    def discriminator(classes: int) -> keras.Model:
+        options = {"num_classes": classes, "condition": "projection"} if classes else {}
+        return stylegan2.discriminator((16, 16, 3), width=2, **options)
 
     words = r"model\.condition=none would do" if here else "A folder with classes would do"
     with pytest.raises(GessoError, match=words):
-        transfer(generator(there), generator(here), there, here)
+        transfer(discriminator(there), discriminator(here), there, here)
 
 
 def test_other_sizes_are_refused_and_nothing_is_changed(trained, tmp_path):
