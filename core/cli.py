@@ -59,7 +59,9 @@ def main(
                     return in_fresh_process(script, arguments)
                 try:
                     with _errors_in_words(tracebacks):
-                        check_types(config, config_name, HydraConfig.get().runtime.choices)
+                        groups = HydraConfig.get().runtime.choices
+                        for key in check_types(config, config_name, groups):
+                            log.warning("%s is left out: model=%s does not have it.", key, groups["model"])
                         check_values(config)
                         check_inputs(config)
                         check_networks(config)

@@ -1,6 +1,5 @@
 """Checks a composed configuration before anything slow starts, and words what could not be composed."""
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ from core.checks import choices, ranges, scheduled, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-log = logging.getLogger(__name__)
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -41,8 +39,10 @@ def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) -> None:
+def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) -> list[str]:
     """Compares the type of every value with the one that the YAML files give it.
+
+    Returns the keys that an experiment sets and another model than its own does not have: they are left out.
 
     The files are the schema: `steps: 2000` says that steps is a whole number, and `steps: null` with a range of
     `[1, inf)` says so, too. Those with `choices` are left to these. Raises `GessoError`.
@@ -55,8 +55,10 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
     allowed = choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
+    left_out = []
     for key, value in leaves(without_blocks(config)):
-        _check_known(key, defaults, groups)
+        if _left_out(key, defaults, groups):
+            left_out.append(key)
         inside = [name for name in defaults if name.startswith(f"{key}.")]
         if inside and not isinstance(value, dict):
             if isinstance(value, int | float) and "schedules." in str(defaults.get(f"{key}._target_")):
@@ -82,6 +84,7 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
         each = value if key in lists and isinstance(value, list) else [value]
         if not all(_fits(one, like) for one in each):
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
+    return left_out
 
 
 def _check_local() -> None:
@@ -101,19 +104,20 @@ def _known() -> set[str]:
     return {name for file in CONF.glob("*.yaml") for name in OmegaConf.load(file)}
 
 
-def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> None:
+def _left_out(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> bool:
     """Refuses a key that none of the files has: from `+key=`, or an experiment with other groups.
 
-    But for deeper ones that the command line adds, which may be arguments of what they stand beside, and those of
-    penalties, which `training.checks` knows more about. Raises `GessoError`.
+    But for deeper ones that the command line adds, which may be arguments of what they stand beside, those of
+    penalties, which `training.checks` knows more about, and an experiment's of another model: says whether it is
+    one of these. Raises `GessoError`.
     """
     if key in defaults or any(name in defaults for name in _above(key)):
-        return
+        return False
     group, _, rest = key.partition(".")
     experiment = groups.get("experiment")
     file = CONF / "experiment" / f"{experiment}.yaml"
     if experiment is not None and not file.is_file():
-        return  # one's own, which may bring keys of its own
+        return False  # one's own, which may bring keys of its own
     said_there = experiment is not None and OmegaConf.select(OmegaConf.load(file), key) is not None
     if not rest and not said_there:
         known = _known() | {*defaults}
@@ -125,9 +129,8 @@ def _check_known(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> 
             f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it away by "
             f"'~{key}'."
         )
-    if group == "model" and said_there and "." not in rest and f"${{{key}}}" not in file.read_text("utf-8"):
-        model = groups["model"]
-        log.warning("experiment=%s sets %s, which model=%s does not have: left out.", experiment, key, model)
+    of_model = group == "model" and said_there and "." not in rest
+    return of_model and f"${{{key}}}" not in file.read_text("utf-8")
 
 
 def _shown(value: Any) -> str:

@@ -200,11 +200,6 @@ class Run:
         """
         return OmegaConf.create(stored.load_choices(self.hydra, *needed))
 
-    @property
-    def model_name(self) -> str:
-        """The option of `model=`: `dcgan`."""
-        return self.choices("model").model
-
 
 def _names(path: Path, found: Any) -> list[str]:
     """Returns what is a list of texts. Raises `GessoError` if it is none."""

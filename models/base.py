@@ -48,7 +48,7 @@ class Trainable:
         self.step = self.add_weight((), "zeros", "int64", trainable=False, name="step")
 
     def track(self, names: Iterable[str]) -> None:
-        """Prepares means of what `update_metrics` will be given: to be called at the end of `compile`."""
+        """Prepares means of what `update_metrics` will be given: to be called by `compile`."""
         self.means = {name: replicas.Mean(name=name) for name in names}
         self.built = True
 

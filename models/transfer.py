@@ -32,8 +32,12 @@ def _floats(network: keras.Model) -> list[keras.Variable]:
 
 
 def _label_inputs(network: keras.Model, classes: int) -> int:
-    """Returns how many numbers stand for a label where it is joined to other inputs: one-hot, or a vector's."""
-    vectors = [variable.shape[1] for variable in network.variables if variable.path == VECTORS]
+    """Returns how many numbers stand for a label that is joined to other inputs: one-hot, or a generator's vector.
+
+    A discriminator's is joined to nothing: its features are projected on it.
+    """
+    draws = any(tensor.name == "latent" for tensor in network.inputs)
+    vectors = [variable.shape[1] for variable in network.variables if draws and variable.path.endswith(VECTORS)]
     return vectors[0] if vectors else classes
 
 
@@ -48,7 +52,8 @@ def _fitted(
     array = known.get(variable.path)
     if array is not None and array.shape == tuple(variable.shape):
         return array
-    found = _of_other_labels(variable, known, here, inputs) if there != here else None
+    other = there != here or inputs[0] != inputs[1]
+    found = _of_other_labels(variable, known, classes, inputs) if other else None
     if found is None:
         what = "there is none there" if array is None else f"{array.shape} there, {tuple(variable.shape)} here"
         labels = {(True, False): "A folder with classes", (False, True): "model.condition=none"}
@@ -62,11 +67,12 @@ def _fitted(
 
 
 def _of_other_labels(
-    variable: keras.Variable, known: dict[str, np.ndarray], here: int, inputs: tuple[int, int]
+    variable: keras.Variable, known: dict[str, np.ndarray], classes: tuple[int, int], inputs: tuple[int, int]
 ) -> np.ndarray | None:
     """Returns what a variable takes over from a network with other labels, or none; None where nothing fits."""
     shape, own, array = tuple(variable.shape), ops.convert_to_numpy(variable), known.get(variable.path)
     layer, _, name = variable.path.rpartition("/")
+    there, here = classes
     by_class = known.get(layer + LABELS[name]) if name in LABELS else None
     if by_class is not None and by_class.shape[1:] == shape:  # labels there, none here
         return by_class.mean(0)
@@ -76,12 +82,15 @@ def _of_other_labels(
             return np.broadcast_to(common, shape)  # none there, labels here
     if array is None:
         return own  # a layer for labels alone
+    if variable.path.endswith(VECTORS) and shape[1] == inputs[0] == inputs[1]:
+        return own  # of a generator: on average they are nothing
     if name == "embeddings" and array.shape[1:] == shape[1:]:
         return np.broadcast_to(array.mean(0), shape)
     others = array.shape[-2] - inputs[0] if array.ndim >= 2 else 0  # those for labels come last
     if others > 0 and (*array.shape[:-2], others + inputs[1], array.shape[-1]) == shape:
         return np.concatenate([array[..., :others, :], own[..., others:, :]], axis=-2)
-    return own if here in shape else None  # a layer with an output for each label
+    has_a_number_for_each = array.shape[-1:] == (there,) and (*array.shape[:-1], here) == shape
+    return own if has_a_number_for_each else None
 
 
 def transfer_styles(source: keras.Model, target: keras.Model, repeated: bool = False) -> None:

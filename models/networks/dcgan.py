@@ -41,8 +41,8 @@ def generator(
     [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
     which paints no grid. With `full_width` there is one hidden layer more, of so many channels, at full size, and a
     3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. `modulated`: by the
-    latent, in each block, and by the label, of `label_dim` numbers. Conditions, priors and modulation:
-    `models/networks/condition.py`.
+    latent, in each block, and by the label, a vector of `label_dim` numbers, one-hot if 0.
+    Conditions, priors and modulation: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
     upsampling.
     """

@@ -16,7 +16,7 @@ def run(tmp_path) -> Run:
 
 
 def test_a_run_directory_is_one_with_a_configuration(run):
-    assert run.is_run and run.model_name == "dcgan" and run.load_config().seed == 1
+    assert run.is_run and run.choices("model").model == "dcgan" and run.load_config().seed == 1
     assert not Run(run.folder.parent).is_run and not run.best.is_run
 
 

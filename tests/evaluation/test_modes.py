@@ -22,7 +22,7 @@ def folder(tmp_path) -> Path:
     """Networks (what they are, without layers), folders and a film (its name alone)."""
     for name in ("generator", "translator", "stylizer"):
         with zipfile.ZipFile(tmp_path / f"{name}.keras", "w") as archive:
-            archive.writestr("config.json", json.dumps({}))
+            archive.writestr("config.json", "{}")
         method = {"generator": None, "translator": "translate", "stylizer": "fast"}[name]
         add_metadata(
             tmp_path / f"{name}.keras", Metadata(name, method, geometry=None if method is None else Geometry())

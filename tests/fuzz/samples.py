@@ -166,13 +166,12 @@ def card(name: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("gesso.json", json.dumps(CARDS[name]))
-        archive.writestr("config.json", "{}")
     return content.getvalue()
 
 
 @functools.cache
 def networks() -> list[tuple[str, bytes]]:
-    """Name and content of `.keras` files as Keras writes them, with metadata and without. Needs TensorFlow."""
+    """Name and content of `.keras` files as Gesso writes them. Needs TensorFlow."""
     from models.networks import mlp, transform_net, unet
 
     made = {
@@ -184,8 +183,6 @@ def networks() -> list[tuple[str, bytes]]:
     for name, network in made.items():
         with tempfile.TemporaryDirectory() as folder:
             network.save(path := os.path.join(folder, "a.keras"))
-            plain = Path(path).read_bytes()
-            found.append((name, plain))
             with zipfile.ZipFile(path, "a") as archive:
                 archive.writestr("gesso.json", json.dumps(CARDS[name]))
             found.append((name, Path(path).read_bytes()))

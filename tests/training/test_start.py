@@ -144,9 +144,37 @@ def test_vectors_of_labels_are_left_out_and_others_begin_anew(there, here):
     learned = before if there and here else own  # what is made of such a vector
     np.testing.assert_array_equal(now["modulation/kernel"][3:], learned["modulation/kernel"][3:])
     np.testing.assert_array_equal(now["up_8/kernel"], before["up_8/kernel"])
-    if there and here:
-        mean = before["label_embedding/embeddings"].mean(0)
-        np.testing.assert_allclose(now["label_embedding/embeddings"], [mean, mean], rtol=1e-6)
+    if here:
+        np.testing.assert_array_equal(now["label_embedding/embeddings"], own["label_embedding/embeddings"])
+
+
+def test_labels_of_r3gan_are_left_out_and_added():
+    def networks(classes: int) -> list[keras.Model]:
+        options = {"num_classes": classes, "condition": "projection"} if classes else {}
+        return [
+            r3gan.generator((32, 32, 3), latent_dim=5, width=2, blocks=1, **options),
+            r3gan.discriminator((32, 32, 3), width=2, blocks=1, **options),
+        ]
+
+    for there, here in ((3, 0), (0, 3)):
+        for source, target in zip(networks(there), networks(here), strict=True):
+            before = arrays(source)
+            transfer(source, target, there, here)
+            now = arrays(target)
+            same = [path for path in now if path in before and np.array_equal(now[path], before[path])]
+            assert len(same) >= min(len(now), len(before)) - 2
+            first = next((path for path in now if path in before and now[path].shape != before[path].shape), None)
+            if first is not None:  # what the label is joined to
+                np.testing.assert_array_equal(now[first][:5], before[first][:5])
+
+
+def test_one_hot_labels_become_vectors():
+    options = {"latent_dim": 3, "width": 2, "modulated": True, "num_classes": 4, "condition": "projection"}
+    source, target = (dcgan.generator((16, 16, 3), label_dim=n, **options) for n in (0, 6))
+    transfer(source, target, 4, 4)
+    here, there = arrays(target), arrays(source)
+    np.testing.assert_array_equal(here["modulation/kernel"][:3], there["modulation/kernel"][:3])
+    assert here["modulation/kernel"].shape == (9, 256)
 
 
 @pytest.mark.parametrize(("there", "here"), [(3, 0), (0, 3)])

@@ -156,5 +156,5 @@ def test_stylizers_can_be_saved_and_loaded(tmp_path, vgg_weights):
     ):
         inputs = {name: tf.constant(value, tf.float32) for name, value in inputs.items()}
         network.save(tmp_path / "x.keras")
-        loaded, _ = trained.load(tmp_path / "x.keras", "stylizer")
+        loaded = trained.load_network(tmp_path / "x.keras")
         np.testing.assert_allclose(loaded(inputs), network(inputs), rtol=1e-4, atol=1e-5)
