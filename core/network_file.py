@@ -40,18 +40,14 @@ def read_metadata(path: str | Path) -> Metadata:
     try:
         with zipfile.ZipFile(path) as archive:
             if MEMBER in archive.namelist():
-                return Metadata.from_json(_member(archive, MEMBER))
+                if archive.getinfo(MEMBER).file_size > MEMBERS[MEMBER]:
+                    raise ValueError(f"{MEMBER} in it is larger than {MEMBERS[MEMBER]} bytes")
+                return Metadata.from_json(archive.read(MEMBER))
     except OSError as error:
         raise GessoError(f"{path} cannot be read: {error.strerror or error}.") from error
     except DAMAGE as error:
         raise GessoError(f"{path} is not a network that Keras can read: {error}.") from error
     raise GessoError(f"{path} is no network of Gesso's: it has no {MEMBER}, which says what it is.")
-
-
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MEMBERS[name]:
-        raise ValueError(f"{name} in it is larger than {MEMBERS[name]} bytes")
-    return archive.read(name)
 
 
 def write_metadata(path: str | Path, metadata: Metadata) -> None:

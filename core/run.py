@@ -172,7 +172,8 @@ class Run:
         found = _read(self.data, dict)
         if missing := [key for key in ("name", "classes", "num", "fingerprint") if key not in found]:
             raise GessoError(f"{self.data} is damaged: it has no {missing[0]}.")
-        _names(self.data, found["classes"])
+        if not isinstance(found["classes"], list) or not all(isinstance(name, str) for name in found["classes"]):
+            raise GessoError(f"{self.data} is damaged: its classes are not a list of names.")
         return found
 
     def load_config(self) -> DictConfig:
@@ -199,13 +200,6 @@ class Run:
         Raises `GessoError` where a group is missing that is `needed`.
         """
         return OmegaConf.create(stored.load_choices(self.hydra, *needed))
-
-
-def _names(path: Path, found: Any) -> list[str]:
-    """Returns what is a list of texts. Raises `GessoError` if it is none."""
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise GessoError(f"{path} is damaged: its classes are not a list of names.")
-    return found
 
 
 def _read(path: Path, kind: type) -> Any:

@@ -55,7 +55,7 @@ def generator_inputs(
     label = keras.Input((), dtype="int32", name="label")
     if condition == "projection":
         return [latent, label], x, label
-    return [latent, label], _joined(x, label, num_classes), None
+    return [latent, label], joined(x, label, num_classes), None
 
 
 def self_modulation(
@@ -70,17 +70,21 @@ def self_modulation(
     """
     if label is not None and not label.dtype.startswith("int"):
         return label
-    if label is not None and label_dim:
-        normal = keras.initializers.RandomNormal(stddev=1.0)
-        embedded = layers.Embedding(num_classes, label_dim, normal, name="label_embedding")(label)
-        latent = layers.Concatenate(name="latent_and_label")([latent, embedded])
-    elif label is not None:
-        latent = _joined(latent, label, num_classes)
+    if label is not None:
+        latent = joined(latent, label, num_classes, label_dim)
     return _modulation(latent)
 
 
-def _joined(latent: Tensor, label: Tensor, num_classes: int) -> Tensor:
-    return layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
+def joined(latent: Tensor, label: Tensor, num_classes: int, label_dim: int = 0, deviation: float = 1.0) -> Tensor:
+    """Joins a label, int32 `[batch]`, to a latent: one-hot, or a vector of `label_dim` numbers, which is learned.
+
+    These begin as normal ones of that standard `deviation`.
+    """
+    if not label_dim:
+        return layers.Concatenate(name="latent_and_label")([latent, ops.one_hot(label, num_classes)])
+    normal = keras.initializers.RandomNormal(stddev=deviation)
+    embedded = layers.Embedding(num_classes, label_dim, normal, name="label_embedding")(label)
+    return layers.Concatenate(name="latent_and_label")([latent, embedded])
 
 
 def _modulation(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from keras import layers
 from models.layers.fir import Blur2D, SmoothUpsampling2D
 from models.layers.grouped import GroupedConv2D
 from models.layers.modulated import Picture
-from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs
+from models.networks.condition import discriminator_head, discriminator_inputs, generator_inputs, joined
 from models.networks.sizes import square
 
 Tensor = keras.KerasTensor
@@ -47,10 +47,7 @@ def generator(
     gain = _gain(blocks * len(filters))
     inputs, x, label = generator_inputs(latent_dim, num_classes, condition, prior)
     if condition == "projection":
-        embedding = layers.Embedding(
-            num_classes, latent_dim, embeddings_initializer=_normal(num_classes**-0.5), name="label_embedding"
-        )
-        x = layers.Concatenate(name="latent_and_label")([x, embedding(label)])
+        x = joined(x, label, num_classes, latent_dim, num_classes**-0.5)
     # Weights of 4x4 pictures, one for each channel, which are learned, too.
     x = layers.Dense(filters[4], use_bias=False, kernel_initializer=_msr(), name="weights_4")(x)
     basis = layers.EinsumDense(
