@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import re
+import shlex
 import signal
 import sys
 import traceback
@@ -25,7 +26,7 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import is_sweep, put_before, quoted_name, refuse_dashes, typed
+from core.overrides import flags, is_sweep, put_before, quoted_name, refuse_dashes, typed
 from core.signals import endings, heard
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
@@ -156,7 +157,8 @@ class _errors_in_words:
             sys.exit(130)
         if isinstance(error, Stopped):
             folder = relative(Path(HydraConfig.get().runtime.output_dir))
-            log.info("Interrupted. To go on: python %s %s", Path(sys.argv[0]).name, typed("resume", folder))
+            again = " ".join([typed("resume", folder), *map(shlex.quote, flags(sys.argv[1:]))])
+            log.info("Interrupted. To go on: python %s %s", Path(sys.argv[0]).name, again)
             sys.exit(128 + error.signal)
         if not isinstance(error, Exception):
             return

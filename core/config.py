@@ -52,13 +52,23 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
     chosen = [f"{group}={option}" for group, option in options.items() if option is not None]
     if penalties := _penalties(config):  # Hydra names no list among the options chosen
         chosen.append(f"penalty=[{','.join(penalties)}]")
-    defaults, intervals, lists = dict(leaves(compose(config_name, chosen))), ranges(config), several(config)
-    allowed = choices(config)
+    defaults, values = dict(leaves(compose(config_name, chosen))), dict(leaves(without_blocks(config)))
+    new = [key for key in values if key not in defaults and not any(name in defaults for name in _above(key))]
+    experiment = CONF / "experiment" / f"{groups.get('experiment')}.yaml"
+    text = experiment.read_text("utf-8") if experiment.is_file() else ""
+    said = OmegaConf.create(text)
+    if groups.get("experiment") is None or text:  # one's own may bring keys of its own
+        _check_new(new, said, defaults, groups)
+    _check_kinds(config, values, defaults)
+    of_model = [key for key in new if key.startswith("model.") and key.count(".") == 1]
+    return [key for key in of_model if OmegaConf.select(said, key) is not None and f"${{{key}}}" not in text]
+
+
+def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Compares the `values` of a configuration with those of the files, `defaults`. Raises `GessoError`."""
+    intervals, lists, allowed = ranges(config), several(config), choices(config)
     schedules = {key for key in scheduled(config) if OmegaConf.select(config, f"{key}._target_") is not None}
-    left_out = []
-    for key, value in leaves(without_blocks(config)):
-        if _left_out(key, defaults, groups):
-            left_out.append(key)
+    for key, value in values.items():
         inside = [name for name in defaults if name.startswith(f"{key}.")]
         if inside and not isinstance(value, dict):
             if isinstance(value, int | float) and "schedules." in str(defaults.get(f"{key}._target_")):
@@ -84,7 +94,6 @@ def check_types(config: DictConfig, config_name: str, groups: dict[str, str]) ->
         each = value if key in lists and isinstance(value, list) else [value]
         if not all(_fits(one, like) for one in each):
             raise GessoError(f"{key}={value} is {_kind(value)}; it must be {_kind(like)}, {hint}.")
-    return left_out
 
 
 def _check_local() -> None:
@@ -104,33 +113,24 @@ def _known() -> set[str]:
     return {name for file in CONF.glob("*.yaml") for name in OmegaConf.load(file)}
 
 
-def _left_out(key: str, defaults: dict[str, Any], groups: dict[str, str]) -> bool:
-    """Refuses a key that none of the files has: from `+key=`, or an experiment with other groups.
+def _check_new(keys: Iterable[str], said: DictConfig, defaults: dict[str, Any], groups: dict[str, str]) -> None:
+    """Refuses keys that none of the files has: from `+key=`, or an experiment with other groups, which `said` them.
 
     But for deeper ones that the command line adds, which may be arguments of what they stand beside, those of
-    penalties, which `training.checks` knows more about, and an experiment's of another model: says whether it is
-    one of these. Raises `GessoError`.
+    penalties, which `training.checks` knows more about, and an experiment's of another model. Raises `GessoError`.
     """
-    if key in defaults or any(name in defaults for name in _above(key)):
-        return False
-    group, _, rest = key.partition(".")
-    experiment = groups.get("experiment")
-    file = CONF / "experiment" / f"{experiment}.yaml"
-    if experiment is not None and not file.is_file():
-        return False  # one's own, which may bring keys of its own
-    said_there = experiment is not None and OmegaConf.select(OmegaConf.load(file), key) is not None
-    if not rest and not said_there:
-        known = _known() | {*defaults}
-        if key not in known:
+    known = _known() | {*defaults}
+    for key in keys:
+        group, _, rest = key.partition(".")
+        said_there = OmegaConf.select(said, key) is not None
+        if not rest and not said_there and key not in known:
             raise GessoError(f"{key}: there is no such key. {did_you_mean(key, known, show_all=False)}")
-    strict = group in ("dataset", "loss") and not rest.startswith(("penalties.", "generator_penalties."))
-    if strict and said_there:
-        raise GessoError(
-            f"experiment={experiment} sets {key}, which {group}={groups.get(group)} does not have: take it away by "
-            f"'~{key}'."
-        )
-    of_model = group == "model" and said_there and "." not in rest
-    return of_model and f"${{{key}}}" not in file.read_text("utf-8")
+        of_penalty = rest.startswith(("penalties.", "generator_penalties."))
+        if said_there and group in ("dataset", "loss") and not of_penalty:
+            raise GessoError(
+                f"experiment={groups['experiment']} sets {key}, which {group}={groups.get(group)} does not have: "
+                f"take it away by '~{key}'."
+            )
 
 
 def _shown(value: Any) -> str:

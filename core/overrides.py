@@ -1,5 +1,6 @@
 """Command lines: what they give, what they take over from a run directory, and how their values are written."""
 
+import itertools
 import json
 import os
 import re
@@ -61,6 +62,16 @@ def put_before(own: list[str], arguments: list[str]) -> list[str]:
         if argument in VALUED and (value := next(waiting, None)) is not None:
             flags.append(value)
     return [*own, *others, *flags]
+
+
+def flags(arguments: list[str]) -> list[str]:
+    """Returns those of a command line that say where YAML files lie, which any command for the same run needs."""
+    kept, left = [], iter(arguments)
+    for argument in left:
+        name, _, value = argument.partition("=")
+        if name in WHERE:
+            kept += [argument] if value else [argument, *itertools.islice(left, 1)]
+    return kept
 
 
 def refuse_dashes(arguments: Iterable[str]) -> None:

@@ -1,6 +1,5 @@
 """Sweeps: each job of `-m` is a process of its own, in a folder of its own."""
 
-import itertools
 import logging
 import os
 import re
@@ -25,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from core.errors import GessoError
 from core.files import expanded, remove_empty, shortened
 from core.logs import last_error, write_error
-from core.overrides import WHERE, is_sweep, quoted_name
+from core.overrides import flags, is_sweep, quoted_name
 from core.results import in_short, read_result
 from core.resume import announce
 from core.run import Run
@@ -84,16 +83,6 @@ def in_fresh_process(script: str, rewritten: Callable[[list[str]], list[str]] = 
 def of_sweep(folder: str | Path) -> bool:
     """Says whether a run in `folder` is a job of a sweep."""
     return (Path(folder).parent / SWEEP).is_file()
-
-
-def flags(arguments: list[str]) -> list[str]:
-    """Returns those of a command line that say where YAML files lie, which a sweep's jobs need as well."""
-    kept, left = [], iter(arguments)
-    for argument in left:
-        name, _, value = argument.partition("=")
-        if name in WHERE:
-            kept += [argument] if value else [argument, *itertools.islice(left, 1)]
-    return kept
 
 
 def check_output(arguments: list[str]) -> None:

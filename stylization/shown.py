@@ -1,11 +1,14 @@
 """What methods have in common whose network is shown the painting that it is to paint like: one network for any."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from omegaconf import DictConfig
 
+from core import color
 from core.network_metadata import Metadata
+from data.picture import MIN_SIDE, pad_to_min
 from models import trained
 from stylization import options
 from stylization.method import Method, Paint
@@ -31,3 +34,34 @@ def method(name: str, painter: Callable[..., Paint]) -> Method:
 
     keys = ("style", "style_weights", "strength", "preserve_color", "style_size")
     return Method(keys, check, build, trained_by=name)
+
+
+def painter(
+    read: Callable,
+    paint: Callable[[np.ndarray, dict[str, np.ndarray]], np.ndarray],
+    styles: Sequence[np.ndarray],
+    weights: Sequence[float] | None,
+    preserve_color: str,
+) -> Paint:
+    """Makes what paints in the manner of `styles`; of several, by the average of what is read off them.
+
+    `read(painting)` takes a tensor `[1, height, width, 3]` and returns what the network is told of it, by name,
+    each a tensor of one row; `paint(image, told)` paints.
+    """
+    import tensorflow as tf
+
+    read = tf.function(read, reduce_retracing=True, autograph=False)
+    shares = np.ones(len(styles)) if weights is None else np.asarray(weights, float)
+
+    def told_of(paintings: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+        found = [read(tf.constant(pad_to_min(painting, MIN_SIDE)[None])) for painting in paintings]
+        return {name: np.average([np.ravel(one[name]) for one in found], 0, shares) for name in found[0]}
+
+    known = told_of(styles) if preserve_color == "none" else None
+
+    def painted(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+        told = known or told_of([color.prepared(style, image, preserve_color) for style in styles])
+        result = paint(image, told)
+        return color.with_luminance(image, result) if preserve_color == "luminance" else result
+
+    return painted

@@ -63,7 +63,8 @@ def check(
         )
     if before["fingerprint"] != now["fingerprint"]:
         log.warning(
-            "The data is not what %s was trained on so far (%s pictures then, %d now); going on with what is here.",
+            "The files of the data are not those that %s was trained on so far, or were copied since (%s pictures "
+            "then, %d now); going on with what is here.",
             run.folder, before["num"], now["num"],
         )  # fmt: skip
 

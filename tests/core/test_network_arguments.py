@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from core.errors import GessoError
-from core.overrides import given_value, put_before, refuse_dashes, run_arguments, typed
+from core.overrides import flags, given_value, put_before, refuse_dashes, run_arguments, typed
 from core.run import Run
 
 CONFIG = (
@@ -64,6 +64,11 @@ def test_flags_stay_behind_overrides(run):
     given = ["--cfg", "job", f"network={run.folder}", "num=3", "~x"]
     assert run_arguments(given) == [*OWN, *given[2:], *given[:2]]
     assert put_before([], ["a=1", "-m", "b=2", "steps"]) == ["a=1", "b=2", "steps", "-m"]
+
+
+def test_flags_that_say_where_yaml_files_lie():
+    given = ["-m", "--config-dir", "mine", "seed=1,2", "--config-dir=other", "-cn", "train", "model=dcgan"]
+    assert flags(given) == ["--config-dir", "mine", "--config-dir=other", "-cn", "train"]
 
 
 def test_options_have_no_dashes():

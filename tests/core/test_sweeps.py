@@ -63,11 +63,6 @@ def test_a_sweep_whose_pictures_would_be_one_file_is_refused():
         sweeps.check_output(["-m", 'style="a","b"', 'output="x"'])
 
 
-def test_jobs_are_told_where_yaml_files_lie():
-    given = ["-m", "--config-dir", "mine", "seed=1,2", "--config-dir=other", "-cn", "train", "model=dcgan"]
-    assert sweeps.flags(given) == ["--config-dir", "mine", "--config-dir=other", "-cn", "train"]
-
-
 def test_a_sweep_over_contents_whose_results_would_be_one_file_is_refused(tmp_path):
     for folder in ("june", "july"):
         (tmp_path / folder).mkdir()

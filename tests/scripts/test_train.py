@@ -153,11 +153,12 @@ def test_killed_interrupted_and_raised_is_the_straight_run(straight, tmp_path, s
     assert done.returncode == 0, done.stderr
     assert rows(run.folder)[-1].items() >= {"step": 26, "images": 208}.items() and run.result.is_file()
 
-    process = start("train.py", f"resume={run.folder}", "steps=50")
+    process = start("train.py", "--config-dir", str(tmp_path), f"resume={run.folder}", "steps=50")
     wait_for_a_checkpoint(process, run)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130 and f"resume={run.folder}" in errors and "steps: 26 -> 50" in errors, errors
+    assert process.returncode == 130 and "steps: 26 -> 50" in errors, errors
+    assert f"To go on: python train.py resume={run.folder} --config-dir {tmp_path}" in errors, errors
     done = script("train.py", f"resume={run.folder}")
     assert done.returncode == 0, done.stderr
     assert_same_state(straight, run.folder)
