@@ -7,6 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
+from core.files import in_utf8
 from core.instantiate import build
 from core.overrides import PICTURES, run_arguments
 from evaluation import modes, report
@@ -25,9 +26,10 @@ def evaluate(config: DictConfig) -> None:
     hardware.load_tensorflow()
     rows, settings = mode.run(config, build(metrics), network)
     settings |= modes.options(metrics)
-    print(report.table(rows))
-    print(report.described(settings))
-    log.info("%s", report.write(Path(HydraConfig.get().runtime.output_dir), rows, settings))
+    written = report.write(Path(HydraConfig.get().runtime.output_dir), rows, settings)
+    print(in_utf8(report.table(rows)))
+    print(in_utf8(report.described(settings)))
+    log.info("%s", written)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig
 
 from core.class_names import wholes
@@ -14,6 +15,7 @@ from core.errors import GessoError
 from core.images import grid, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
+from core.overrides import refuse_keys
 from data.provenance import check_folder, chunks
 from models import latent, trained
 from models.labels import draw_labels, find_labels, kinds_shown, shown_labels
@@ -156,6 +158,8 @@ def texts_of(texts: str | Sequence[str]) -> list[str]:
 
 def check(config: DictConfig, conditions: int) -> None:
     """Raises `GessoError` for values that make no pictures."""
+    if not config.interpolate:
+        refuse_keys(("frames",), HydraConfig.get().overrides.task, "without interpolate=true")
     if config.text is not None and config.label is not None:
         raise GessoError("text= and label= both say what is to be painted. Give one.")
     if config.interpolate and config.num == 1 and conditions < 2:

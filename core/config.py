@@ -80,12 +80,12 @@ def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str,
                 continue
             if above in defaults and not isinstance(defaults[above], dict) and not _interpolates(defaults[above]):
                 raise GessoError(f"{above} is {_kind({})}; it must be a value.")
-        if value == default or _interpolates(value) or _interpolates(default):
+        if value == default or _interpolates(value) or (_interpolates(default) and key not in intervals):
             continue
         if key in allowed and not isinstance(default, list) and not isinstance(value, list | None):
             continue  # `check_values` says which there are
         like, hint = default, f"such as {'[a,b]' if default == [] else default}"
-        if default is None:
+        if default is None or _interpolates(default):
             if isinstance(value, list) and key in defaults and key not in intervals and key not in lists:
                 raise GessoError(f"{key}={value} is {_kind(value)}; it must be one value.")
             if key not in intervals:

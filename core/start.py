@@ -24,8 +24,9 @@ def train_arguments(arguments: list[str]) -> list[str]:
         raise GessoError(f"model.start={value} has learned words, and goes on with them alone: resume=<its run>.")
     if start.kind == "stylizer" or start.model is None:
         return arguments
-    if not OPTION.fullmatch(start.model):
-        raise GessoError(f"{path} is refused: model={start.model} is no name of an option.")
+    for group, option in (("model", start.model), ("dataset", start.task)):  # a stranger may have made it
+        if option is not None and not OPTION.fullmatch(option):
+            raise GessoError(f"{path} is refused: {group}={option} is no name of an option.")
     model = given_value(arguments, "model")
     if model not in (None, start.model):
         raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")

@@ -126,6 +126,10 @@ def _sync(path: Path) -> None:
 
 
 def _explain(error: Exception, folder: Path) -> Exception:
+    if getattr(error, "filename", None) is not None:
+        file = Path(os.fsdecode(error.filename))
+        if folder not in (file, *file.parents) and file not in folder.parents:  # it is what was to be cached
+            return GessoError(f"{file} cannot be read: {error.strerror}.")
     remedy = "Name another place with cache_dir=<folder> or the environment variable GESSO_CACHE."
     number = getattr(error, "errno", None)
     if number in FULL:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.errors import GessoError
+from core.files import in_utf8
 from data import captions
 from data.folder import PictureFile, find_files, named
 from data.image_dataset import ImageDataset
@@ -105,7 +106,7 @@ def find(root: str | None, label: str | None = None, split: str | None = None, t
     where = f"{path.resolve()}{f', split={split}' if split else ''}{f', label={label}' if label else ''}"
     witnesses = partial(tails, [table.path for table in tables])
     held = sum(file.size for file in files) // max(len(pictures), 1)
-    whole = Source(path.resolve().name, where, pictures, opened, None, witnesses, held=held)
+    whole = Source(in_utf8(path.resolve().name), where, pictures, opened, None, witnesses, held=held)
     classes = [name for table in tables for name in (table.classes or [None] * table.rows)]
     if text:
         whole = replace(whole, said=[said for table in tables for said in table.said])

@@ -53,13 +53,15 @@ def decoded(
         check_room(missing() * least, folder)
         decode_all(names[part.start : part.stop], jobs(part), most, folder, bar)
 
-    # One time for all: what is of the same set and was used before is of no use, even if this is interrupted.
+    # One time for all, those that are there first: what is of the same set and was used before is of no use, even if
+    # this is interrupted.
     started, count, now = time.perf_counter(), missing(), time.time_ns()
     if count:
         where = key.get("root") or key.get("folders")
         log.info("Decoding %d of %d pictures from %s, once; then they are cached", count, len(names), where)
     with tqdm(total=count, unit="img", disable=None if count else True) as bar:
-        for part, key in zip(parts, keys, strict=True):
+        there = sorted(zip(parts, keys, folders, strict=True), key=lambda shard: not shard[-1].is_dir())
+        for part, key, _ in there:
             cached(kind, key, partial(build, part), cache_dir, now)
     if count:
         log.info("Decoded in %.1f s", time.perf_counter() - started)

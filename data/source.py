@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import GessoError
+from core.files import in_utf8
 from data.archives import list_tar, list_zip, open_part, open_zipped
 from data.folder import LAYOUT, PictureFile, find_files, named, subfolders
 from data.listing import Listing, kept, list_folder
@@ -105,7 +106,7 @@ def from_folder(folder: Path, pictures: Sequence[PictureFile]) -> Source:
         return found
 
     where = folder.resolve()  # two folders may hold files of the same names, sizes and times
-    return Source(where.name, str(where), pictures, files, subfolders(pictures), witnesses, folder=folder)
+    return Source(in_utf8(where.name), str(where), pictures, files, subfolders(pictures), witnesses, folder=folder)
 
 
 def from_archives(root: Path, archives: Sequence[str], cache_dir: str) -> Source:
@@ -136,7 +137,7 @@ def from_archives(root: Path, archives: Sequence[str], cache_dir: str) -> Source
     where = root.resolve()
     notes = [note for listing in listings for note in listing.notes]
     name = where.name if where.is_dir() else where.name.split(".")[0]
-    return Source(name, str(where), pictures, files, classes, partial(tails, paths), notes)
+    return Source(in_utf8(name), str(where), pictures, files, classes, partial(tails, paths), notes)
 
 
 def tails(paths: Sequence[Path], numbers: Sequence[int] = ()) -> list[str]:

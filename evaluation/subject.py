@@ -12,6 +12,7 @@ from PIL import Image
 from core.errors import GessoError
 from core.vocabulary import Vocabulary
 from data import image_folder, source
+from data.decode import FORMATS
 from evaluation import sets
 from models import trained
 from models.labels import as_asked
@@ -78,7 +79,9 @@ def _side(folder: str, cache_dir: str) -> int:
     """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
     first = next(source.find(folder, "images", cache_dir).files([0]))
     try:
-        with first as file, Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
-            return min(*image.size, LARGEST)
-    except (OSError, ValueError):  # the loader says what is wrong with it
+        with first as file:
+            opened = io.BytesIO(file) if isinstance(file, bytes) else file
+            with Image.open(opened, formats=FORMATS) as image:
+                return min(*image.size, LARGEST)
+    except (OSError, ValueError, Image.DecompressionBombError):  # the loader says what is wrong with it
         return LARGEST

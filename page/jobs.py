@@ -22,6 +22,7 @@ class Job:
         picture: makes it as far as it came, float32 `[height, width, 3]` in [-1, 1]; None where there is none yet.
         done, total: of what the work counts, steps or frames; `total` is None where that is not known.
         result: what the work returned, when it is finished.
+        finished: whether it is: it was not stopped, before its turn or in it, and has raised nothing.
     """
 
     def __init__(self, work: Callable[["Job"], Any]):
@@ -30,6 +31,7 @@ class Job:
         self.picture: Callable[[], np.ndarray] | None = None
         self.done, self.total = 0, None
         self.result: Any = None
+        self.finished = False
         self.error: BaseException | None = None
 
     def tick(self, picture: Callable[[], np.ndarray] | None = None, total: int | None = None, *_) -> None:
@@ -49,6 +51,7 @@ class Job:
         """Does the work, and keeps what it returned or raised."""
         try:
             self.result = self.work(self)
+            self.finished = True
         except BaseException as error:
             self.error = error
 

@@ -43,6 +43,7 @@ def paint(options: Options, job: Job) -> Path:
 
         from core import hardware
 
+        config.trainer.threads = config.trainer.devices = None  # set before a process computes
         hardware.set_up(config)
         from stylization import painting, progress
 

@@ -80,7 +80,7 @@ def done(request: gr.Request, work: Callable[[], Any], name: str = "") -> Any:
     A visitor has one piece of work of a name at a time.
     """
     *_, job = (None, *jobs.watch(request.session_hash + name, lambda _: work()))
-    if job is None or isinstance(job.error, KeyboardInterrupt):
+    if job is None or not job.finished:
         raise refuse("Stopped.")
     return job.result
 

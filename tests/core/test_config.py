@@ -39,6 +39,7 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("dataset.flip=3", "it must be true or false"),
         ("model.generator_optimizer.learning_rate=fast", "it must be a number"),
         ("evaluate_every=abc", "it must be a whole number, at least 1"),
+        ("model.discriminator_width=abc", "it must be a whole number, at least 1"),  # by default another key's
         ("model.accumulate=2.5", "it must be a whole number"),
         ("model.augment_target=high", "it must be a number, more than -1 and less than 1"),
         ("loss.weight_clipping=true", "it must be a number, positive"),

@@ -144,6 +144,15 @@ def test_a_place_that_cannot_be_written_is_explained(tmp_path):
             cached("things", {}, fail, "/proc/self/gesso")
 
 
+def test_what_cannot_be_read_is_not_the_cache(tmp_path):
+    def build(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "pictures.tar"))
+
+    with pytest.raises(GessoError, match=r"pictures\.tar cannot be read: Permission denied"):
+        cached("things", {}, build, tmp_path / "cache")
+    assert folders(tmp_path / "cache") == []
+
+
 def test_a_full_disk_is_explained(tmp_path):
     def build(folder: Path) -> None:
         (folder / "half").write_text("half")

@@ -52,6 +52,11 @@ def test_pictures_at_the_top_have_no_classes(classes, tmp_path):
     assert len(dataset) == 13 and dataset.labels is None and dataset.spec.class_names == ()
 
 
+def test_the_name_of_a_set_is_text_whatever_its_folder_is_called(classes, tmp_path):
+    folder = classes.rename(tmp_path / os.fsdecode("Zürich".encode("latin-1")))
+    assert load(str(folder), 8, str(tmp_path / "cache")).spec.name == r"Z\xfcrich"
+
+
 def test_hidden_and_other_files_are_left_out(classes):
     Image.new("RGB", (9, 9)).save(classes / "red" / ".hidden.png")
     for folder in (".git", "__MACOSX", "red/.thumbnails"):

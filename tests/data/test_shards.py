@@ -87,10 +87,20 @@ def test_what_stops_the_work_costs_its_shard(folder, few, decoded, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         load(folder)
     begun = sum(decoded)
-    assert begun > 8 and not [entry for entry in leftovers.entries(folder.parent / "cache") if entry.useless]
+
+    def useless() -> int:
+        return len([entry for entry in leftovers.entries(folder.parent / "cache") if entry.useless])
+
+    assert begun > 8 and not useless()
     decoded.clear()
     assert len(load(folder)) == 40
     assert sum(decoded) <= 40 - begun + 20
+    (folder / "20.png").write_bytes((folder / "19.png").read_bytes())
+    del seen[:]
+    seen += range(24)
+    with pytest.raises(KeyboardInterrupt):
+        load(folder)
+    assert useless() == 1  # the shard that it was in, and none of those after it
 
 
 def test_a_trusted_folder_is_not_looked_at(folder, decoded, save_noise, monkeypatch):

@@ -49,6 +49,13 @@ def test_the_subject_decides_the_size_and_no_configuration_is_changed(folders):
     assert evaluate(composed(folders, "b", "image_size=16"))[1]["image_size"] == 16
 
 
+def test_a_size_is_found_where_the_first_picture_cannot_be_read(folders):
+    """One with more pixels than are read is none that a size can be read off."""
+    Image.new("1", (20000, 10000)).save(folders / "b" / "0.png")
+    own = subject.of_folder(composed(folders, "b"))
+    assert own.size == subject.LARGEST and own.available == 8
+
+
 def test_labels_count_where_all_have_the_same(folders, caplog):
     """Subfolders of a folder may be anything; the labels of a generator of other classes are its own."""
     caplog.set_level("INFO")

@@ -22,7 +22,7 @@ import generate
 from core.cli import ROOT
 from core.errors import GessoError
 from core.network_metadata import Metadata
-from page import app, commands, compare, files, imagine, jobs, networks, paint
+from page import app, commands, compare, files, imagine, jobs, networks, paint, widgets
 from page.jobs import Job
 from page.kept import kept
 from page.taste import Taste
@@ -91,7 +91,7 @@ def test_painted_as_by_the_script(here, tmp_path):
     mask = np.zeros((48, 64), np.uint8)
     mask[:, 32:] = 255
     again = {**options, "output": tmp_path / "b.png", "region": files.write_mask(tmp_path / "mask.png", mask)}
-    part = np.asarray(Image.open(paint.paint(again, Job(print))))
+    part = np.asarray(Image.open(paint.paint({**again, "trainer.threads": 3}, Job(print))))  # as conf/local may say
     photo = np.asarray(Image.open(here / "photo.png"))
     np.testing.assert_array_equal(part[:, :60], photo[:, :60])
     np.testing.assert_array_equal(part[:, 68:], painted[:, 68:])
@@ -147,6 +147,17 @@ def test_one_job_at_a_time_and_who_leaves_makes_room(idle):
     with pytest.raises(ZeroDivisionError):
         list(jobs.watch("a", lambda job: 1 / 0))
     assert idle(0.1) and not jobs._running
+
+
+def test_what_is_stopped_while_it_waits_did_not_succeed(monkeypatch):
+    """Nor has what came of it: nothing, which is not what the work returns."""
+    gradio = pytest.importorskip("gradio")
+    monkeypatch.setattr(jobs, "POLL", 0.01)
+    visitor = Namespace(session_hash="a")
+    threading.Timer(0.1, jobs.stop, ["a"]).start()
+    with jobs._turn, pytest.raises(gradio.Error, match="Stopped"):
+        widgets.done(visitor, lambda: "made")
+    assert widgets.done(visitor, lambda: "made") == "made" and widgets.done(visitor, lambda: None) is None
 
 
 def test_what_is_stopped_before_it_begins_is_withdrawn():

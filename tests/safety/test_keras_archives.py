@@ -11,7 +11,9 @@ import pytest
 
 from core import keras_archive
 from core.errors import GessoError
-from core.network_file import read_metadata
+from core.network_file import read_metadata, write_metadata
+from core.network_metadata import Geometry, Metadata
+from core.start import train_arguments
 from models import trained
 from models.networks import fastgan, mlp, progressive, srresnet, transform_net, unet
 
@@ -252,3 +254,15 @@ def test_a_member_that_is_packed_by_other_means_and_damaged_is_said_in_words(tmp
     path.write_bytes(content)
     with pytest.raises(GessoError, match=r"a\.keras is not a network that Keras can read"):
         read_metadata(path)
+
+
+def test_names_in_it_that_become_options_are_names(changed):
+    """`dataset=../../x` would compose a file of a stranger, and that may have Hydra call what it likes."""
+    path = changed()
+    honest = {"kind": "translator", "method": "translate", "geometry": Geometry(), "model": "pix2pix"}
+    write_metadata(path, Metadata(**honest, task="inpaint"))
+    assert train_arguments([f"model.start={path}"])[:2] == ["model=pix2pix", "dataset=inpaint"]
+    for key, value in (("task", "../../tmp/x"), ("task", "/tmp/x"), ("model", "../x"), ("task", "inpaint hydra=x")):
+        write_metadata(path, Metadata(**{**honest, key: value}))
+        with pytest.raises(GessoError, match="is no name of an option"):
+            train_arguments([f"model.start={path}"])

@@ -19,6 +19,7 @@ from core.run import Run
         ("train.py", "dataset.root=${oc.env:HOME}/pictures"),
         ("train.py", "-m", "stpes=1,2"),
         ("generate.py", "-m", "seeed=1,2"),
+        ("generate.py", "network=paintings", "frames=32"),
         ("stylize.py", "content=nowhere.jpg", "style=nowhere.jpg"),
         ("compare.py", "runs=nowhere"),
     ],
