@@ -21,7 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from core.checks import BLOCKS, check_inputs, check_values, without_blocks
-from core.config import check_types, explain
+from core.config import check_types, explain, options_of
 from core.errors import GessoError, Stopped, refused_file
 from core.files import relative, remove_empty
 from core.logs import write_error
@@ -78,6 +78,7 @@ def main(
                 os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra is to raise its errors, we to word them
                 OmegaConf.register_new_resolver("gesso.slug", slug, replace=True)
                 OmegaConf.register_new_resolver("gesso.zoo", in_the_zoo, replace=True)
+                OmegaConf.register_new_resolver("gesso.options", options_of, replace=True)
                 composed = hydra.main(version_base="1.3", config_path=str(ROOT / "conf"), config_name=config_name)
                 try:
                     with _keys_alone():

@@ -167,6 +167,13 @@ def _kind(value: Any) -> str:
     return "empty" if value is None else names.get(type(value), "a group of keys")
 
 
+def options_of(*groups: str) -> str:
+    """Lists the options of some groups, a line each: for `--help`."""
+    return "\n".join(
+        f"{group}: {', '.join(sorted(path.stem for path in (CONF / group).glob('*.yaml')))}" for group in groups
+    )
+
+
 def options_that(group: str, fits: Callable[[DictConfig], bool]) -> list[str]:
     """Lists the options of a group whose configurations, as `train.py` composes them, fit."""
     names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -208,6 +215,9 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
             config = compose(config_name, groups)
         except Exception:  # two things are wrong, and this one is not the one to be explained
             config = compose(config_name)
+        for given in arguments:
+            if given not in groups and key.startswith(f"{given.partition('=')[0]}."):
+                return f"{key}: {given} stands in the place of the group that this key is in. Give one of the two."
         penalty = re.match(r"(loss\.\w*penalties)\.(\w+)", key)
         if penalty and penalty[2] not in OmegaConf.select(config, penalty[1], default={}):
             return f"{key}: there is no such key unless penalty={penalty[2]} adds it."

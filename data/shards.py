@@ -53,8 +53,8 @@ def decoded(
         check_room(missing() * least, folder)
         decode_all(names[part.start : part.stop], jobs(part), most, folder, bar)
 
-    # One time for all, those that are there first: what is of the same set and was used before is of no use, even if
-    # this is interrupted.
+    # One time for all, those first that are there: what is of the same set and was used before is of no use, also
+    # where this is interrupted.
     started, count, now = time.perf_counter(), missing(), time.time_ns()
     if count:
         where = key.get("root") or key.get("folders")

@@ -107,6 +107,10 @@ def test_right_types(composed, override):
         (["penalty=r1", "loss.penalties.r1.wieght=1"], "Did you mean loss.penalties.r1.weight?"),
         (["loss.penalties.r1.weight=1"], "unless penalty=r1 adds it"),
         (["model.widht=3", "loss=x"], "there is no such"),
+        (
+            ["model=adain", "model.optimizer.learning_rate=1e-4", "model.optimizer.learning_rate.decay_rate=1"],
+            "model.optimizer.learning_rate=1e-4 stands in the place of the group",
+        ),
         (["steps"], "steps: options are key=value"),
         (["penalty=[r1"], "penalty=[r1: the list has no end"),
         (["penalty=r1,r2"], "Then 'penalty=[r1,r2]', quotes included, or, for a sweep, -m penalty=r1,r2."),
