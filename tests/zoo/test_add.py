@@ -118,4 +118,6 @@ def test_what_comes_with_gesso_has_a_card_that_is_filled_in(path):
     metadata, card = read_metadata(path), zoo.card(path).read_text(encoding="utf-8")
     assert path.stat().st_size <= 8e6
     assert card.startswith(f"# {path.stem}\n") and "TODO" not in card
+    assert f"| file | {path.stat().st_size / 1e6:.1f} MB, " in card  # and not of a network that was there before
+    assert f"configuration {metadata.config_sha256} |" in card
     assert metadata.step is not None
