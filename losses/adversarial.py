@@ -3,7 +3,7 @@
 Every objective is a pair: `..._discriminator_loss(real_logits, fake_logits)`, minimised by the discriminator, and
 `..._generator_loss(fake_logits)`, minimised by the generator. Logits are float `[batch, ...]`, any real number,
 large where the discriminator believes a picture to be real; losses are scalars, means over all logits. A
-discriminator's loss that draws random numbers names a `seed`, int32 `[2]`, in its signature and is given one.
+discriminator's loss that draws random numbers names a `seed`, int `[2]`, in its signature and is given one.
 
 Those with `label_smoothing` ask the discriminator to call real pictures real by only `1 - label_smoothing`, in
 [0, 1); generated ones stay 0, hence one-sided (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
@@ -75,7 +75,7 @@ def hinge_discriminator_loss(
     (arXiv:1802.05957). Pictures beyond the margin teach nothing more. It is 2 where all logits are 0.
 
     With a `least_margin` below 1 every logit is asked for a margin of its own, drawn uniformly between that and 1
-    by `seed`, int32 `[2]`: FastGAN's authors have 0.8 (Liu et al. 2021, arXiv:2101.04775, in their code alone).
+    by `seed`, int `[2]`: FastGAN's authors have 0.8 (Liu et al. 2021, arXiv:2101.04775, in their code alone).
     Raises `ValueError` for one outside of [0, 1], and where there is no seed to draw by.
     """
     if not 0 <= least_margin <= 1:

@@ -2,7 +2,7 @@
 
 Each is `penalty(critic, reals, fakes, seed)`, a scalar to add to the discriminator's loss. `critic(images)` returns
 logits `[batch, ...]`; where a picture has several, its score is their mean, as in the losses. `reals` and `fakes`
-are float `[batch, height, width, channels]`; `seed` is int32 `[2]`, for stateless noise, and unused by some.
+are float `[batch, height, width, channels]`; `seed` is int `[2]`, for stateless noise, and unused by some.
 
 All but `drift` are made of the gradient of scores with respect to pixels, over all of height, width and channels,
 in float32 (in float64 where pictures are), and can be differentiated again with respect to the critic's weights. A

@@ -2,7 +2,7 @@
 
 The first three of the paper's six groups, which it found to help (`bgc` in the authors' code); cutout, of a fourth,
 is in `models/augmentation.py`. Each group is `part(images, seed, probability)`: images are float `[batch, size,
-size, channels]` in [-1, 1] of one or three channels, the seed int32 `[2]`. Every transformation of a group is
+size, channels]` in [-1, 1] of one or three channels, the seed int `[2]`. Every transformation of a group is
 applied to an image with that probability, apart from the others, with a strength of its own. Colours may leave
 [-1, 1].
 

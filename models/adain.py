@@ -61,7 +61,7 @@ class AdaIN(Trainable, keras.Model):
         """Sets the optimizer and the losses, as `set_losses` takes them."""
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.set_losses(moments_layers, content_weight, style_weight)
-        self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables)
+        self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables, self.step)
         self.track(("total_loss", "content_loss", "style_loss"))
 
     def set_losses(self, moments_layers: Sequence[str], content_weight: float, style_weight: float) -> None:

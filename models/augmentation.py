@@ -9,7 +9,7 @@ DiffAugment's three transformations are here, ADA's three groups of them in `mod
 probability that adapts, by the rule of the ADA paper, whose target of 0.6 was found for its own.
 
 A transformation of DiffAugment takes images, float `[batch, height, width, channels]` in [-1, 1] with static height
-and width, and a seed, int32 `[2]`; it gives every image its own draw and returns the same shape and dtype. Each is
+and width, and a seed, int `[2]`; it gives every image its own draw and returns the same shape and dtype. Each is
 linear in the image but for a constant, and so can be differentiated any number of times.
 """
 
@@ -123,7 +123,7 @@ class Augmentation(keras.Layer):
     def call(self, images: Tensor, seed: Tensor, step: Tensor) -> Tensor:
         """Returns images as the discriminator sees them; each has draws of its own, which depend on `seed` alone.
 
-        Images are float `[batch, height, width, channels]` in [-1, 1], `seed` is int32 `[2]`, `step` an integer
+        Images are float `[batch, height, width, channels]` in [-1, 1], `seed` is int `[2]`, `step` an integer
         scalar, for the noise. Without policy and noise the images are returned as they are.
         """
         num = len(self.policy)

@@ -16,7 +16,7 @@ Tensor = tf.Tensor
 Loss = Callable[..., Tensor]
 
 STOP = "stop"  # among the logs on several replicas: positive once one of their processes is asked to stop
-PENALTY, MARGINS = 0, 5  # what a random number of a step is for; a system's own purposes lie between
+PENALTY, MARGINS = 0, 5  # what a random number of a step is for; a system's own purposes are other numbers
 
 
 class Trainable:
@@ -178,11 +178,8 @@ class Adversarial(Trainable):
         if wrong:
             raise ValueError(f"{self.name} does not take this objective: {', '.join(wrong)}.")
         generator, discriminator = self.trained_variables()
-        self.generator_optimizer = prepared(generator_optimizer, generator)
-        self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator)
-        by_step(
-            self.discriminator_optimizer, self.step
-        )  # which learns more often than once a step, or has begun late
+        self.generator_optimizer = prepared(generator_optimizer, generator, self.step)
+        self.discriminator_optimizer = prepared(discriminator_optimizer, discriminator, self.step)
         functions = [penalty.function for penalty in self.generator_penalties.values()]
         self.kept = [function for function in functions if isinstance(function, keras.Layer)]  # for checkpoints
         self.track([*self.mean_names(), *(f"{name}_penalty" for name in self.penalties | self.generator_penalties)])
@@ -227,7 +224,7 @@ class Adversarial(Trainable):
         return self.discriminator_loss(real_logits, fake_logits, **seed)
 
     def key(self, purpose: int, replica: Tensor | int | None = None) -> Tensor:
-        """Returns a seed, int32 `[2]`, for a purpose in this step on a replica, by default this one."""
+        """Returns a seed, int64 `[2]`, for a purpose in this step on a replica, by default this one."""
         return key(self.seed, purpose, self.step, replica)
 
 
@@ -272,9 +269,13 @@ def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
     return optimizer.scale_loss(loss / replicas.count())
 
 
-def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable]) -> keras.Optimizer:
-    """Builds an optimizer's state for these variables, and has it scale the loss where the precision needs that."""
+def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable], step: tf.Variable) -> keras.Optimizer:
+    """Builds an optimizer's state for these variables, and has it scale the loss where the precision needs that.
+
+    Its schedules go by the `step`, a system's.
+    """
     replicas.update_alike(optimizer)
+    by_step(optimizer, step)
     if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `model.optimizer`
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)
@@ -291,7 +292,7 @@ def accuracy(real_logits: Tensor, fake_logits: Tensor, threshold: float | None) 
 
 
 def key(seed: int, purpose: int, step: Tensor, replica: Tensor | int | None = None) -> Tensor:
-    """Returns a seed, int32 `[2]`, that is a function of its arguments alone.
+    """Returns a seed, int64 `[2]`, that is a function of its arguments alone.
 
     `replica` is by default the one that asks; 0 for what all are to draw alike.
     """

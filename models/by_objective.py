@@ -32,7 +32,7 @@ class ByObjective(Trainable):
         """Sets the optimizer and what to minimise."""
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.objective = objective
-        self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
+        self.network_optimizer = prepared(optimizer, self.network.trainable_variables, self.step)
         names = ["total_loss", "content_loss", "style_loss"]
         self.track(names + ["smoothness_loss"] * bool(objective.smoothness))
 

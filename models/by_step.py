@@ -1,16 +1,19 @@
-"""Schedules of an optimizer that updates more than once in a step, or has at times."""
+"""Schedules of optimizers by the step of a training.
+
+An optimizer's own count is another one where it updates several times in a step, or once in several, begins late,
+or leaves out what a loss scale was too large for.
+"""
 
 import keras
 import tensorflow as tf
 
 
 def by_step(optimizer: keras.Optimizer, step: tf.Variable) -> None:
-    """Has the schedules of an optimizer go by the step, however many updates a step has or had."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    """Has the schedules of an optimizer, of its rate and of Adam's beta_2, go by the step."""
     for name in ("_learning_rate", "_beta_2"):
-        schedule = getattr(inner, name, None)
+        schedule = getattr(optimizer, name, None)
         if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-            setattr(inner, name, _ByStep(schedule, step))
+            setattr(optimizer, name, _ByStep(schedule, step))
 
 
 class _ByStep(keras.optimizers.schedules.LearningRateSchedule):

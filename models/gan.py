@@ -32,9 +32,9 @@ class GAN(Draws, Adversarial, keras.Model):
     something. Networks may grow (`models/growth.py`); real pictures pass through the discriminator's
     `fade(images)`, if it has one.
 
-    Everything random in a step is a function of `(seed, step, replica)`, but for dropout, whose seeds count on in
-    variables; all state is in variables: a run that goes on from a checkpoint cannot be told from one that never
-    stopped.
+    Everything random in a step is a function of `(seed, step, replica)`, but for what layers draw (dropout, noise,
+    mixed styles), whose seeds count on in variables; all state is in variables: a run that goes on from a
+    checkpoint cannot be told from one that never stopped.
 
     Args:
         image_shape: `(height, width, channels)` of images in [-1, 1].
@@ -263,7 +263,7 @@ class GAN(Draws, Adversarial, keras.Model):
         return replicas.own(tf.random.stateless_normal(shape, self._key(purpose, i, 0)))
 
     def _key(self, purpose: int, i: int, replica: Tensor | int | None = None) -> Tensor:
-        """Returns a seed, int32 `[2]`, for the i-th discriminator update of this step, as `key`."""
+        """Returns a seed, int64 `[2]`, for the i-th discriminator update of this step, as `key`."""
         return self.key(purpose + 8 * i, replica)
 
     def _split(self, batch: Tensor) -> list[Tensor]:

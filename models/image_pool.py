@@ -11,7 +11,7 @@ class ImagePool(keras.layers.Layer):
 
     With `size` 0 it gives back what it gets.
 
-    Called with a batch `[batch, height, width, channels]` and a seed int32 `[2]`. Until the buffer is full it keeps
+    Called with a batch `[batch, height, width, channels]` and a seed int `[2]`. Until the buffer is full it keeps
     each picture and gives it back; from then on, each is swapped for an older one at random in half of the cases.
     """
 

@@ -25,8 +25,8 @@ class SRGAN(Adversarial, keras.Model):
 
     The least error is the mean of all pictures that it might have been, which is a blur. After `pretrain_steps`
     the error is measured on VGG's activations instead, and a discriminator asks for texture. With `pretrain_steps`
-    of the whole run it is SRResNet. Nothing in a step is random, and all state is in variables: a run that goes on
-    from a checkpoint cannot be told from one that never stopped.
+    of the whole run it is SRResNet. All state is in variables: a run that goes on from a checkpoint cannot be told
+    from one that never stopped.
 
     Args:
         generator, discriminator: builders, called with `image_shape`, the generator with `source_shape` too, as
@@ -39,6 +39,7 @@ class SRGAN(Adversarial, keras.Model):
             scale.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
         start: a translator of the same kind to go on from, `models.trained.translator_of`.
+        seed: of margins that are drawn, the only thing that is random in a step.
     """
 
     unsupported = ("penalties", "generator_penalties", "weight_clipping", "relativistic")
@@ -68,6 +69,7 @@ class SRGAN(Adversarial, keras.Model):
         pixel_weight: float = 0.01,
         ema_decay: float = 0.999,
         start: keras.Model | None = None,
+        seed: int = 0,
     ):
         super().__init__(name="srgan")
         self.pretrain_steps = pretrain_steps
@@ -84,7 +86,7 @@ class SRGAN(Adversarial, keras.Model):
         # A function: what Keras does not know of is neither trained nor saved.
         encoder = vgg.encoder([content_layer], weights, network)
         self.encode = lambda images: encoder(images, training=False)[content_layer]
-        self.init_state()
+        self.init_state(seed)
 
     @property
     def exports(self) -> dict[str, keras.Model]:

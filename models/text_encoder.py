@@ -61,7 +61,7 @@ class TextEncoder(Trainable, keras.Model):
         """Sets the optimizer."""
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.trained = [*self.network.trainable_variables, self.log_scale]
-        self.network_optimizer = prepared(optimizer, self.trained)
+        self.network_optimizer = prepared(optimizer, self.trained, self.step)
         self.track(("contrastive_loss", "matched_accuracy"))
 
     @property

@@ -126,12 +126,14 @@ def discriminator_head(
     embedding: Callable[..., layers.Layer] = layers.Embedding,
     use_bias: bool = True,
     initializer: str | dict = "glorot_uniform",
+    embedding_initializer: str | dict | None = None,
 ) -> Tensor | dict[str, Tensor]:
     """Makes a discriminator's last layer: features `[batch, dim]` -> logits, float32 `[batch]`.
 
     With `projection` the label counts in; with `auxiliary` the result is a dictionary of "logits" and of
     "class_logits", float32 `[batch, num_classes]`; with `text` of "logits" and what `sentence_outputs` has. `dense`
-    and `embedding` are the classes of the layers, for their spectrally normalised forms.
+    and `embedding` are the classes of the layers, for their spectrally normalised forms; the labels' vectors begin
+    as the layers do, unless there is an `embedding_initializer`.
     """
     # In float32 throughout: bfloat16 has 8 bits, and critics' logits may be anywhere, with small differences.
     options = {"kernel_initializer": initializer, "dtype": "float32"}
@@ -140,8 +142,8 @@ def discriminator_head(
         return sentence_outputs(logits, features, label, dense, initializer)
     if condition == "projection":
         embedded = embedding(
-            num_classes, features.shape[-1], embeddings_initializer=initializer, dtype="float32",
-            name="label_embedding",
+            num_classes, features.shape[-1], embeddings_initializer=embedding_initializer or initializer,
+            dtype="float32", name="label_embedding",
         )(label)  # fmt: skip
         agreement = layers.Dot(axes=1, dtype="float32", name="projection")([features, embedded])
         logits = layers.Add(dtype="float32", name="judge_and_projection")([logits, agreement])

@@ -94,7 +94,11 @@ def discriminator(
         4, use_bias=False, depthwise_initializer=_normal(1 / 4), dtype="float32", name="basis_4"
     )(x)  # fmt: skip
     x = layers.Flatten(dtype="float32", name="features")(x)
-    outputs = discriminator_head(x, label, num_classes, condition, use_bias=False, initializer=_msr())
+    # As in the authors' code: else the label alone would say more, at first, than the picture.
+    of_label = _normal((max(1, num_classes) * x.shape[-1]) ** -0.5)
+    outputs = discriminator_head(
+        x, label, num_classes, condition, use_bias=False, initializer=_msr(), embedding_initializer=of_label
+    )
     return keras.Model(inputs, outputs, name="discriminator")
 
 

@@ -75,8 +75,9 @@ def discriminator(
     """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] (and label) -> logits `[batch]`.
 
     Residual blocks without normalisation of activations, and the sum over all places of the last one's features.
-    `spectral` normalises all weights; without it this is the critic for a gradient penalty, whose logits depend
-    on one picture each. Raises `ValueError` unless `image_shape` is square and of 32, 64, 128 or 256 px.
+    `spectral` normalises all weights; without it this is the critic of WGAN-GP (Gulrajani et al. 2017,
+    arXiv:1704.00028), and the sum is a mean. Raises `ValueError` unless `image_shape` is square and of 32,
+    64, 128 or 256 px.
     """
     size, _ = square("ResNet", image_shape, GENERATORS)
     multiples, halvings = DISCRIMINATORS[size]
@@ -86,7 +87,7 @@ def discriminator(
     for i, multiple in enumerate(multiples):
         x = _down_block(x, width * multiple, f"block_{i + 1}", convolution, halve=i < halvings, first=i == 0)
     x = layers.ReLU(name="last_relu")(x)
-    x = ops.sum(x, axis=(1, 2))
+    x = ops.sum(x, axis=(1, 2)) if spectral else ops.mean(x, axis=(1, 2))
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
     outputs = discriminator_head(x, label, num_classes, condition, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")

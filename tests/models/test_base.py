@@ -70,7 +70,7 @@ def test_a_table_learns_by_the_sum_of_what_its_rows_are_told():
     rows, ends = tf.constant([0, 2, 2, 2]), []
     for look_up in (lambda v: tf.gather(v, rows), lambda v: tf.one_hot(rows, 3) @ v):
         table = keras.Variable(np.zeros((3, 2), "float32"))
-        optimizer = prepared(keras.optimizers.Adam(0.1, beta_1=0.0, global_clipnorm=1.0), [table])
+        optimizer = prepared(keras.optimizers.Adam(0.1, beta_1=0.0, global_clipnorm=1.0), [table], tf.Variable(0))
         norms = []
         for i in range(3):
             with tf.GradientTape() as tape:
@@ -78,3 +78,20 @@ def test_a_table_learns_by_the_sum_of_what_its_rows_are_told():
             norms.append(float(update(optimizer, tape, loss, [table])))
         ends.append([*norms, *table.numpy().ravel()])
     np.testing.assert_allclose(*ends, rtol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_rates_go_by_the_step_whatever_updates_it_had(precision):
+    """One that is left out, as the loss scale was too large, and several in one step."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        weight, step = keras.Variable(np.zeros(2, "float32")), tf.Variable(0)
+        falling = keras.optimizers.schedules.PolynomialDecay(1.0, 10, 0.0)
+        optimizer = prepared(keras.optimizers.SGD(falling), [weight], step)
+    finally:
+        keras.config.set_dtype_policy(before)
+    for number, gradient in ((0, 0.0), (4, np.inf if precision == "mixed_float16" else 0.0), (4, 0.0)):
+        step.assign(number)
+        optimizer.apply([tf.fill([2], gradient)], [weight])
+        assert float(optimizer.learning_rate) == pytest.approx(1 - number / 10)

@@ -52,7 +52,7 @@ class Autoencoder(Trainable, keras.Model):
 
     def compile(self, optimizer: keras.Optimizer, jit_compile: str | bool = "auto") -> None:
         super().compile(optimizer=None, jit_compile=jit_compile)
-        self.network_optimizer = prepared(optimizer, self.network.trainable_variables)
+        self.network_optimizer = prepared(optimizer, self.network.trainable_variables, self.step)
         self.track([self.monitor])
 
     @property

@@ -35,6 +35,10 @@ def test_shapes_and_first_weights(condition):
     assert 0.3 < np.std(images) < 1.5
     logits = discriminator(images if condition == "none" else [images, label])
     assert logits.shape == (64,) and 0.1 < np.std(logits) < 3
+    if condition == "projection":  # the label says no more than the picture does
+        features = keras.Model(discriminator.inputs, discriminator.get_layer("features").output)([images, label])
+        told = np.sum(features * discriminator.get_layer("label_embedding")(label), axis=1)
+        assert np.std(told) < np.std(logits - told)
 
 
 def test_a_block_begins_as_the_identity_and_then_mixes_within_groups():

@@ -142,7 +142,7 @@ def test_discriminator_is_the_authors(size):
         x = convolve(network, f"block_{i}_1_conv", tf.nn.relu(x))
         x = convolve(network, f"block_{i}_2_conv", tf.nn.relu(x))
         x = halve(x) + halve(shortcut) if small else x + shortcut
-    features = tf.nn.relu(x).numpy().sum(axis=(1, 2))
+    features = tf.nn.relu(x).numpy().mean(axis=(1, 2))
     judge = network.get_layer("judge")
     expected = features @ judge.kernel.numpy()[:, 0] + judge.bias.numpy()
     np.testing.assert_allclose(network(images), expected, rtol=1e-4, atol=1e-4)
