@@ -90,54 +90,6 @@ def test_pix2pix_learns_its_pairs(loss):
     assert rows.shape == (6, 32, 32, 3)
 
 
-def test_pix2pix_updates_are_those_of_the_losses():
-    """With plain gradient descent, each network moves against the gradient of its own loss alone."""
-    model, rate = pix2pix(reconstruction_weight=7.0), 1e-2
-    model.compile(
-        keras.optimizers.SGD(rate), keras.optimizers.SGD(rate),
-        adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss,
-        penalties={"r1": Penalty(r1, 2.0, 1)},
-    )  # fmt: skip
-    source, target = pictures(2, 32, 32, 1), pictures(2, 32, 32, 3)
-    before = [variable.numpy() for variable in model.generator.trainable_variables]
-    with tf.GradientTape() as tape:
-        image = model.generator(source, training=True)
-    judged_before = [variable.numpy() for variable in model.discriminator.trainable_variables]
-    with tf.GradientTape() as tape:
-        loss = adversarial.hinge_discriminator_loss(
-            model.discriminator([target, source], training=True),
-            model.discriminator([image, source], training=True),
-        )
-        total = loss + 2.0 * r1(
-            lambda x: model.discriminator([x, source], training=True), target, image, tf.constant([0, 0])
-        )
-    variables = [variable.value for variable in model.discriminator.trainable_variables]
-    expected = [
-        value - rate * gradient.numpy()
-        for value, gradient in zip(judged_before, tape.gradient(total, variables), strict=True)
-    ]
-    model.train_step({"source": source, "target": target})
-    for variable, wanted in zip(model.discriminator.trainable_variables, expected, strict=True):
-        np.testing.assert_allclose(variable, wanted, rtol=1e-3, atol=1e-5)
-    for variable, value in zip(model.generator.trainable_variables, before, strict=True):
-        variable.assign(value)
-    with tf.GradientTape() as tape:
-        image = model.generator(source, training=True)
-        judged = model.discriminator([image, source], training=True)
-        total = -tf.reduce_mean(judged) + 7.0 * tf.reduce_mean(abs(image - target))
-    gradients = tape.gradient(total, [variable.value for variable in model.generator.trainable_variables])
-    fresh = pix2pix(reconstruction_weight=7.0)
-    fresh.compile(
-        keras.optimizers.SGD(rate), keras.optimizers.SGD(0.0),
-        adversarial.hinge_generator_loss, adversarial.hinge_discriminator_loss,
-    )  # fmt: skip
-    fresh.generator.set_weights(model.generator.get_weights())
-    fresh.discriminator.set_weights(model.discriminator.get_weights())
-    fresh.train_step({"source": source, "target": target})
-    for variable, value, gradient in zip(fresh.generator.trainable_variables, before, gradients, strict=True):
-        np.testing.assert_allclose(variable, value - rate * gradient, rtol=1e-2, atol=1e-4)
-
-
 def test_fit_to():
     grey, small, masked = pictures(2, 8, 8, 1), pictures(2, 4, 4, 3), pictures(2, 8, 8, 4)
     np.testing.assert_array_equal(fit_to(grey, (2, 8, 8, 3)), tf.repeat(grey, 3, -1))
