@@ -1,12 +1,15 @@
 """Files that appear whole or not at all: written under a temporary name, then renamed."""
 
+import errno
 import io
 import itertools
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from core.errors import GessoError
 
 _MARK = ".unfinished-"  # in temporary names
 _LONGEST = 255  # bytes that the name of a file may have
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)  # neither is there on Windows
 
 
 @contextmanager
@@ -50,6 +54,45 @@ def write_array(path: Path, array: np.ndarray) -> None:
     content = io.BytesIO()
     np.save(content, array, allow_pickle=False)
     path.write_bytes(content.getbuffer())
+
+
+def open_regular(path: Path, mode: str = "rb", **options: Any) -> IO:
+    """Opens a file of a stranger's folder as `open` does, but no named pipe, which it would wait for, nor a device.
+
+    Raises `OSError` as `open` does, and for what is neither a regular file nor a link to one.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        if os.path.exists(name):
+            _check_regular(name, os.stat(name).st_mode)  # to open a device may do something already
+        handle = os.open(name, flags | _AT_ONCE, 0o666)
+        try:
+            _check_regular(name, os.fstat(handle).st_mode)  # it may be another one by now
+        except OSError:
+            os.close(handle)
+            raise
+        return handle
+
+    return open(path, mode, opener=opener, **options)
+
+
+def _check_regular(name: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "It is no regular file", name)
+
+
+def read_small(path: Path, most: int) -> bytes:
+    """Reads a file of a stranger's folder, which is to have at most so many bytes.
+
+    Raises `OSError` as `open` does, and for what is larger, or no regular file: pipes, devices.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)  # whatever size it says to have
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"It is larger than {most} bytes", os.fspath(path))
+    return content
 
 
 def try_out(folder: Path) -> None:
@@ -100,6 +143,17 @@ def shortened(name: str, most: int) -> str:
 def in_utf8(name: str) -> str:
     r"""Returns a file's name as text; bytes that are none, of other encodings, as they are written: `Z\xfcrich`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def printable(text: object) -> str:
+    r"""Returns what a stranger's file says as a line that does nothing to a terminal: `\x1b`, `\n`, `\ud800`."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in str(text))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file's name
+        return in_utf8(character)
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def expanded(path: str | Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.errors import GessoError
 from core.keras_archive import WEIGHTS
 
 HALF = np.finfo(np.float16)
@@ -36,6 +37,8 @@ def _halved(content: bytes) -> bytes:
         def copy(name: str, node: h5py.Group | h5py.Dataset) -> None:
             if isinstance(node, h5py.Group):
                 made = new.require_group(name)
+            elif node.external or node.is_virtual:
+                raise GessoError(f"{name} of the network is refused: its numbers are in another file.")
             else:
                 array = node[()]
                 made = new.create_dataset(name, data=array.astype(np.float16) if _fits(array) else array)

@@ -37,6 +37,7 @@ DAMAGE = (
     LZMAError,
 )
 RATIO = 100  # of unpacked to packed bytes; Keras does not pack at all
+LARGEST = 2**16  # number in config.json that a network without weights may have: sides of pictures, strides
 DEEPEST = 60  # levels of config.json; a dozen are usual
 
 PLAIN = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
@@ -48,7 +49,7 @@ OF_KERAS = {"DTypePolicy", "FloatDTypePolicy", "Functional", "Sequential", "Mode
 FUNCTIONS = {"builtins", "keras.activations", "keras.ops"}  # whose functions are plain mathematics
 RUN_OR_READ = {  # code in the file, or other files than this one
     "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
-    "TextVectorization", "__lambda__",
+    "IndexLookup", "TextVectorization", "__lambda__",
 }  # fmt: skip
 
 
@@ -67,8 +68,10 @@ def check(path: str | Path, known: Collection[str]) -> None:
         with zipfile.ZipFile(path) as archive:
             _check_members(path, archive.infolist())
             config = json.loads(archive.read("config.json"))
+            most = max(LARGEST, archive.getinfo(WEIGHTS).file_size)
         for part in _parts(config):
             _check_part(path, part, known)
+        _check_numbers(path, config, most)
     except DAMAGE as error:
         reason = "config.json in it is nested too deeply" if isinstance(error, RecursionError) else error
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
@@ -87,6 +90,15 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
                 f"{path} is refused: {name} in it would be {member.file_size / 1e9:.1f} GB, unpacked from "
                 f"{member.compress_size / 1e9:.3f} GB."
             )
+
+
+def _check_numbers(path: Path, node: Any, most: int) -> None:
+    """Refuses numbers that no size in a network can be, whose weights take `most` bytes: it would be made first."""
+    if isinstance(node, int) and abs(node) > most and not isinstance(node, bool):
+        raise GessoError(f"{path} is refused: {node} in it is larger than all of its weights.")
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key not in ("seed", "shared_object_id"):
+            _check_numbers(path, child, most)
 
 
 def _parts(node: Any, depth: int = 0) -> Iterator[dict]:

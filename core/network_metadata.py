@@ -13,6 +13,8 @@ BESIDE = "discriminator"  # a kind that makes no pictures: what a generator's tr
 PLAIN = re.compile(r"[\w.,+-]*")  # values of an architecture that are text: names
 TEXTS = ("classes", "styles", "words", "sentences", "command")  # what is lists of texts
 LISTS = (*TEXTS, "shares")
+# Of a network's geometry, in px: pictures are padded to strides, and by edges, whatever a stranger's file says.
+BOUNDS = {"stride": (1, 4096), "reach": (0, 4096), "edge": (0, 1024), "tile": (1, 2**15), "scale": (1, 16)}
 FEW = 30  # classes that a line names
 TASKS = {  # of translators, in words
     "inpaint": "fills holes; mask=<picture, white where they are>", "colorize": "colours what is grey",
@@ -39,10 +41,10 @@ class Geometry:
     scale: int = 1
 
     def __post_init__(self) -> None:
-        least = {"stride": 1, "reach": 0, "edge": 0, "tile": 1, "scale": 1}
         for name, value in asdict(self).items():
-            if not (name == "tile" and value is None) and not (_is_int(value) and least[name] <= value <= 2**16):
-                raise ValueError(f"{name} is {value!r}, not a whole number from {least[name]} on")
+            least, most = BOUNDS[name]
+            if not (name == "tile" and value is None) and not (_is_int(value) and least <= value <= most):
+                raise ValueError(f"{name} is {value!r}, not a whole number from {least} to {most}")
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,14 @@ def run_arguments(arguments: list[str]) -> list[str]:
     if run is None:
         return arguments
     config = run.load_config()
-    own = [f"dataset={run.choices('dataset').dataset}", f"image_size={config.image_size}"]
+    size = OmegaConf.to_container(config)["image_size"] if "image_size" in config else None
+    if not isinstance(size, int) or not OmegaConf.is_dict(config.get("dataset")):
+        raise GessoError(f"{run.config} is damaged: it has no image_size, a whole number, or no dataset.")
+    own = [f"dataset={run.choices('dataset').dataset}", f"image_size={size}"]
     if not any(argument.startswith("dataset=") for argument in arguments):
         values = OmegaConf.to_container(config.dataset).items()
-        plain = {key: value for key, value in values if not str(value).startswith("${") and key != "_target_"}
+        there = ("_target_", "cache_dir")  # the cache is this machine's
+        plain = {key: value for key, value in values if not str(value).startswith("${") and key not in there}
         own += [f"dataset.{key}={quoted(value)}" for key, value in plain.items()]
     return put_before(own, arguments)
 

@@ -37,8 +37,8 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     if is_sweep(arguments):
         raise GessoError("resume= goes on with one run, and a sweep begins new ones: leave out -m.")
     run = _run(folder, "resume")
-    own = run.load_overrides()
     stored.check_folder(run.folder)
+    own = run.load_overrides()
     recipe = given_value(arguments, "experiment")
     if recipe is not None and recipe != run.choices().get("experiment"):
         raise GessoError(
@@ -104,6 +104,7 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         given = any(key == name or key.startswith(f"{name}.") for name in named)
         if key != "resume" and (given or key not in began or began[key] != value):
             OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
+    stored.check_unfolds(OmegaConf.to_container(goes_on), run.folder)
     _check_stored(goes_on, composed, config_name, everything.hydra.runtime.choices)
     _check_changes(before, goes_on, config.resume, changeable(composed))
     goes_on.resume = config.resume

@@ -5,6 +5,7 @@ call functions, a few lines of YAML unfold to gigabytes. Here is what a stored o
 built is looked at where it is built (`core.instantiate`).
 """
 
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -21,8 +22,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from core.config import CONF
 from core.errors import GessoError
+from core.files import read_small
 
 LARGEST = 2**18  # bytes of a YAML file: ours have less than 20 thousand
+LONGEST = 2**13  # characters of an override: lists take Hydra's parser the square of their length
 DEEPEST = 30  # levels of nesting
 MOST = 10_000  # values and groups of values, once references are followed: ours have some hundred
 
@@ -38,19 +41,19 @@ def load(path: Path) -> DictConfig | ListConfig:
     Aliases, which unfold, are refused: no file that Gesso writes has any.
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise GessoError(f"{path} is too large for a configuration: more than {LARGEST} bytes.")
-        depth = 0
-        for event in yaml.parse(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader):
+        text, depth = read_small(path, LARGEST).decode("utf-8"), 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
                 raise GessoError(
                     f"{path} is refused: no configuration of Gesso has aliases or is nested so deeply."
                 )
-        return OmegaConf.load(path)
+        return OmegaConf.load(io.StringIO(text))
     except FileNotFoundError:
         raise GessoError(f"There is no {path}: this is not a whole run directory.") from None
-    except (yaml.YAMLError, OmegaConfBaseException, UnicodeError, ValueError, OSError) as error:
+    except OSError as error:
+        raise GessoError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeError, ValueError) as error:
         raise GessoError(f"{path} is damaged: {str(error).splitlines()[0]}.") from error
 
 
@@ -66,17 +69,22 @@ def load_config(path: Path) -> DictConfig:
         raise GessoError(f"{path} is no configuration.")
     for key, value in _values(plain):
         _refers(f"{path}: {key}", value)
-    try:
-        if sum(1 for _ in islice(_unfolded(plain, plain), MOST + 1)) > MOST:
-            raise GessoError(f"{path} is refused, its references unfold to more than {MOST} values.")
-    except RecursionError:
-        raise GessoError(f"{path} is refused, its references go round in circles.") from None
+    check_unfolds(plain, path)
     dataset = plain.get("dataset")
     for key, value in dataset.items() if isinstance(dataset, dict) else ():
         if not KEY.fullmatch(str(key)):
             raise GessoError(f"{path}: dataset.{key} is refused, it is no name of a key.")
         _check_plain(f"{path}: dataset.{key}", value)
     return config
+
+
+def check_unfolds(plain: dict[str, Any], where: Path | str) -> None:
+    """Raises `GessoError` for a configuration whose references unfold without end, or to very much."""
+    try:
+        if sum(1 for _ in islice(_unfolded(plain, plain), MOST + 1)) > MOST:
+            raise GessoError(f"{where} is refused, its references unfold to more than {MOST} values.")
+    except RecursionError:
+        raise GessoError(f"{where} is refused, its references go round in circles.") from None
 
 
 def check_kept(config: DictConfig) -> None:
@@ -124,11 +132,13 @@ def load_overrides(path: Path) -> list[str]:
     overrides = OmegaConf.to_container(load(path))
     if not isinstance(overrides, list):
         raise GessoError(f"{path} is no list of overrides.")
-    parser = OverridesParser.create()
+    parser, plain_keys = OverridesParser.create(), OmegaConf.load(CONF / "train.yaml").keys()
     for text in overrides:
+        if isinstance(text, str) and len(text) > LONGEST:
+            raise GessoError(f"{path}: {text[:60]} ... is refused, it is longer than {LONGEST} characters.")
         try:
             override = parser.parse_override(text) if isinstance(text, str) else None
-        except HydraException:
+        except (HydraException, RecursionError):
             override = None
         if override is None or override.is_sweep_override():
             raise GessoError(f"{path}: {text} is refused, it is not one key with one value.")
@@ -141,7 +151,9 @@ def load_overrides(path: Path) -> list[str]:
         for name, part in _values(value, key):
             if _refers(f"{path}: {name}", part) and name != key:  # several of them may double what others doubled
                 raise GessoError(f"{path}: {text} is refused, it refers to other keys in a list or a group.")
-        options = [str(option) for _, option in _values(value)] if (CONF / key).is_dir() else []
+        # Whatever is no key of ours may be a group, also of folders that Hydra or the user adds to conf/.
+        of_group = "." not in key and ((CONF / key).is_dir() or key not in plain_keys)
+        options = [key, *(str(option) for _, option in _values(value))] if of_group else []
         if not all(OPTION.fullmatch(option) for option in options):
             raise GessoError(f"{path}: {text} is refused, it names no option of {key}= in conf/.")
         if key.startswith("dataset."):
@@ -150,10 +162,15 @@ def load_overrides(path: Path) -> list[str]:
 
 
 def check_folder(folder: Path) -> None:
-    """Raises `GessoError` where a link in a run directory leads out of it: a run that goes on writes there."""
+    """Raises `GessoError` where a link in a run directory leads out of it, and for what is neither file nor folder.
+
+    A run that goes on writes there, and waits for ever for a pipe.
+    """
     inside = folder.resolve()
     for parent, folders, files in os.walk(folder):
         for path in (Path(parent, name) for name in (*folders, *files)):
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise GessoError(f"{path} is refused: it is neither a file nor a folder.")
             if path.is_symlink() and not path.resolve().is_relative_to(inside):
                 raise GessoError(
                     f"{path} is a link that leads out of the run directory, to {os.readlink(path)}. A run that "

@@ -43,6 +43,13 @@ def load(path: str | Path, kind: str):
     beside = " and a sentence" if metadata.words else " and a label" if metadata.classes else ""
     if kind == "generator" and ranks != {"": [2], " and a label": [2, 1]}.get(beside, [2, 2]):
         raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{beside}.")
+    if kind == "generator" and not (
+        len(network.outputs) == 1
+        and len(shape := network.outputs[0].shape) == 4
+        and shape[-1] in (1, 3)
+        and shape[1]
+    ):
+        raise GessoError(f"{path} makes {network.output_shape}, not pictures.")
     if kind != "generator" and 4 not in ranks:
         raise GessoError(f"{path} takes {network.input_shape}, not pictures.")
     return network, metadata
@@ -63,6 +70,8 @@ def load_network(path: str | Path):
     except (*keras_archive.DAMAGE, OpError) as error:
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
+    if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
+        raise GessoError(f"{path} is no network of Gesso's: it is not a functional model.")
     for layer in network._flatten_layers():  # the file says what precision it was trained in, on that machine
         if layer.dtype_policy.name.startswith("mixed_"):
             layer.dtype_policy = keras.config.dtype_policy()

@@ -27,7 +27,7 @@ def remember_files() -> None:
 
 
 def _load(file: str | os.PathLike | IO) -> DictConfig:
-    path = os.path.realpath(file if isinstance(file, str | os.PathLike) else file.name)
+    path = os.path.realpath(file if isinstance(file, str | os.PathLike) else getattr(file, "name", ""))
     if not path.startswith(f"{CONF}{os.sep}"):
         return load(file)
     return copy.deepcopy(_read(path, os.stat(path).st_mtime_ns))

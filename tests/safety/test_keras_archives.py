@@ -5,12 +5,14 @@ import shutil
 import warnings
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from core import keras_archive
 from core.errors import GessoError
+from core.half import halve
 from core.network_file import read_metadata, write_metadata
 from core.network_metadata import Geometry, Metadata
 from core.start import train_arguments
@@ -109,6 +111,50 @@ def test_what_would_be_gigabytes_is_refused(changed, monkeypatch):
         keras_archive.check(changed(), KNOWN)
 
 
+def test_numbers_larger_than_the_weights_are_refused(changed):
+    """A layer of so many units would be made before its weights are missed."""
+
+    def many(data: bytes) -> bytes:
+        return data.replace(b'"units": 2', b'"units": 150000000')
+
+    with pytest.raises(GessoError, match="150000000 in it is larger than all of its weights"):
+        trained.load_network(changed({CONFIG: many}))
+
+
+def test_what_makes_no_pictures_is_no_generator(changed):
+    path = changed()
+    write_metadata(path, Metadata("generator"))
+    with pytest.raises(GessoError, match=r"makes \(None, 2\), not pictures"):
+        trained.load(path, "generator")
+
+
+@pytest.mark.parametrize("kind", ["Dense", "losses"])
+def test_what_is_no_model_is_refused(tmp_path, network, kind):
+    """Keras gives back whatever config.json is of."""
+    dense = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}, "registered_name": None}
+    loss = {"module": "keras.losses", "class_name": "MeanSquaredError", "config": {}, "registered_name": None}
+    path = tmp_path / "other.keras"
+    with zipfile.ZipFile(network) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            made = json.dumps(dense if kind == "Dense" else loss).encode()
+            new.writestr(name, made if name == CONFIG else old.read(name))
+    with pytest.raises(GessoError):
+        trained.load_network(path)
+
+
+def test_numbers_from_other_files_are_not_copied(tmp_path, network):
+    (tmp_path / "secret").write_bytes(b"12345678")
+    path = tmp_path / "other.keras"
+    written = tmp_path / "weights.h5"
+    with h5py.File(written, "w") as file:
+        file.create_dataset("secret", (2,), "float32", external=[(str(tmp_path / "secret"), 0, 8)])
+    with zipfile.ZipFile(network) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, written.read_bytes() if name == WEIGHTS else old.read(name))
+    with pytest.raises(GessoError, match="in another file"):
+        halve(path, tmp_path / "half.keras")
+
+
 def test_a_size_that_is_a_lie_is_refused(changed):
     path = changed()
     data = path.read_bytes()
@@ -152,6 +198,7 @@ LAMBDA = {"class_name": "__lambda__", "config": {"value": "4wEAAAA=", "defaults"
         ({"module": "keras.src.export.tfsm_layer", "class_name": "TFSMLayer", "config": {}}, "TFSMLayer"),
         ({"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {}}, "TorchModuleWrapper"),
         ({"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "x"}}, "StringLookup"),
+        ({"module": "keras.src.layers", "class_name": "IndexLookup", "config": {}}, "IndexLookup"),
         ({"module": "os", "class_name": "system", "config": "true"}, "needs os.system"),
         ({"module": "os", "class_name": "function", "config": "system"}, "needs os.system"),
         ({"module": "builtins", "class_name": "exec", "config": {}}, "needs builtins.exec"),

@@ -91,6 +91,9 @@ def test_all_that_our_own_files_refer_to_may_be_stored(tmp_path, composed):
         "dataset.root='${oc.env:SECRET}'", "dataset.root=x${oc.env:SECRET,none}",
         "+model.a={b: ['${oc.env:SECRET}']}", "dataset.root=${oc.decode:x}",
         "dataset.root='${hydra:runtime.cwd}'", "+a.b=[${seed},${seed}]",
+        "+__pycache__=../../../../tmp/evil", "+__pycache__=[../../evil]",  # a folder of Hydra's own beside conf/
+        "+mygroup=../../evil", "+my/group=/tmp/evil", "weights=" + "x" * 10_000,
+        "seed=" + "str(" * 1000 + ")" * 1000,
     ],
 )  # fmt: skip
 def test_what_only_the_user_may_say_is_refused_in_a_stored_command_line(run, override):
@@ -230,7 +233,7 @@ def test_references_do_not_unfold_to_more_than_they_are(run, values):
         ("a: &a [1,1]\nb: &b [*a,*a]\nc: &c [*b,*b]\n", "aliases"),
         ("a: " + "[" * 40 + "]" * 40, "nested so deeply"),
         ("a: " + "[" * 100000, "nested so deeply"),
-        ("a: " + "x" * 300000, "too large"),
+        ("a: " + "x" * 300000, "larger than 262144 bytes"),
         ("a: !!python/object/apply:os.system ['true']\n", "damaged"),
         ("a: !!python/name:os.system\n", "damaged"),
         ("a: [1", "damaged"),
@@ -264,3 +267,34 @@ def test_a_link_out_of_the_run_is_not_written_through(run, tmp_path):
         with pytest.raises(GessoError, match="leads out of the run directory"):
             resume_arguments([f"resume={run.folder}"])
         (run.folder / "best" / "train.log").unlink()
+
+
+def test_pipes_are_not_waited_for(run):
+    for file, words in ((run.overrides, "neither a file nor a folder"), (run.config, "not a run directory")):
+        content = file.read_bytes()
+        file.unlink()
+        os.mkfifo(file)
+        with pytest.raises(GessoError, match=words):
+            resume_arguments([f"resume={run.folder}"])
+        with pytest.raises(GessoError, match="cannot be read"):
+            stored.load(file)
+        file.unlink()
+        file.write_bytes(content)
+
+
+def test_what_an_evaluation_takes_over_writes_and_reads_nothing_elsewhere(run, tmp_path, monkeypatch):
+    change(run.config, dataset__cache_dir=str(tmp_path / "elsewhere"))
+    assert not [given for given in run_arguments([f"network={run.folder}"]) if "elsewhere" in given]
+    monkeypatch.setenv("SECRET", "a secret")
+    for size in ("$\\{oc.env:SECRET\\}", "64", None, [64]):
+        change(run.config, image_size=size)
+        with pytest.raises(GessoError, match="no image_size"):
+            run_arguments([f"network={run.folder}"])
+
+
+def test_what_a_stored_command_line_adds_does_not_unfold_either(run, composed):
+    doubled = [f"+trainer.z{i}.{name}=${{trainer.z{i + 1}}}" for i in range(14) for name in "ab"]
+    run.overrides.write_text(OmegaConf.to_yaml(OmegaConf.create([*OWN, *doubled, "+trainer.z14=1"])))
+    arguments = resume_arguments([f"resume={run.folder}"])
+    with pytest.raises(GessoError, match="unfold to more than"):
+        resumed(composed(*arguments[:-1]), "train", arguments[:-1])
