@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.errors import GessoError, did_you_mean
+from core.files import printable
 from core.logs import last_error
 from core.results import badness, in_short, last_values, read_result
 from core.run import Run
@@ -45,7 +46,7 @@ def compare(config: DictConfig) -> None:
     if unfinished:
         log.info("Not finished:")
     for name, run in named_apart(unfinished).items():
-        log.info("  %s: %s", name, run.why)
+        log.info("  %s: %s", printable(name), printable(run.why))
     if not runs:
         raise GessoError(f"runs={config.runs}: no run in it is finished ({len(unfinished)} have begun).")
 
@@ -94,13 +95,14 @@ def tell(runs: list[Finished], by: str | None, over: str | None) -> None:
     Without `by`, of the runs that name the same number; and so for each other that some name. Raises `GessoError`.
     """
     if over is not None and over not in different(runs):
-        raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, different(runs))}")
+        keys = map(printable, different(runs))
+        raise GessoError(f"over={over}: the runs do not differ in it. {did_you_mean(over, keys)}")
     for i, (number, those) in enumerate(by_number(runs, by).items()):
         first, *others = alike(those, number)
         print("\n" * (i > 0) + ranked(first, number, over))
         for apart in others:
             how = ways(first, apart, number)
-            print(f"\nNot to be compared with these, as {number} was measured otherwise ({how}):")
+            print(f"\nNot to be compared with these, as {printable(number)} was measured otherwise ({how}):")
             print(ranked(apart, number, over))
 
 
@@ -118,9 +120,10 @@ def by_number(runs: list[Finished], by: str | None) -> dict[str, list[Finished]]
         else:
             without.append((number, run.folder))
     if not groups:
-        raise GessoError(f"by={by}: {did_you_mean(by, {name for run in runs for name in run.result['values']})}")
+        names = {printable(name) for run in runs for name in run.result["values"]}
+        raise GessoError(f"by={by}: {did_you_mean(by, names)}")
     for number, folder in without:
-        log.info("Without %s: %s", number, folder)
+        log.info("Without %s: %s", printable(number), printable(folder))
     return dict(sorted(groups.items(), key=lambda group: -len(group[1])))
 
 
@@ -138,9 +141,10 @@ def settings(run: Finished, by: str) -> dict[str, Any]:
 
 
 def ways(one: list[Finished], other: list[Finished], by: str) -> str:
-    """Returns what sets two groups apart: `num 256 and 512`."""
+    """Returns what sets two groups apart, to be printed: `num 256 and 512`."""
     a, b = settings(one[0], by), settings(other[0], by)
-    return ", ".join(f"{key} {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
+    apart = (f"{key} {a.get(key)} and {b.get(key)}" for key in {**a, **b} if a.get(key) != b.get(key))
+    return printable(", ".join(apart))
 
 
 def ranked(runs: list[Finished], by: str, over: str | None) -> str:

@@ -2,14 +2,18 @@
 
 import copy
 import logging
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
+from typing import IO
 
+from core.files import open_regular
 from core.run import Run
 
 LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(\w+)\] (.*)")  # as conf/hydra/job_logging/gesso.yaml formats it
+TAIL = 2**20  # bytes of a log file in which its last error is looked for
 
 
 class LogFile(logging.FileHandler):
@@ -40,6 +44,10 @@ class LogFile(logging.FileHandler):
         if self.kept and self._may_write():
             self._write()
         super().close()
+
+    def _open(self) -> IO:
+        """Opens the file, as logging does, but waits for nobody: a stranger's run may have a named pipe there."""
+        return open_regular(Path(self.baseFilename), self.mode, encoding=self.encoding, errors=self.errors)
 
     def _may_write(self) -> bool:
         folder = Path(self.baseFilename).parent
@@ -95,7 +103,9 @@ def write_error(text: str, error: BaseException | None = None) -> None:
 def last_error(path: Path) -> str | None:
     """Returns the error that a log file ends with; None if it ends with none, or there is no file."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with open_regular(path) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            lines = file.read(TAIL).decode("utf-8", "replace").splitlines()
     except OSError:
         return None
     found = [line for line in map(LINE.match, lines) if line is not None]

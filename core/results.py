@@ -6,16 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import rows
-from core.files import atomic
+from core.files import atomic, read_small
 from core.run import Run
+
+LARGEST = 2**20  # bytes of the file: ours have some thousand
+DEEPEST = 30  # levels of nesting
 
 
 def last_values(run: Run) -> tuple[int, dict[str, float]]:
     """Returns the last step that a run has numbers of, and these by name; 0 and none if it has none yet."""
     step, values = 0, {}
-    for row in rows.read(run.metrics):
+    for row in rows.each(run.metrics):
         now = row.pop("step")
-        step, values = now, values | row if now == step else row
+        if now != step:
+            step, values = now, {}
+        values.update(row)
     return step, values
 
 
@@ -62,14 +67,21 @@ def in_short(overrides: Sequence[str]) -> list[str]:
 def read_result(run: Run) -> dict[str, Any] | None:
     """Returns what `write_result` wrote; None if the run is not finished, or the file is damaged."""
     try:
-        result = json.loads(run.result.read_text(encoding="utf-8"))
+        result = json.loads(read_small(run.result, LARGEST).decode("utf-8"))
         whole = result["objective"] in result["values"] and isinstance(result["overrides"], list)
         whole = whole and all(isinstance(override, str) for override in result["overrides"])
         noted, modes, values = result.get("settings", {}), result.get("modes", {}), result["values"]
         whole = whole and isinstance(noted, dict) and all(isinstance(of or {}, dict) for of in noted.values())
+        whole = whole and _is_flat(noted, DEEPEST)
         whole = whole and isinstance(modes, dict) and all(isinstance(mode, str) for mode in modes.values())
         whole = whole and type(result["step"]) is int and isinstance(values, dict)
-        whole = whole and all(type(value) in (int, float) for value in values.values())
+        whole = whole and all(map(rows.is_number, (result["step"], *values.values())))
         return result if whole else None
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
+
+
+def _is_flat(value: Any, deepest: int) -> bool:
+    """Says whether a value is nested no deeper: what is can be read, and yet not be written again."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return deepest > 0 and all(_is_flat(of, deepest - 1) for of in inside)

@@ -11,12 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import stored
 from core.errors import GessoError
+from core.files import read_small
 
 _HYDRA = ".hydra"
 _BEST = "best"
 _RESTARTS = "restarts"
 _WORDS = "words"
 _NETWORK = ".keras"
+_LARGEST = 2**23  # bytes of what is read at once: names of some hundred thousand classes
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,8 @@ class Run:
             raise GessoError(f"{self.data} is damaged: it has no {missing[0]}.")
         if not isinstance(found["classes"], list) or not all(isinstance(name, str) for name in found["classes"]):
             raise GessoError(f"{self.data} is damaged: its classes are not a list of names.")
+        if type(found["num"]) is not int or not isinstance(found.get("styles", {}), dict):
+            raise GessoError(f"{self.data} is damaged: its num is no whole number, or its styles have no names.")
         return found
 
     def load_config(self) -> DictConfig:
@@ -205,7 +209,7 @@ class Run:
 def _read(path: Path, kind: type) -> Any:
     """Returns what a JSON file holds. Raises `GessoError` if it is not of that kind."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_small(path, _LARGEST).decode("utf-8"))
     except FileNotFoundError:
         raise GessoError(f"{path} is missing.") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.files import atomic
+from core.files import atomic, printable
 
 Row = Mapping[str, float]
 
 
 def table(rows: Mapping[str, Row]) -> str:
-    """Lays out rows of numbers: a line for each, a column for each number that occurs in one."""
+    """Lays out rows of numbers: a line for each, a column for each number that occurs in one.
+
+    Names may be a stranger's: they do nothing to a terminal.
+    """
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    lines = [["", *columns]]
+    lines = [["", *map(printable, columns)]]
     lines += [
-        [name, *(number(row[column]) if column in row else "" for column in columns)] for name, row in rows.items()
+        [printable(name), *(number(row[column]) if column in row else "" for column in columns)]
+        for name, row in rows.items()
     ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
     return "\n".join(
@@ -47,12 +51,14 @@ def _is_rows(value: Any) -> bool:
 
 def number(value: float) -> str:
     """Writes a number with the four digits that count."""
+    if isinstance(value, int) and abs(value) >= 1e4:
+        return f"{value:,}"  # whatever its length, which no float may have
     return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def described(settings: Mapping[str, object]) -> str:
     """Writes what numbers depend on, in a line."""
-    return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+    return printable(", ".join(f"{key} {value}" for key, value in settings.items() if value is not None))
 
 
 def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object]) -> Path:

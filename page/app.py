@@ -14,6 +14,7 @@ from page import files, guard
 log = logging.getLogger(__name__)
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
+NAMES = ("127.0.0.1", "localhost", "[::1]")  # by which browsers call them, whatever port is forwarded
 STYLE = """
 .gradio-container { max-width: 1200px !important; width: 100%; margin: auto; }
 #gesso-head h1 { margin-bottom: 0; }
@@ -85,12 +86,17 @@ def launch(page, config: DictConfig):
     """Begins to serve a page that was built, in threads of its own; returns it. Raises `GessoError`."""
     import gradio as gr
     from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     password = None if config.password is None else str(config.password)
 
     def known(name: str, given: str) -> bool:
         return hmac.compare_digest(given.encode(), password.encode())
 
+    layers = [Middleware(guard.Policy)]
+    if config.host in LOCAL and not password and not guard.on_a_space():
+        # Nothing else keeps out a site that has its own name lead to this machine, and so is of one origin with us.
+        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=NAMES, www_redirect=False))
     try:
         page.launch(
             server_name=config.host, server_port=config.port, inbrowser=config.browser, prevent_thread_lock=True,
@@ -99,7 +105,7 @@ def launch(page, config: DictConfig):
             run_history=False, enable_monitoring=False, max_file_size=files.BYTES, allowed_paths=[],
             footer_links=["settings"], state_session_capacity=200, max_threads=16, css=STYLE,
             theme=_look(gr.themes.Default),
-            app_kwargs={"middleware": [Middleware(guard.Policy)]},
+            app_kwargs={"middleware": layers},
         )  # fmt: skip
     except OSError as error:
         raise GessoError(f"host={config.host} port={config.port}: cannot listen there ({error}).") from error

@@ -57,13 +57,16 @@ def evaluations(run: Run) -> list[dict]:
     """Reads what `evaluate.py` wrote of a run, as the first lines of its logs tell; the newest last."""
     found = []
     for file in sorted(networks.OUTPUTS.rglob("evaluation.json")):
+        by = file.with_name("evaluate.log")
+        if not (file.is_file() and by.is_file()):  # a pipe, which would be waited for
+            continue
         try:
-            with open(file.with_name("evaluate.log"), encoding="utf-8", errors="replace") as log:
+            with open(by, encoding="utf-8", errors="replace") as log:
                 line = LINE.match(log.readline(2**16))
             named = given_value(shlex.split(line[2]) if line else [], "network")
             if named is not None and run.folder.resolve() in (Path(named).resolve(), Path(named).resolve().parent):
                 found.append(json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
     return [values for values in found if isinstance(values, dict)]
 
@@ -101,7 +104,7 @@ def same_latents(runs: Sequence[Run], seed: int) -> list[tuple[np.ndarray, str]]
 
 
 def _samples(run: Run) -> list[int]:
-    names = (file.stem.rpartition("_")[2] for file in run.samples.glob("step_*.png"))
+    names = (file.stem.rpartition("_")[2] for file in run.samples.glob("step_*.png") if file.is_file())
     return sorted(int(name) for name in names if name.isdigit())
 
 

@@ -35,7 +35,7 @@ def networks(kinds: Collection[str] = KINDS) -> dict[str, Network]:
     found = [*zoo.networks().items(), *((_name(path), path) for path in sorted(OUTPUTS.rglob(SUFFIX)))]
     known = {}
     for name, path in found:
-        if path.name.startswith("."):  # not whole yet
+        if path.name.startswith(".") or not path.is_file():  # not whole yet; a pipe, which would be waited for
             continue
         try:
             metadata = read_metadata(path)

@@ -134,7 +134,7 @@ class Taste:
             raise GessoError(f"This is a taste in pictures of another network, {str(found.get('network'))[:80]}.")
         try:
             rounds = [_round(entry, latent_dim, classes) for entry in found["rounds"][-ROUNDS:]]
-        except (ValueError, TypeError, LookupError):
+        except (ValueError, TypeError, LookupError, OverflowError):
             raise GessoError("This file is damaged: its rounds are not what this page saves.") from None
         return cls(latent_dim, classes, rounds)
 
@@ -148,7 +148,7 @@ def _round(entry: Any, latent_dim: int, classes: int) -> Round:
         and latents.shape == (len(labels), latent_dim)
         and np.abs(latents).max() < 100
     )
-    if not right or not all(0 <= number < len(labels) for number in liked):
+    if not right or len(set(liked)) < len(liked) or not all(0 <= number < len(labels) for number in liked):
         raise ValueError
     if classes and not all(0 <= label < classes for label in labels):
         raise ValueError

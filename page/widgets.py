@@ -11,6 +11,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.images import to_uint8
+from data import picture
 from page import files, jobs
 from page.jobs import Job
 
@@ -19,39 +20,51 @@ log = logging.getLogger(__name__)
 HEAVY = {"concurrency_id": "heavy", "concurrency_limit": 1, "api_visibility": "private"}
 LIGHT = {"api_visibility": "private", "show_progress": "hidden"}
 LOOK = {**LIGHT, "concurrency_id": "look", "concurrency_limit": 1}  # whole pictures are read, which takes memory
+CANVAS = 768  # px, longer side of what is drawn on
+
+# Gradio would decode whatever file a visitor names, of any format (PostScript, by a program) and size, as often as
+# it is named. On the classes: it makes a component anew by its class when a handler updates it, and writes a .pyi
+# file beside every subclass. Blobs it keeps in memory; browsers send them only where an event follows each stroke.
+gr.Image.preprocess = lambda self, payload: payload and payload.path
+gr.ImageEditor.preprocess = lambda self, payload: [layer.path for layer in payload.layers] if payload else []
+gr.ImageEditor.accept_blobs = None
 
 
 def photo(label: str, elem_id: str) -> gr.Image:
     """A place to drop a picture on; handlers get its file as it was brought, which no one has looked into."""
-    image = gr.Image(
+    return gr.Image(
         label=label, elem_id=elem_id, type="filepath", sources=["upload", "clipboard"], height=260, buttons=[]
     )
-    image.preprocess = lambda payload: payload and payload.path
-    return image
 
 
 def brush(elem_id: str) -> gr.ImageEditor:
-    """A picture to draw on; handlers get what was drawn through `drawn`."""
+    """A picture to draw on; handlers get the file of what was drawn, in a list, and look into it by `drawn`."""
     return gr.ImageEditor(
-        show_label=False, elem_id=elem_id, type="numpy", sources=(), transforms=(), buttons=[], layers=False,
+        show_label=False, elem_id=elem_id, sources=(), transforms=(), buttons=[], layers=False,
+        canvas_size=(CANVAS, CANVAS),
         brush=gr.Brush(default_size=40, colors=["#ffffff"], default_color="#ffffff", color_mode="fixed"),
         eraser=gr.Eraser(default_size=40), height=320, interactive=True,
     )  # fmt: skip
 
 
-def drawn(value: dict | None) -> np.ndarray | None:
-    """Returns what was drawn in a `brush`, uint8 `[height, width]`, 255 where it was; None where nothing was."""
-    layers = [layer for layer in (value or {}).get("layers", ()) if layer is not None and layer.shape[-1] == 4]
+def drawn(layers: list[str]) -> np.ndarray | None:
+    """Returns what was drawn in a `brush`, uint8 `[height, width]`, 255 where it was; None where nothing was.
+
+    Raises `GessoError`, or `gr.Error`, for what no `brush` makes.
+    """
     if not layers:
         return None
-    mask = np.maximum.reduce([layer[..., 3] for layer in layers])
+    if len(layers) > 1 or max(picture.sides(layers[0])) > CANVAS:  # before any of it is decoded
+        raise refuse(f"What is drawn has one layer, of at most {CANVAS} x {CANVAS} pixels.")
+    found = picture.read(layers[0])
+    mask = np.full(found.pixels.shape[:2], 255, np.uint8) if found.alpha is None else found.alpha
     return mask if mask.any() else None
 
 
 def canvas(path: str | None) -> Any:
     """Lays a picture under a `brush`, smaller; one that cannot be read is told of when it is painted."""
     try:
-        return gr.update(value=None if path is None else files.preview(path, 768))
+        return gr.update(value=None if path is None else files.preview(path, CANVAS))
     except GessoError:
         return gr.update(value=None)
 

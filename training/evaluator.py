@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import rows
 from core.errors import GessoError
-from core.files import atomic, expanded
+from core.files import atomic, expanded, read_small
 from core.instantiate import build
 from core.results import badness
 from core.run import Run
@@ -28,6 +28,7 @@ from training.checks import draws
 log = logging.getLogger(__name__)
 
 BATCH = 64  # pictures at a time
+LARGEST = 2**18  # bytes of the file of the best score: ours have some hundred
 EVALUATED = "evaluated"  # in a system's `memory`: what the numbers of the last evaluation depend on
 
 
@@ -195,8 +196,8 @@ class EvaluationCallback(StepCallback):
 def _read(score: Path) -> dict[str, Any] | None:
     """Returns what stands in a score file; None if there is none, or it is damaged."""
     try:
-        content = json.loads(score.read_text(encoding="utf-8"))
+        content = json.loads(read_small(score, LARGEST).decode("utf-8"))
         whole = isinstance(content["value"], float) and isinstance(content["step"], int) and "settings" in content
         return content if whole else None
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DivergedError
-from core.files import atomic
+from core.files import atomic, open_regular, read_small
+from core.rows import is_number
 from core.run import Run
 from training import loop
 from training.evaluator import Evaluator
@@ -17,6 +18,8 @@ from training.loop import Training
 from training.start import place
 
 log = logging.getLogger(__name__)
+
+LARGEST = 2**18  # bytes of the scores: ours have some hundred
 
 
 def with_best_seed(training: Training) -> Training:
@@ -53,12 +56,14 @@ def with_best_seed(training: Training) -> Training:
 def _read(path: Path) -> dict[str, Any]:
     """Returns what `_write` wrote; no scores where the file is damaged: tries are looked at again."""
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
+        noted = json.loads(read_small(path, LARGEST).decode("utf-8"))
         chosen = None if noted["chosen"] is None else int(noted["chosen"])
         scores = {int(seed): score for seed, score in noted["scores"].items()}
+        if not all(score is None or is_number(score) for score in (chosen, *scores, *scores.values())):
+            raise ValueError
         settings = noted.get("settings")
         return {"objective": noted["objective"], "settings": settings, "chosen": chosen, "scores": scores}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError):
         return {"objective": None, "settings": None, "chosen": None, "scores": {}}
 
 
@@ -90,5 +95,5 @@ def _take_over(there: Run, here: Run) -> None:
     """Makes the end of one run the beginning of another: its rows, then its last checkpoint."""
     last = there.saved()[-1]
     for start, end in ((there.metrics, here.metrics), (last, here.checkpoints / last.name)):
-        with atomic(end) as temporary:
-            shutil.copyfile(start, temporary)
+        with atomic(end) as temporary, open_regular(start) as source, open(temporary, "wb") as copy:
+            shutil.copyfileobj(source, copy)

@@ -1,11 +1,23 @@
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
 from core.errors import GessoError
-from core.files import atomic, expanded, in_utf8, remove_empty, remove_left, shortened, unfinished
+from core.files import (
+    atomic,
+    expanded,
+    in_utf8,
+    open_regular,
+    printable,
+    read_small,
+    remove_empty,
+    remove_left,
+    shortened,
+    unfinished,
+)
 
 
 def test_appears_whole(tmp_path):
@@ -86,3 +98,57 @@ def test_names_of_another_encoding_are_written_as_they_are():
     """And stay apart from each other."""
     assert in_utf8("Zürich") == "Zürich"
     assert in_utf8(os.fsdecode("Zürich".encode("latin-1"))) == r"Z\xfcrich"
+
+
+def test_small_files_are_read_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"a\r\nb")
+    assert read_small(path, 4) == b"a\r\nb"
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_small(path, 3)
+    with pytest.raises(FileNotFoundError):
+        read_small(tmp_path / "none", 3)
+    (tmp_path / "link").symlink_to(path)
+    assert read_small(tmp_path / "link", 4) == b"a\r\nb"
+    os.truncate(path, 2**36)  # it takes no room on the disk
+    with pytest.raises(OSError, match="larger than 3 bytes"):
+        read_small(path, 3)
+
+
+@pytest.mark.parametrize("mode", ["rb", "a"])
+def test_what_is_no_regular_file_is_neither_read_nor_waited_for(tmp_path, mode, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    os.mkfifo("pipe")
+    Path("zero").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        for name in ("pipe", "zero", "socket", "."):
+            with pytest.raises(OSError, match=r"no regular file|[Ii]s a directory"):
+                open_regular(Path(name), mode)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path, monkeypatch):
+    """Between the look at it and the opening."""
+    path, file = tmp_path / "pipe", tmp_path / "file"
+    file.touch()
+    os.mkfifo(path)
+    looked_at, seen = os.stat, []
+    monkeypatch.setattr(os, "stat", lambda name: seen.append(name) or looked_at(file))
+    with pytest.raises(OSError, match="no regular file"):
+        open_regular(path)
+    assert seen
+
+
+def test_new_files_are_of_usual_rights(tmp_path):
+    with open_regular(tmp_path / "a", "a", encoding="utf-8") as file:
+        file.write("ü")
+    with open(tmp_path / "b", "a") as file:
+        pass
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "ü"
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_a_stranger_s_words_do_nothing_to_a_terminal():
+    assert printable("Zürich 海 a=b") == "Zürich 海 a=b"
+    assert printable("\x1b[2J\x07\x9b\n\u202e\ud800\0") == r"\x1b[2J\x07\x9b\n\u202e\ud800\x00"
+    assert printable(Path(os.fsdecode("Zürich".encode("latin-1")))) == r"Z\xfcrich"

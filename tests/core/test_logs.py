@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import os
 import sys
+import tracemalloc
 import weakref
 
 import pytest
@@ -97,3 +99,30 @@ def test_names_of_files_in_another_encoding_are_logged(handler, tmp_path):
     record = logging.LogRecord("x", logging.WARNING, __file__, 1, "painted %s", ("Z\udcfcrich.png",), None)
     handler.handle(record)  # to it alone: pytest's workers cannot send each other what it says
     assert r"painted Z\udcfcrich.png" in (tmp_path / "run" / "train.log").read_text()
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(handler, tmp_path, capsys):
+    """Neither by whom it would be written to, nor by whom it would be read."""
+    (tmp_path / "run").mkdir()
+    path = tmp_path / "run" / "train.log"
+    os.mkfifo(path)
+    logging.getLogger("x").warning("first")
+    logging.getLogger("x").warning("second")
+    assert capsys.readouterr().err == f"Could not write {path}: It is no regular file.\n"
+    assert last_error(path) is None
+
+
+def test_of_a_huge_log_the_end_is_read(tmp_path):
+    path = tmp_path / "train.log"
+    path.write_text("[time][x][ERROR] Error: long ago\n")
+    os.truncate(path, 2**36)
+    with open(path, "a") as file:
+        file.write("\n[time][x][ERROR] Error: no such data.\nmore\n")
+    tracemalloc.start()
+    try:
+        assert last_error(path) == "no such data."
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+    os.truncate(path, 2**37)
+    assert last_error(path) is None

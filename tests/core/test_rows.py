@@ -1,10 +1,13 @@
 """Rows of numbers, whole and damaged."""
 
 import json
+import os
+import tracemalloc
 
 import pytest
 
 from core import rows
+from core.errors import GessoError
 
 
 @pytest.fixture
@@ -28,7 +31,19 @@ def test_what_was_written_is_read(path):
 
 @pytest.mark.parametrize(
     "end",
-    ['{"step": 16, "lo', '{"step": 16, "loss": 1.', "16", "[]", "{}", '{"step": "16"}', "\x00" * 9, "[" * 9999],
+    [
+        '{"step": 16, "lo',
+        '{"step": 16, "loss": 1.',
+        "16",
+        "[]",
+        "{}",
+        '{"step": "16"}',
+        "\x00" * 9,
+        "[" * 9999,
+        '{"step": 16, "loss": "x"}',
+        '{"step": 16, "loss": 1' + "0" * 400 + "}",
+        '{"step": 1' + "0" * 400 + "}",
+    ],
 )
 def test_a_row_that_is_cut_short_is_passed_over(path, end):
     with open(path, "a") as file:
@@ -54,3 +69,44 @@ def test_rows_beyond_the_checkpoint_are_cut(path):
     assert steps(path) == [4, 8]
     rows.cut(path.with_name("none"), 4, 4, lambda row: True)
     assert json.loads(path.read_text().splitlines()[0]) == {"step": 4, "loss": 0.5}
+
+
+def test_a_line_without_end_is_passed_over(path):
+    """Whatever it ends with: only what begins a line is a row."""
+    row = b'{"step": 16}'
+    with open(path, "ab") as file:
+        file.write(b" " * rows.LONGEST + row + b"\n" + b" " * (2 * rows.LONGEST) + row + b"\n" + b'{"step": 17}\n')
+        file.write(b" " * (rows.LONGEST - len(row) - 1) + row + b"\n")  # as long as may be
+    assert steps(path) == [4, 8, 8, 12, 14, 17, 16]
+
+
+def test_of_a_huge_file_the_end_is_read(path, monkeypatch):
+    monkeypatch.setattr(rows, "MOST", 60)
+    assert path.stat().st_size > 60 and steps(path) == [12, 14]
+    rows.cut(path, 14, 2, lambda row: True)
+    monkeypatch.undo()
+    assert steps(path) == [4, 8, 8, 12, 14]  # none is lost
+
+
+def test_a_sparse_file_takes_no_memory(path):
+    os.truncate(path, 2**36)
+    with open(path, "a") as file:
+        file.write('\n{"step": 16}\n')
+    tracemalloc.start()
+    try:
+        assert steps(path) == [16]
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(GessoError, match="larger than"):
+        rows.cut(path, 4, 4, lambda row: True)
+
+
+def test_a_pipe_holds_no_rows(tmp_path):
+    os.mkfifo(tmp_path / "metrics.jsonl")
+    with pytest.raises(OSError, match="no regular file"):
+        rows.append(tmp_path / "metrics.jsonl", {"step": 1})
+    assert rows.read(tmp_path / "metrics.jsonl") == []
+    rows.cut(tmp_path / "metrics.jsonl", 4, 4, lambda row: True)
+    rows.append(tmp_path / "metrics.jsonl", {"step": 1})
+    assert steps(tmp_path / "metrics.jsonl") == [1]

@@ -1,5 +1,7 @@
 """The layout of run directories."""
 
+import os
+
 import pytest
 
 from core.errors import GessoError
@@ -51,10 +53,18 @@ def test_whatever_was_trained_in_a_run_counts(run):
 
 
 NUMBERS = '{"name": "x", "classes": ["c", 1.5], "num": 1, "fingerprint": "0"}'
+STYLES = '{"name": "x", "classes": [], "num": 1, "fingerprint": "0", "styles": 5}'
+HUGE = " " * 2**23 + '{"name": "x", "classes": [], "num": 1, "fingerprint": "0"}'
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"classes": ["c"]}', "{", NUMBERS])
+@pytest.mark.parametrize("text", ["", "[]", '{"classes": ["c"]}', "{", NUMBERS, STYLES, HUGE])
 def test_damaged_data_is_said_so(run, text):
     run.data.write_text(text)
     with pytest.raises(GessoError, match=r"data\.json is damaged"):
+        run.load_data()
+
+
+def test_data_that_are_a_pipe_are_not_waited_for(run):
+    os.mkfifo(run.data)
+    with pytest.raises(GessoError, match="no regular file"):
         run.load_data()

@@ -94,7 +94,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (run / ".hydra").mkdir()
         (run / ".hydra" / "config.yaml").write_text("seed: 1\n")
         (run / ".hydra" / "overrides.yaml").write_text("[]\n")
-        rows = [{"step": step, "loss": 1 / step, "name": "x"} for step in range(1, 5)]
+        rows = [*({"step": step, "loss": 1 / step} for step in range(1, 5)), {"step": 4, "name": "x"}]
         (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         (run / "samples").mkdir()
         for step in (2, 4):

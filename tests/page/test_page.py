@@ -1,5 +1,6 @@
 """What is done on the page, without a browser: the same as the scripts do, and nothing that is not listed."""
 
+import http.client
 import json
 import os
 import shlex
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace as Namespace
 
@@ -22,6 +24,7 @@ import generate
 from core.cli import ROOT
 from core.errors import GessoError
 from core.network_metadata import Metadata
+from data import picture
 from page import app, commands, compare, files, imagine, jobs, networks, paint, widgets
 from page.jobs import Job
 from page.kept import kept
@@ -73,6 +76,78 @@ def test_only_what_is_listed_can_be_named(here, tmp_path):
             networks.find(name)
     with pytest.raises(GessoError, match="no run"):
         networks.find_runs(["outputs/run1", "."])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_named_pipes_among_networks_and_runs_are_not_waited_for(here):
+    folder = here / "outputs" / "piped"
+    shutil.copytree(here / "outputs" / "run1", folder)
+    names = ("x.keras", "result.json", "evaluation.json", "evaluate.log", "samples/step_00000009.png")
+    for name in names:
+        os.mkfifo(folder / name)
+
+    def listed() -> tuple:
+        run = networks.runs()["outputs/piped"]
+        return set(networks.networks()), compare.numbers([run]), compare.steps([run])
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(listed)
+        try:
+            known, table, steps = asked.result(20)
+        finally:
+            while not asked.done():  # lets go of who waits
+                for name in names:
+                    os.close(os.open(folder / name, os.O_RDWR))
+                time.sleep(0.01)
+            shutil.rmtree(folder)
+    assert "outputs/piped/generator.keras" in known and "outputs/piped/x.keras" not in known
+    assert table == {"outputs/piped": {"step": 4, "loss": 0.25}} and steps == [2, 4]
+
+
+POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n%%EOF\n"
+
+
+def test_gradio_decodes_nothing_that_is_named(monkeypatch, tmp_path):
+    """Not a component that an update made anew for a visitor either."""
+    gradio = pytest.importorskip("gradio")
+    from gradio.data_classes import FileData, ImageData
+
+    (tmp_path / "x.png").write_bytes(POSTSCRIPT)
+    named = FileData(path=str(tmp_path / "x.png"), orig_name="x.png")
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("a file was looked into"))
+    with gradio.Blocks():
+        photo, brush = widgets.photo("Photo", "a"), widgets.brush("b")
+    drawing = {"background": named, "layers": [named] * 60, "composite": named}
+    for made, payload, handed in (
+        (photo, ImageData(path=named.path), named.path),
+        (brush, brush.data_model(**drawing), [named.path] * 60),
+        (brush, brush.data_model(id="sent before"), []),
+    ):
+        anew = type(made)(**{**made.constructor_args, "visible": False, "render": False})
+        for part in (made, anew):
+            assert part.preprocess(payload) == handed and not part.server_fns
+    assert photo.preprocess(None) is None and brush.preprocess(None) == []
+
+
+def test_what_is_drawn_is_one_layer_no_larger_than_the_canvas(monkeypatch, tmp_path):
+    gradio = pytest.importorskip("gradio")
+    monkeypatch.setattr(files, "_root", tmp_path)
+    stroke = np.zeros((widgets.CANVAS, 40, 4), np.uint8)
+    Image.fromarray(stroke).save(tmp_path / "nothing.png")
+    stroke[5:9, :, 3] = 255
+    Image.fromarray(stroke).save(tmp_path / "stroke.png")
+    Image.new("L", (40, 30)).save(tmp_path / "opaque.png")
+    Image.new("L", (9000, 9000)).save(tmp_path / "vast.png")
+    (tmp_path / "x.png").write_bytes(POSTSCRIPT)
+    np.testing.assert_array_equal(widgets.drawn([str(tmp_path / "stroke.png")]), stroke[..., 3])
+    assert widgets.drawn([str(tmp_path / "opaque.png")]).min() == 255
+    assert widgets.drawn([str(tmp_path / "nothing.png")]) is None and widgets.drawn([]) is None
+    with pytest.raises(gradio.Error, match=r"^'x\.png is no picture"), widgets.in_words():
+        widgets.drawn([str(tmp_path / "x.png")])
+    monkeypatch.setattr(picture, "read", lambda _: pytest.fail("it was decoded"))
+    for layers in (["vast.png"], ["stroke.png"] * 60):
+        with pytest.raises(gradio.Error, match="one layer, of at most 768"):
+            widgets.drawn([str(tmp_path / name) for name in layers])
 
 
 def test_painted_as_by_the_script(here, tmp_path):
@@ -324,6 +399,26 @@ def test_what_is_seldom_measured_has_its_curve_and_the_end_of_it(here):
 def test_other_machines_need_a_password(host):
     with pytest.raises(GessoError, match="password="):
         app.check(OmegaConf.create({"host": host, "password": None}))
+
+
+@pytest.mark.parametrize("password", [None, "open sesame"])
+def test_without_a_password_the_page_answers_by_its_own_names_alone(free_port, password):
+    """Else any site could have its own name lead here, and so read what the page says."""
+    gradio = pytest.importorskip("gradio")
+    config = {"host": "127.0.0.1", "port": free_port(), "password": password, "browser": False}
+    with gradio.Blocks(analytics_enabled=False) as blocks:
+        gradio.Markdown("words")
+    page = app.launch(blocks, OmegaConf.create(config))
+    try:
+        found = {}
+        for name in ("127.0.0.1:7860", "localhost:9999", "LOCALHOST", "[::1]:80", "evil.example:80", "127.0.0.1.a"):
+            asked = http.client.HTTPConnection("127.0.0.1", config["port"], timeout=30)
+            asked.request("GET", "/theme.css", headers={"Host": name})
+            found[name] = asked.getresponse().status
+            asked.close()
+    finally:
+        page.close()
+    assert list(found.values()) == [200] * 4 + [200 if password else 400] * 2
 
 
 def test_without_gradio_one_message_says_how_to_install_it(monkeypatch):

@@ -14,6 +14,13 @@ DIM, CLASSES, ROUNDS = 64, 4, 8
 HEAD = f'{{"gesso_taste": 1, "latent_dim": {DIM}, "classes": {CLASSES}, "rounds": '
 
 
+def entry(latent: str = "0.5", label: str = "0", liked: str = "0") -> str:
+    """A taste of one round of two pictures, as a file has it."""
+    latents = ", ".join([latent] * DIM)
+    labels = f'"labels": [{label}, 0], "liked": [{liked}]'
+    return HEAD + f'[{{"latents": [[{latents}], [{latents}]], {labels}}}]}}'
+
+
 def clicks(seed: int, learns: bool) -> tuple[float, Taste]:
     """Simulates a person who likes one direction and one class, and errs now and then.
 
@@ -81,10 +88,13 @@ def test_a_file_brings_it_back_and_no_other():
     [
         "", "[]", "null", '{"gesso_taste": 2, "rounds": []}', "[" * 10**5, b"\xff", HEAD + "[3]}",
         HEAD + '[{"latents": [[1]], "labels": [0], "liked": []}]}',
+        entry(latent="1" + "0" * 400), entry(latent="1e999"), entry(label="1" + "0" * 30), entry(liked="1e999"),
+        entry(liked="0, 0"),
     ],
-    ids=range(8),
+    ids=range(13),
 )  # fmt: skip
 def test_other_files_are_refused_in_words(text):
+    assert len(Taste.from_json(entry(), DIM, CLASSES).rounds) == 1
     with pytest.raises(GessoError, match="This file is"):
         Taste.from_json(text, DIM, CLASSES)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from compare import find, grouped, merged, ranked, single, tell
 from core.errors import GessoError
 from core.results import last_values, read_result, write_result
 from core.run import Run
+from evaluation.report import number
 
 
 @pytest.fixture
@@ -174,3 +176,57 @@ def test_numbers_that_do_not_compare_are_flagged(tmp_path, capsys):
     assert "seed=2" in printed and str(tmp_path / "3") in printed and "otherwise (num 40 and 30)" in printed
     tell(runs[:2], "kid", None)
     assert "otherwise" not in capsys.readouterr().out
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\ud800"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\ud800"
+
+
+def test_a_stranger_s_runs_do_nothing_to_the_terminal(tmp_path, script):
+    """Names of keys, of numbers and of what they depend on, and what a log ends with, come from their files."""
+    for i in (1, 2):
+        settings = {f"kid{EVIL}": {f"num{EVIL}": f"{i}{EVIL}"}}
+        overrides = [f"seed{EVIL}={i}{EVIL}"]
+        values = {f"kid{EVIL}": 1.0}
+        run = begun(tmp_path / f"{i}", [])
+        write_result(run, 9, values, f"kid{EVIL}", {}, overrides, settings)
+    (tmp_path / "3\x1b[2J").mkdir()
+    write_result(begun(tmp_path / "3\x1b[2J", []), 9, {"x": 1.0}, "x", {}, [], {})
+    begun(tmp_path / "4\x1b[2J", []).log.write_text("[][][ERROR] Error: \x1b[2J\n")
+    done = script("compare.py", f"runs={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout + done.stderr
+    assert printed.count(SHOWN) > 4 and "\x1b" not in printed and "\ud800" not in printed
+    for by, over in ((None, "x"), ("kid", None)):
+        with pytest.raises(GessoError) as caught:
+            tell(find(str(tmp_path))[0], by, over)
+        assert SHOWN in str(caught.value) and "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [{"values": {"kid": 10**400}}, {"step": 10**400}])
+def test_numbers_that_nobody_reckons_with_are_of_no_finished_run(tmp_path, damage):
+    for i in (1, 2):
+        run = begun(tmp_path / f"{i}", [])
+        write_result(run, 9, {"kid": 1.0}, "kid", {"kid": "one"}, [f"seed={i}"], {})
+    run.result.write_text(json.dumps(json.loads(run.result.read_text()) | damage))
+    finished, others = find(str(tmp_path))
+    tell(finished, None, None)
+    assert [found.folder.name for found in (*finished, *others)] == ["1", "2"]
+
+
+def test_a_number_of_any_length_is_written():
+    assert number(10**400) == f"{10**400:,}" and number(12345) == number(12345.0) == "12,345"
+
+
+@pytest.mark.parametrize("name", ["result", "metrics", "log"])
+def test_pipes_and_endless_files_in_a_run_are_neither_waited_for_nor_read(sweep, name):
+    for i, make in ((5, os.mkfifo), (6, lambda path: path.symlink_to("/dev/zero")), (7, sparse)):
+        path = getattr(begun(sweep / f"{i}_y", []), name)
+        make(path)
+    runs, unfinished = find(str(sweep))
+    assert len(runs) == 5 and {run.folder.name for run in unfinished} >= {"5_y", "6_y", "7_y"}
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 2**36)
