@@ -14,8 +14,8 @@ help:  ## list the targets
 
 # The stamp lies inside the environment: a half-made environment is finished at the next call.
 $(VENV)/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Gesso needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "Gesso needs Python 3.11, 3.12 or 3.13, as TensorFlow does; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "Could not create $(VENV). On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing TensorFlow, Keras, Hydra and the rest into $(VENV) (once) ..."
@@ -45,7 +45,7 @@ test-gpu: $(VENV)/installed  ## run the tests that need an NVIDIA GPU and pip in
 	@$(BIN)/python -m pytest tests/gpu $(ARGS)
 
 test-page: $(VENV)/installed-test-page  ## run the tests of the page, in a browser
-	@command -v chromedriver chromium >/dev/null || \
+	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || \
 		{ echo "These tests drive Chromium. On Debian and Ubuntu: apt install chromium chromium-driver"; exit 1; }
 	@GESSO_PAGE_JOBS=$(or $(JOBS),200) $(BIN)/python -m pytest tests/page $(ARGS)
 

@@ -1,6 +1,6 @@
 """Images/s of the DCGAN training step beside PyTorch's: same networks, same work, same batch, one run.
 
-    pip install -e '.[benchmarks]'      # PyTorch, CPU build
+    pip install -e '.[benchmarks]'      # PyTorch; its CPU build is enough
     python benchmarks/dcgan_step.py [--size 64] [--width 64] [--batch 64] [--seconds 20]
 
 Each variant trains in its own process (neither's threads disturb the other's), in turns, and the best round of

@@ -1,6 +1,6 @@
 """Style transfer by optimisation beside PyTorch: how low the objective of Gatys et al. 2016 is after how long.
 
-    pip install -e '.[benchmarks]'      # PyTorch, CPU build
+    pip install -e '.[benchmarks]'      # PyTorch; its CPU build is enough
     python benchmarks/gatys.py <content> <style> --weights <VGG16 file> [--size 256 512] [--seconds 60]
         [--rivals adam lbfgs] [--coarse 50] [--output gatys.json]
 

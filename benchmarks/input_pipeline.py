@@ -1,11 +1,11 @@
 """Pictures from disk to training batches: images/s and memory, beside PyTorch's DataLoader on the same folder.
 
-    pip install -e '.[benchmarks]'      # PyTorch, CPU build; without it, only Gesso is measured
+    pip install -e '.[benchmarks]'      # PyTorch; its CPU build is enough; without it, only Gesso is measured
     python benchmarks/input_pipeline.py [folder] [--size 64] [--batch 64] [--seconds 4]
 
 - first pass: from listing the folder to the finished cache, into an empty cache folder; torch: one pass of a
-  DataLoader (2 workers) that opens, converts, resizes (shorter side, antialiased), centre-crops and scales each
-  file, timed from the first batch, so without the start of its workers
+  DataLoader (a worker a core, as Gesso has a thread a core) that opens, converts, resizes (shorter side,
+  antialiased), centre-crops and scales each file, timed from the first batch, so without the start of its workers
 - cached: training batches from that cache, shuffled and half of them mirrored; torch has no such cache and decodes
   in every epoch, so its number is that of its pass
 - memory: of the process that streams, and by how much that grows in an epoch (of at least --seconds) after a
@@ -107,7 +107,8 @@ def torch_pass(options: argparse.Namespace) -> dict[str, float]:
             return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(127.5).sub_(1.0)
 
     started = cpu_seconds()
-    loader = torch.utils.data.DataLoader(Pictures(), options.batch, num_workers=2, drop_last=True)
+    workers = len(os.sched_getaffinity(0))
+    loader = torch.utils.data.DataLoader(Pictures(), options.batch, num_workers=workers, drop_last=True)
     batches = iter(loader)
     first = len(next(batches))  # the workers run
     wall = time.perf_counter()

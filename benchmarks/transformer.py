@@ -1,6 +1,6 @@
 """Images/s of the image transformation network, painting and training, beside the same network in PyTorch.
 
-    pip install -e '.[benchmarks]'      # PyTorch, CPU build
+    pip install -e '.[benchmarks]'      # PyTorch; its CPU build is enough
     python benchmarks/transformer.py --weights <VGG16 file> [--rounds 2] [--seconds 8]
 
 Painting is one picture at a time, from NumPy and back, at 512 and at 1,024 px; training is the step of fast style

@@ -1,5 +1,6 @@
 """Checks a composed configuration before anything slow starts, and words what could not be composed."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -98,7 +99,7 @@ def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str,
 
 def _check_local() -> None:
     """Refuses keys of conf/local/default.yaml that no script has. Raises `GessoError`."""
-    local = CONF / "local" / "default.yaml"
+    local = CONF / "local" / f"{os.environ.get('GESSO_LOCAL', 'default')}.yaml"
     if local.is_file():
         known = _known() | {folder.name for folder in CONF.iterdir()} | {"defaults", "hydra"}
         for key in OmegaConf.load(local):

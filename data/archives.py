@@ -5,6 +5,7 @@ in them is no archive, and no file is ever written; so names may be any.
 """
 
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -24,6 +25,10 @@ MOST = 2**29  # bytes of one picture's file
 READING = Budget(MOST)  # bytes of files that are in memory while they are decoded
 STORED, DEFLATED = 0, 8  # how a file may lie in a .zip
 ENCRYPTED = 0x1
+HEADER = 2**16  # bytes of what stands before a file in a .tar: long names, attributes
+GLOBAL = 1000  # attributes that are for all files: they are copied for each
+LONG = (*tarfile.GNU_TYPES[:2], tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+DIGITS = re.compile(rb"\d{256}")  # no name on any disk has as many, nor has a number
 COMPRESSED = {b"\x1f\x8b": "gunzip", b"BZ": "bunzip2", b"\xfd7zXZ": "unxz", b"\x28\xb5\x2f\xfd": "unzstd"}
 
 
@@ -62,6 +67,28 @@ def list_zip(path: Path) -> Listing:
     return Listing(names, np.array(numbers, np.int64).reshape(-1, 5), notes=notes)
 
 
+class Member(tarfile.TarInfo):
+    """A member whose headers are short enough to be parsed: `tarfile` takes hours for a megabyte of digits."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> "Member":
+        """Reads a header. Raises `tarfile.ReadError` where it says that more of it follows than `HEADER`."""
+        found = super().frombuf(buf, encoding, errors)
+        if found.type in LONG and not 0 <= found.size <= HEADER:
+            raise tarfile.ReadError(f"a header claims to be {found.size} bytes large")
+        return found
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        start = archive.fileobj.tell()
+        if DIGITS.search(archive.fileobj.read(self.size)):
+            raise tarfile.ReadError("a header has numbers without end")
+        archive.fileobj.seek(start)
+        found = super()._proc_pax(archive)
+        if len(archive.pax_headers) > GLOBAL:
+            raise tarfile.ReadError(f"more than {GLOBAL} attributes are for all files")
+        return found
+
+
 def list_tar(path: Path) -> Listing:
     """The pictures in a .tar; numbers: size, the archive's time of change, place.
 
@@ -77,7 +104,7 @@ def list_tar(path: Path) -> Listing:
             )
     names, numbers, notes, changed = [], [], [], path.stat().st_mtime_ns
     try:
-        with tarfile.open(path, "r:") as archive:
+        with tarfile.open(path, "r:", tarinfo=Member) as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # it would keep all of them
                 if archive.offset <= member.offset:  # of a negative size: the same would come for ever

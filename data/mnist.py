@@ -6,6 +6,7 @@ python train.py dataset=mnist dataset.root=<folder that holds mnist.npz>
 
 import hashlib
 import logging
+import zipfile
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # where Keras has it from
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+ROOM = 2**26  # bytes of arrays that any file may have, all of MNIST; a larger one, as many as `PACKED` allows
+PACKED = 16  # bytes that one in the file may stand for; in MNIST it is 5
 SPLITS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
@@ -106,6 +109,10 @@ def _download(path: Path) -> None:
 def _read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """uint8 [n, 28, 28] and their digits [n]."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            there = sum(member.file_size for member in archive.infolist())
+        if there > ROOM + PACKED * path.stat().st_size:
+            raise ValueError(f"it would unpack to {there / 1e9:.1f} GB")
         with np.load(path, allow_pickle=False) as file:
             digits = np.concatenate([file[f"x_{part}"] for part in SPLITS[split]])
             labels = np.concatenate([file[f"y_{part}"] for part in SPLITS[split]])

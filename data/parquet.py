@@ -31,8 +31,19 @@ EXPECTED = "Expected: .parquet files as a data set on Hugging Face has them, in 
 LABELS = ("label", "labels", "style", "genre", "artist", "class", "category")  # columns that may be classes
 WORDS = ("text", "caption", "prompt", "description", "title")
 SPLITS = ("train", "validation", "test")
-ROWS = 32  # read at a time
+TEXTS = 2**14  # rows of texts read at a time
+LONGEST = 1024  # characters of a class's name
 UNKNOWN = "unknown"  # how names begin of classes that are none, such as "Unknown Artist"
+
+
+def most_rows(size: int) -> int:
+    """How many pictures files of so many bytes may have: one has 64 bytes at least, and empty rows take no room."""
+    return 2**16 + size // 64
+
+
+def most_bytes(size: int) -> int:
+    """How many bytes of pictures, or texts, a file of so many may unpack to: one value may stand for every row."""
+    return 2**26 + 16 * size
 
 
 class Table(NamedTuple):
@@ -85,7 +96,11 @@ def find(root: str | None, label: str | None = None, split: str | None = None, t
         there = f"; there are {', '.join(parts)}" if parts else ""
         which = f" that begins with dataset.split={split}{there}" if split else ""
         raise GessoError(f"No .parquet file in {path.absolute()} or below{which} (dataset.root). {EXPECTED}")
-    tables = [_table(path / file.path if path.is_dir() else path, label, text) for file in files]
+    room = most_rows(sum(file.size for file in files))
+    tables = []
+    for file in files:
+        tables.append(_table(path / file.path if path.is_dir() else path, label, text, room))
+        room -= tables[-1].rows
     starts = np.cumsum([0] + [table.rows for table in tables])
     pictures = [
         PictureFile(f"{file.path}:{row}", file.size, file.changed)
@@ -140,20 +155,23 @@ def _pyarrow() -> Any:
 
 
 @contextmanager
-def _open_file(path: Path) -> Iterator[Any]:
-    """A file, read bit by bit: a group of rows of large pictures may have gigabytes."""
+def _open_file(path: Path, texts: Sequence[str] = ()) -> Iterator[Any]:
+    """A file, read bit by bit: a group of rows of large pictures may have gigabytes. `texts` are dictionaries."""
     pyarrow = _pyarrow()
+    options = {"buffer_size": 2**20, "pre_buffer": False, "read_dictionary": list(texts)}
     try:
-        with pyarrow.parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+        with pyarrow.parquet.ParquetFile(path, **options) as file:
             yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise GessoError(f"{path} is no parquet file, or it is damaged or cut off ({error}).") from error
 
 
-def _table(path: Path, label: str | None, text: bool) -> Table:
-    """What a file has. Raises `GessoError` for one without pictures, or without this label."""
+def _table(path: Path, label: str | None, text: bool, room: int) -> Table:
+    """What a file has. Raises `GessoError` for one without pictures or this label, or with over `room` rows."""
     with _open_file(path) as file:
-        schema = file.schema_arrow
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+        if rows > room:
+            raise GessoError(f"{path} claims to have {rows} rows: more than a file of its size holds in earnest.")
         features = _features(schema)
         column = next((name for name in schema.names if _is_image(schema.field(name), features.get(name))), None)
         if column is None:
@@ -162,9 +180,11 @@ def _table(path: Path, label: str | None, text: bool) -> Table:
         if label is not None and label not in schema.names:
             raise GessoError(f"dataset.label={label}: {path} has {', '.join(labels) or 'no column of classes'}.")
         chosen = label or next(iter(labels), None)
-        classes = chosen and _classes(file, chosen, features.get(chosen, {}))
-        said = _words(file, features, chosen) if text else []
-        return Table(path, column, file.metadata.num_rows, classes, said)
+        classes = chosen and _classes(path, file, chosen, features.get(chosen, {}))
+        said = _words(path, file, features, chosen) if text else []
+        if not _is_binary(schema.field(column).type):
+            column = f"{column}.bytes"
+        return Table(path, column, rows, classes, said)
 
 
 def _features(schema: "pyarrow.Schema") -> dict[str, Any]:
@@ -172,69 +192,120 @@ def _features(schema: "pyarrow.Schema") -> dict[str, Any]:
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return features if isinstance(features, dict) else {}
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return {}
 
 
 def _is_image(field: "pyarrow.Field", feature: Any) -> bool:
-    types = _pyarrow().types
-    if types.is_struct(field.type):
-        return field.type.get_field_index("bytes") >= 0
-    binary = types.is_binary(field.type) or types.is_large_binary(field.type)
-    return binary and (field.name in ("image", "img", "jpg", "png") or (feature or {}).get("_type") == "Image")
+    if _pyarrow().types.is_struct(field.type):
+        child = field.type.get_field_index("bytes")
+        return child >= 0 and _is_binary(field.type.field(child).type)  # a text would be taken for a path
+    named = field.name in ("image", "img", "jpg", "png")
+    return _is_binary(field.type) and (named or (feature or {}).get("_type") == "Image")
 
 
-def _classes(file: Any, column: str, feature: Any) -> list[str | None]:
+def _is_binary(kind: "pyarrow.DataType") -> bool:
+    return _pyarrow().types.is_binary(kind) or _pyarrow().types.is_large_binary(kind)
+
+
+def _classes(path: Path, file: Any, column: str, feature: Any) -> list[str | None]:
     """The class of each row: a name by its number, or what stands there; None for what is unknown."""
-    values = file.read(columns=[column]).column(0).to_pylist()
     names = feature.get("names") if isinstance(feature, dict) else None
-    found: list[str | None] = []
-    for value in values:
+    known: dict[Any, str | None] = {}  # each once, however many rows have it
+
+    def named(value: Any) -> str | None:
         if value is None or isinstance(value, list | dict) or value == -1:
-            name = None
-        elif names and isinstance(value, int):
-            name = str(names[value]) if 0 <= value < len(names) else None
-        else:
-            name = str(value)
-        found.append(None if name is None or name.casefold().startswith(UNKNOWN) else name)
+            return None
+        if names and isinstance(value, int):
+            return str(names[value]) if 0 <= value < len(names) else None
+        return str(value)
+
+    found = []
+    for value in _values(path, file, column):
+        if isinstance(value, list | dict) or value not in known:
+            name = named(value)
+            if name is not None and len(name) > LONGEST:
+                raise GessoError(
+                    f"{path}: a class in column {column} has a name of {len(name)} characters. "
+                    "dataset.label=<another>"
+                )
+            name = None if name is None or name.casefold().startswith(UNKNOWN) else name
+            if isinstance(value, list | dict):
+                found.append(name)
+                continue
+            known[value] = name
+        found.append(known[value])
     return found
 
 
-def _words(file: Any, features: dict[str, Any], label: str | None) -> list[list[str]]:
+def _words(path: Path, file: Any, features: dict[str, Any], label: str | None) -> list[list[str]]:
     """What is said of each row, in one or more wordings; else, the names of its classes, of `label` if need be."""
     names = file.schema_arrow.names
     column = next((name for name in WORDS if name in names), None)
     if column is not None:
-        values = file.read(columns=[column]).column(0).to_pylist()
-        wordings = [value if isinstance(value, list) else [value] for value in values]
-        return [
-            [captions.plain(text) for text in some if isinstance(text, str) and text.strip()] for some in wordings
-        ]
+        known: dict[str, str] = {}  # each once, however many rows have it
+
+        def plain(text: str) -> str:
+            if len(text) > captions.MOST:
+                raise GessoError(f"{path}: a text in column {column} has {len(text) / 1e6:.1f} MB.")
+            return known.get(text) or known.setdefault(text, captions.plain(text))
+
+        wordings = (value if isinstance(value, list) else [value] for value in _values(path, file, column))
+        return [[plain(text) for text in some if isinstance(text, str) and text.strip()] for some in wordings]
     kinds = [name for name in ("genre", "artist", "style") if name in names] or [label] * (label is not None)
-    columns = [_classes(file, name, features.get(name, {})) for name in kinds]
-    return [
-        [", ".join(name.replace("_", " ").replace("-", " ").lower() for name in row if name)] if any(row) else []
-        for row in zip(*columns, strict=True)
-    ] or [[]] * file.metadata.num_rows
+    columns = [_classes(path, file, name, features.get(name, {})) for name in kinds]
+    rows = list(zip(*columns, strict=True))
+    joined = {row: ", ".join(_spaced(name) for name in row if name) for row in set(rows)}
+    return [[joined[row]] if any(row) else [] for row in rows] or [[]] * file.metadata.num_rows
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").lower()
+
+
+def _values(path: Path, file: Any, column: str) -> Iterator[Any]:
+    """The values of a column; equal ones of a dictionary are one. Raises `GessoError` for gigabytes of them."""
+    types, kind = _pyarrow().types, file.schema_arrow.field(column).type
+    texts = [column] if types.is_string(kind) or types.is_large_string(kind) else []
+    few = not texts and not types.is_primitive(kind)  # lists, whose texts are read as often as they occur
+    room = most_bytes(path.stat().st_size)
+    with _open_file(path, texts) as opened:
+        for batch in opened.iter_batches(TEXTS // 256 if few else TEXTS, columns=[column], use_threads=False):
+            values = batch.column(0)
+            room -= values.nbytes
+            if room < 0:
+                raise GessoError(
+                    f"{path}: column {column} unpacks to more than a file of its size holds in earnest."
+                )
+            if types.is_dictionary(values.type):
+                used = values.indices.unique().drop_null()
+                known = dict(zip(used.to_pylist(), values.dictionary.take(used).to_pylist(), strict=True))
+                yield from (known.get(i) for i in values.indices.to_pylist())
+            else:
+                yield from values.to_pylist()
 
 
 def _open(table: Table, rows: Sequence[int]) -> Iterator[Opened]:
-    """The pictures in these rows, which ascend; groups of rows with none of them are left out."""
-    wanted, at = set(rows), 0
+    """The pictures in these rows, which ascend; groups of rows with none of them are left out.
+
+    Raises `GessoError` where they are more than the file can hold: one value may stand for every row.
+    """
+    wanted, at, room = set(rows), 0, most_bytes(table.path.stat().st_size)
     with _open_file(table.path) as file:
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
             if wanted.isdisjoint(range(at, at + size)):
                 at += size
                 continue
-            for batch in file.iter_batches(ROWS, row_groups=[group], columns=[table.column], use_threads=False):
-                for value in batch.column(0):
-                    if at in wanted:
-                        yield _opened(value)
-                    at += 1
-
-
-def _opened(value: Any) -> Opened:
-    """A row's picture; what has none, is for the decoder to say."""
-    found = value["bytes"] if hasattr(value, "keys") and value.is_valid else value
-    return nullcontext(found.as_py() or b"")
+            # One at a time: of a dictionary, each takes its own room.
+            for batch in file.iter_batches(1, row_groups=[group], columns=[table.column], use_threads=False):
+                values = batch.column(0)
+                if at in wanted:
+                    content = (values if _is_binary(values.type) else values.field(0))[0].as_py() or b""
+                    room -= len(content)
+                    if room < 0:
+                        raise GessoError(
+                            f"{table.path} has larger pictures than a file of its size holds in earnest."
+                        )
+                    yield nullcontext(content)  # what has none, is for the decoder to say
+                at += 1

@@ -18,6 +18,7 @@ from data import film, picture, provenance
 from data.decode import same_shape
 
 LEVEL = "Level"  # what an unfinished picture says of the size that it has been painted at
+SMALL = 1024  # px that any level may have: small pictures are painted a little larger than they are
 WHOSE = (
     "style= says in whose manner: a painting, or several, 'style=[a.jpg,b.jpg]'. Or, in seconds, by a network that "
     "comes with Gesso: network=styles style=great_wave."
@@ -118,13 +119,15 @@ def check_init(config: DictConfig) -> None:
 def read_init(config: DictConfig) -> np.ndarray | None:
     """Reads the picture to start from, float32 `[height, width, 3]` in [-1, 1]; None where there is none.
 
-    One that was left unfinished has the size of the level that it had come to, if the file says it: a PNG.
+    One that was left unfinished has the size of the level that it had come to, if the file says it: a PNG. A
+    level above `SMALL` is no larger than the picture: what says that it is was not written by Gesso.
     """
     if config.init is None:
         return None
     file = expanded(str(config.init))
-    level = re.search(rf"(?:^|; ){LEVEL}: (\d+) px(?:;|$)", provenance.chunks(file) or "")
-    return read_picture(str(file), int(level[1]) if level else None)
+    said = re.search(rf"(?:^|; ){LEVEL}: (\d{{1,6}}) px(?:;|$)", provenance.chunks(file) or "", re.ASCII)
+    level = int(said[1]) if said else 0
+    return read_picture(str(file), level if said and 1 <= level <= max(SMALL, *picture.sides(file)) else None)
 
 
 def check_blend(config: DictConfig, method: str) -> None:

@@ -20,6 +20,7 @@ prefer_onednn()  # as train.py, before anything imports TensorFlow
 for pool in ("TF_NUM_INTRAOP_THREADS", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(pool, "1")  # what tests compute is small, and there is a worker for each core
 ROOT = Path(__file__).resolve().parent.parent
+os.environ["GESSO_LOCAL"] = "none"  # what a user has in conf/local/ is not for tests
 
 
 def pytest_collection_finish() -> None:

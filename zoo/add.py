@@ -129,8 +129,8 @@ def difference(one, other, metadata: Metadata) -> int:
     for i, tensor in enumerate(one.inputs):
         if metadata.kind == "generator":
             classes = np.arange(16, dtype=np.int32) * max(1, len(metadata.classes)) // 16
-            words = np.ones((16, *tensor.shape[1:]), np.int32)
-            label = words if metadata.words else classes
+            said = [metadata.sentences[n % len(metadata.sentences)] for n in range(16)] if metadata.words else []
+            label = metadata.vocabulary.tokens(said) if said else classes
             inputs.append(latent.sample(0, 16, tensor.shape[-1]) if i == 0 else label)
         elif len(tensor.shape) == 4:
             side = max(64, metadata.geometry.stride)

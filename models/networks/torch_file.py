@@ -4,6 +4,7 @@ Such a file is a program for a stack machine, pickle, which may call anything. H
 tensors need are followed, nothing is called, and whatever else it wants is refused.
 """
 
+import os
 import pickletools
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,17 +25,19 @@ def tensors(path: str | Path) -> dict[str, np.ndarray]:
                 _value(file)
             found, keys = _value(file), _value(file)
             return _filled(found, keys, file)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError) as error:
         reason = str(error).split("\n")[0][:200]
         raise GessoError(f"{path} is not a file of tensors that torch.save wrote before 1.6: {reason}") from error
 
 
 def _filled(found: dict[str, Any], keys: list[str], file: BinaryIO) -> dict[str, np.ndarray]:
     """Reads the numbers, which stand at the end, storage by storage, each after its length."""
-    kinds = {storage[2]: ITEMS[storage[1]] for storage, *_ in found.values()}
+    kinds = {_name(storage[2]): ITEMS[_name(storage[1])] for storage, *_ in found.values()}
     storages = {}
     for key in keys:
-        length, item = int.from_bytes(file.read(8), "little"), np.dtype(kinds[key])
+        length, item = int.from_bytes(file.read(8), "little"), np.dtype(kinds[_name(key)])
+        if length * item.itemsize > os.fstat(file.fileno()).st_size - file.tell():
+            raise ValueError(f"it ends before the {length} numbers of a storage")
         storages[key] = np.frombuffer(file.read(length * item.itemsize), item, length)
     arrays = {}
     for name, (storage, offset, shape, strides) in found.items():
@@ -86,20 +89,27 @@ def _value(file: BinaryIO) -> Any:
             case "SETITEM":
                 key, value = stack[-2:]
                 del stack[-2:]
-                stack[-1][key] = value
+                stack[-1].update({_name(key): value})
             case "SETITEMS":
                 values = since_mark()
-                stack[-1].update(zip(values[::2], values[1::2], strict=True))
+                stack[-1].update(zip(map(_name, values[::2]), values[1::2], strict=True))
             case "BINPERSID":
                 pass  # a storage stays what names it: kind, type of its numbers, key, device, length
             case "BUILD":
                 stack.pop()  # what else the dictionary knows of itself
             case "REDUCE":
                 function, arguments = stack[-2:]
-                stack[-2:] = [_made(function, arguments)]
+                stack[-2:] = [_made(_name(function), arguments)]
             case name:
                 raise ValueError(f"it has an instruction {name}")
     return stack.pop()
+
+
+def _name(value: Any) -> str:
+    """Returns what should be a name. To hash tuples in tuples, a hundred thousand deep, would end the process."""
+    if not isinstance(value, str):
+        raise ValueError(f"it has a {type(value).__name__} where a name should be")
+    return value
 
 
 def _made(function: str, arguments: tuple) -> Any:

@@ -143,6 +143,7 @@ def test_a_key_of_this_machine_that_no_script_has(composed, tmp_path, monkeypatc
     (tmp_path / "local").mkdir()
     (tmp_path / "model").mkdir()
     monkeypatch.setattr(config, "CONF", tmp_path)
+    monkeypatch.delenv("GESSO_LOCAL")
     local = tmp_path / "local" / "default.yaml"
     local.write_text("# @package _global_\nweights: a\nstyle_size: 3\nmodel: {width: 3}\n")
     config._check_local()

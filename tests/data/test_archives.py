@@ -13,7 +13,7 @@ import pytest
 
 from core.errors import GessoError
 from data import image_folder, unpaired, wikiart
-from data.archives import list_zip
+from data.archives import list_tar, list_zip
 from data.tfrecord import parse
 
 
@@ -119,6 +119,40 @@ def test_places_that_no_file_has_are_none(tmp_path, caplog):
     (tmp_path / "a.tar").write_bytes(first.tobuf(tarfile.GNU_FORMAT) + header + bytes(1024))
     with pytest.raises(GessoError, match=r"a\.tar is no \.tar archive, or it is damaged"):
         load(tmp_path / "a.tar", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        (
+            tarfile.XHDTYPE,
+            b"1" * 2**17,
+            "a header claims to be 131072 bytes large",
+        ),  # seconds, and 64 times at 1 MB
+        (tarfile.XGLTYPE, b"1" * 60_000, "numbers without end"),
+        (tarfile.GNUTYPE_LONGNAME, b"a" * 2**17, "a header claims to be 131072 bytes large"),
+        (tarfile.GNUTYPE_LONGLINK, b"a" * 2**17, "a header claims to be 131072 bytes large"),
+        (tarfile.XGLTYPE, b"".join(b"10 %04d=1\n" % i for i in range(2000)), "more than 1000 attributes"),
+    ],
+)
+def test_headers_that_would_be_parsed_for_hours_are_refused(tmp_path, kind, content, words):
+    header = tarfile.TarInfo("head")
+    header.type, header.size = kind, len(content)
+    padded = content + bytes(-len(content) % 512)
+    blocks = header.tobuf(tarfile.USTAR_FORMAT) + padded + tarfile.TarInfo("a.png").tobuf(tarfile.USTAR_FORMAT)
+    (tmp_path / "a.tar").write_bytes(blocks + bytes(1024))
+    with pytest.raises(GessoError, match=words):
+        list_tar(tmp_path / "a.tar")
+
+
+def test_long_names_and_attributes_are_read(tmp_path):
+    name = "/".join(["a" * 200] * 4) + "/b.png"
+    for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        with tarfile.open(tmp_path / "a.tar", "w", format=form) as archive:
+            member = tarfile.TarInfo(name)
+            member.pax_headers = {"SCHILY.xattr.user.icon": "x" * 60_000}
+            archive.addfile(member)
+        assert list_tar(tmp_path / "a.tar").names == [name]
 
 
 def test_an_archive_in_an_archive_stays_closed(tmp_path):

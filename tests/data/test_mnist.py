@@ -115,6 +115,13 @@ def test_a_wrong_file_is_explained(made, tmp_path, content):
         load(32, str(tmp_path / "cache"), str(made))
 
 
+def test_what_unpacks_to_far_more_than_it_is_is_not_read(made, tmp_path, monkeypatch):
+    np.savez_compressed(made / "mnist.npz", x_train=np.zeros((100_000, 28, 28), np.uint8))
+    monkeypatch.setattr(mnist.np, "load", None)  # which would unpack it
+    with pytest.raises(GessoError, match=r"it would unpack to 0\.1 GB"):
+        load(32, str(tmp_path / "cache"), str(made))
+
+
 def test_kerass_copy_is_the_default(made, tmp_path, monkeypatch):
     (tmp_path / "home" / ".keras" / "datasets").mkdir(parents=True)
     (made / "mnist.npz").rename(tmp_path / "home" / ".keras" / "datasets" / "mnist.npz")

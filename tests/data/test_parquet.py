@@ -11,6 +11,7 @@ from core.errors import GessoError
 from data import image_folder, parquet, wikiart
 
 pyarrow = pytest.importorskip("pyarrow", reason="the extra [parquet] is not installed")
+pytest.importorskip("pyarrow.parquet")
 STYLES = ["Art_Nouveau", "Baroque", "Cubism"]
 NAMES = {"artist": ["Unknown Artist", "claude-monet"], "genre": ["landscape", "Unknown Genre"], "style": STYLES}
 
@@ -127,3 +128,109 @@ def test_what_cannot_be_read_is_said(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(GessoError, match=r"extra \[parquet\]: pip install"):
         parquet.load(str(tmp_path), 16, str(tmp_path / "cache"))
+
+
+def shared(value, rows: int):
+    """A column in which one value stands for every row."""
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, pyarrow.int32()), pyarrow.array([value]))
+
+
+def packed(path: Path, **columns) -> Path:
+    """Writes columns into a file of a few kilobytes."""
+    options = {"compression": "zstd", "dictionary_pagesize_limit": 2**30, "store_schema": False}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, **options)
+    assert path.stat().st_size < 20_000
+    return path
+
+
+def test_rows_are_no_more_than_a_file_of_its_size_holds(tmp_path):
+    path = packed(tmp_path / "a.parquet", image=pyarrow.nulls(100_000, pyarrow.binary()))
+    with pytest.raises(GessoError, match=r"a\.parquet claims to have 100000 rows"):
+        parquet.find(str(path))
+    (tmp_path / "some").mkdir()
+    for i in (1, 2):  # nor are those of many
+        packed(tmp_path / "some" / f"{i}.parquet", image=pyarrow.nulls(30_000, pyarrow.binary()))
+    assert len(parquet.find(str(tmp_path / "some")).pictures) == 60_000
+    packed(tmp_path / "some" / "3.parquet", image=pyarrow.nulls(30_000, pyarrow.binary()))
+    with pytest.raises(GessoError, match=r"3\.parquet claims to have 30000 rows"):
+        parquet.find(str(tmp_path / "some"))
+
+
+def test_a_text_that_stands_for_many_rows_is_one(tmp_path):
+    image = shared(b"x", 64)
+    for name, column in (("label", shared("x" * 2_000_000, 64)), ("genre", shared("x" * 2000, 64))):
+        path = packed(tmp_path / "a.parquet", image=image, **{name: column})
+        with pytest.raises(GessoError, match=f"a class in column {name} has a name of 2000+ characters"):
+            parquet.find(str(path))
+    path = packed(tmp_path / "a.parquet", image=image, text=shared("x" * 2_000_000, 64))
+    with pytest.raises(GessoError, match=r"a text in column text has 2\.0 MB"):
+        parquet.find(str(path), text=True)
+    ours = {"genre": shared("a_b", 64), "style": shared("C", 64)}
+    for columns in ({"text": shared("x" * 500_000, 64)}, ours):
+        said = parquet.find(str(packed(tmp_path / "a.parquet", image=image, **columns)), text=True).said
+        assert len(said) == 64 and len({id(text) for some in said for text in some}) == 1
+
+
+def test_texts_are_no_more_than_a_file_of_its_size_holds(tmp_path):
+    texts = pyarrow.array([f"{i:9}" + "x" * 10**6 for i in range(80)])
+    path = packed(tmp_path / "a.parquet", image=shared(b"x", 80), text=texts)
+    with pytest.raises(GessoError, match="column text unpacks to more than a file of its size holds"):
+        parquet.find(str(path), text=True)
+
+
+def test_a_picture_does_not_stand_for_many_rows(tmp_path):
+    """Of 64 MB and more: they would all be in memory, waiting to be decoded."""
+    content = b"x" * 5_000_000
+    source = parquet.find(str(packed(tmp_path / "a.parquet", image=shared(content, 32))))
+    before, pool = pyarrow.default_memory_pool(), pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+    pyarrow.set_memory_pool(pool)
+    opened = source.files(range(32))
+    try:
+        with next(opened) as found:
+            assert found == content
+        with pytest.raises(GessoError, match="larger pictures than a file of its size holds"):
+            list(opened)
+    finally:
+        pyarrow.set_memory_pool(before)
+    assert 0 < pool.max_memory() < 40_000_000  # 160 are all of them
+
+
+def test_pictures_are_bytes_and_no_names_of_files(files, tmp_path):
+    """A text would be taken for a path."""
+    rows = pyarrow.array([{"bytes": str(files[0]), "path": None}])
+    pyarrow.parquet.write_table(pyarrow.table({"image": rows}), tmp_path / "a.parquet")
+    with pytest.raises(GessoError, match="has no column of pictures"):
+        parquet.find(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"row_group_size": 700, "compression": "zstd"},
+        {"use_dictionary": False, "data_page_version": "2.0", "data_page_size": 500},
+        {"dictionary_pagesize_limit": 100, "write_batch_size": 16, "store_schema": False},
+        {"use_dictionary": False, "column_encoding": {"image": "DELTA_BYTE_ARRAY"}, "write_page_checksum": True},
+    ],
+)
+def test_values_are_those_that_pyarrow_reads(tmp_path, options):
+    """Pages of all kinds, dictionaries that give way to plain pages, gaps, several groups."""
+    rng = np.random.default_rng(0)
+    words = [None if i % 7 == 0 else f"word {rng.integers(300)}" for i in range(2000)]
+    lists = [None if i % 5 == 0 else [f"{j} {i % 90}" for j in range(i % 4)] for i in range(2000)]
+    image = [None if i % 9 == 0 else rng.bytes(rng.integers(1, 90)) for i in range(2000)]
+    for column, said in (("text", words), ("caption", lists)):
+        for large in (False, True):
+            kind = pyarrow.large_string() if large else pyarrow.string()
+            kinds = {"text": kind, "caption": (pyarrow.large_list if large else pyarrow.list_)(kind)}
+            table = pyarrow.table(
+                {"image": image, "label": words, "number": range(2000), column: pyarrow.array(said, kinds[column])}
+            )
+            pyarrow.parquet.write_table(table, tmp_path / "a.parquet", **options)
+            found = parquet._table(tmp_path / "a.parquet", None, True, 10**6)
+            assert found.classes == words
+            expected = [[text for text in (some if isinstance(some, list) else [some]) if text] for some in said]
+            assert found.said == [some or [] for some in expected]
+            numbers = parquet._table(tmp_path / "a.parquet", "number", False, 10**6).classes
+            assert numbers == [str(i) for i in range(2000)]
+            read = [opened.enter_result for opened in parquet._open(found, range(3, 1999, 2))]
+            assert read == [image[row] or b"" for row in range(3, 1999, 2)]

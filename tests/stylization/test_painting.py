@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from core.errors import GessoError
 from data import picture, picture_writer
@@ -60,6 +61,17 @@ def test_what_is_unfinished_goes_on_at_the_level_that_it_came_to(tmp_path, end, 
         assert image.size == (24, 16)
     assert options.read_init(OmegaConf.create({"init": str(left)})).shape == (*size[::-1], 3)
     assert options.read_init(OmegaConf.create({"init": None})) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "side"), [("12 px", 12), ("1000 px", 1000), ("15000 px", 24), ("9" * 5000 + " px", 24), ("0 px", 24)]
+)
+def test_a_level_that_gesso_would_not_write_is_passed_over(tmp_path, said, side):
+    """A picture of a few hundred bytes would become one of gigabytes, or a number have too many digits."""
+    text = PngInfo()
+    text.add_text(options.LEVEL, said)
+    Image.new("RGB", (24, 16)).save(tmp_path / "a.png", pnginfo=text)
+    assert max(options.read_init(OmegaConf.create({"init": str(tmp_path / "a.png")})).shape) == side
 
 
 def test_depth_is_of_what_was_painted(tmp_path):

@@ -121,3 +121,16 @@ def test_what_comes_with_gesso_has_a_card_that_is_filled_in(path):
     assert f"| file | {path.stat().st_size / 1e6:.1f} MB, " in card  # and not of a network that was there before
     assert f"configuration {metadata.config_sha256} |" in card
     assert metadata.step is not None
+
+
+@pytest.mark.parametrize("path", NETWORKS, ids=[path.stem for path in NETWORKS])
+def test_what_comes_with_gesso_paints(path):
+    """With the layers that there are now; and so does what a training of its own pictures begins with."""
+    metadata = read_metadata(path)
+    network, _ = trained.load(path, metadata.kind)
+    assert add.difference(network, network, metadata) == 0
+    judge = zoo.discriminator(path)
+    if judge.is_file():
+        image, *label = trained.load_network(judge).inputs
+        logits = trained.load_network(judge)([np.zeros((1, *image.shape[1:])), *(np.zeros(1, int) for _ in label)])
+        assert np.isfinite(logits).all()

@@ -59,6 +59,9 @@ def test_tensors_are_what_strides_say(tmp_path):
         (text("a") + tensor((2, 4), (4, 1)), "beyond what is stored"),
         (text("a") + tensor((2, 3), (-1, 1)), "beyond what is stored"),
         (text("a") + b"cposix\nsystem\n)\x81", "instruction NEWOBJ"),
+        (b")" + b"\x85" * 150_000 + number(1), "a tuple where a name should be"),  # to hash it ends the process
+        (b"u}" + b")" + b"\x85" * 150_000 + number(1) + b"s(", "a tuple where a name should be"),
+        (text("a") + b")" + b"\x85" * 150_000 + b")R", "a tuple where a name should be"),
         (b"", "torch.save"),
     ],
 )
@@ -67,6 +70,29 @@ def test_refuses_all_else(tmp_path, entries, message):
     if not entries:
         path.write_bytes(b"PK\x03\x04 a zip")
     with pytest.raises(GessoError, match=message):
+        tensors(path)
+
+
+@pytest.mark.parametrize("length", [7, 2**40, 2**61, 2**63])
+def test_a_storage_is_no_longer_than_the_file(tmp_path, length):
+    path = saved(tmp_path / "a.pth", text("a") + tensor((2, 3), (3, 1)))
+    content = path.read_bytes()
+    path.write_bytes(content[:-32] + struct.pack("<Q", length) + content[-24:])
+    with pytest.raises(GessoError, match=f"it ends before the {length} numbers of a storage"):
+        tensors(path)
+
+
+@pytest.mark.parametrize("where", ["key", "storage"])
+def test_keys_of_storages_are_names(tmp_path, where):
+    """Tuples in tuples, so deep that to hash them ends the process."""
+    deep = b")" + b"\x85" * 150_000
+    path = saved(tmp_path / "a.pth", text("a") + tensor((2, 3), (3, 1)))
+    content, key = path.read_bytes(), text("7")
+    first, last = content.index(key), content.rindex(key)
+    assert first != last
+    at = first if where == "storage" else last
+    path.write_bytes(content[:at] + deep + content[at + len(key) :])
+    with pytest.raises(GessoError, match="a tuple where a name should be"):
         tensors(path)
 
 
