@@ -7,7 +7,6 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
-from core.files import in_utf8
 from core.instantiate import build
 from core.overrides import PICTURES, run_arguments
 from evaluation import modes, report
@@ -27,8 +26,8 @@ def evaluate(config: DictConfig) -> None:
     rows, settings = mode.run(config, build(metrics), network)
     settings |= modes.options(metrics)
     written = report.write(Path(HydraConfig.get().runtime.output_dir), rows, settings)
-    print(in_utf8(report.table(rows)))
-    print(in_utf8(report.described(settings)))
+    print(report.table(rows))
+    print(report.described(settings))
     log.info("%s", written)
 
 

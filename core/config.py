@@ -98,7 +98,7 @@ def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str,
 
 
 def _check_local() -> None:
-    """Refuses keys of conf/local/default.yaml that no script has. Raises `GessoError`."""
+    """Refuses keys of conf/local/default.yaml, or what GESSO_LOCAL names there, that no script has."""
     local = CONF / "local" / f"{os.environ.get('GESSO_LOCAL', 'default')}.yaml"
     if local.is_file():
         known = _known() | {folder.name for folder in CONF.iterdir()} | {"defaults", "hydra"}

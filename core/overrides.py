@@ -38,8 +38,8 @@ def run_arguments(arguments: list[str]) -> list[str]:
     if run is None:
         return arguments
     config = run.load_config()
-    size = OmegaConf.to_container(config)["image_size"] if "image_size" in config else None
-    if not isinstance(size, int) or not OmegaConf.is_dict(config.get("dataset")):
+    size = config.get("image_size")
+    if type(size) is not int or not OmegaConf.is_dict(config.get("dataset")):
         raise GessoError(f"{run.config} is damaged: it has no image_size, a whole number, or no dataset.")
     own = [f"dataset={run.choices('dataset').dataset}", f"image_size={size}"]
     if not any(argument.startswith("dataset=") for argument in arguments):

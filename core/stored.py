@@ -8,7 +8,7 @@ built is looked at where it is built (`core.instantiate`).
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,11 @@ def check_unfolds(plain: dict[str, Any], where: Path | str) -> None:
         raise GessoError(f"{where} is refused, its references go round in circles.") from None
 
 
-def check_kept(config: DictConfig) -> None:
-    """Raises `GessoError` for values of a new run that would be refused when it is read again."""
+def check_kept(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Raises `GessoError` for values of a new run, and `overrides`, that would be refused when it is read again."""
+    for text in overrides:
+        if len(text) > LONGEST:
+            raise GessoError(f"{text[:60]} ... is longer than {LONGEST} characters: write it to a YAML file.")
     for key, value in _values(OmegaConf.to_container(config)):
         try:
             _refers(key, value)
@@ -151,10 +154,13 @@ def load_overrides(path: Path) -> list[str]:
         for name, part in _values(value, key):
             if _refers(f"{path}: {name}", part) and name != key:  # several of them may double what others doubled
                 raise GessoError(f"{path}: {text} is refused, it refers to other keys in a list or a group.")
-        # Whatever is no key of ours may be a group, also of folders that Hydra or the user adds to conf/.
-        of_group = "." not in key and ((CONF / key).is_dir() or key not in plain_keys)
-        options = [key, *(str(option) for _, option in _values(value))] if of_group else []
-        if not all(OPTION.fullmatch(option) for option in options):
+        options = [str(option) for _, option in _values(value)]
+        fine = all(OPTION.fullmatch(option) for option in options)
+        if not (
+            CONF / key
+        ).is_dir():  # any but our own keys may be a group, of a folder that Hydra or the user adds
+            fine = "." in key or key in plain_keys or not any(".." in option for option in options)
+        if not fine:
             raise GessoError(f"{path}: {text} is refused, it names no option of {key}= in conf/.")
         if key.startswith("dataset."):
             _check_plain(f"{path}: {key}", value)

@@ -170,6 +170,11 @@ def _table(path: Path, label: str | None, text: bool, room: int) -> Table:
     """What a file has. Raises `GessoError` for one without pictures or this label, or with over `room` rows."""
     with _open_file(path) as file:
         schema, rows = file.schema_arrow, file.metadata.num_rows
+        unpacked = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        if unpacked > most_bytes(path.stat().st_size):
+            raise GessoError(
+                f"{path} claims to unpack to {unpacked / 1e9:.1f} GB: more than a file of its size does."
+            )
         if rows > room:
             raise GessoError(f"{path} claims to have {rows} rows: more than a file of its size holds in earnest.")
         features = _features(schema)

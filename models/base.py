@@ -269,13 +269,16 @@ def scale_loss_for(loss: Tensor, optimizer: keras.Optimizer) -> Tensor:
     return optimizer.scale_loss(loss / replicas.count())
 
 
-def prepared(optimizer: keras.Optimizer, variables: list[keras.Variable], step: tf.Variable) -> keras.Optimizer:
+def prepared(
+    optimizer: keras.Optimizer, variables: list[keras.Variable], step: tf.Variable | None = None
+) -> keras.Optimizer:
     """Builds an optimizer's state for these variables, and has it scale the loss where the precision needs that.
 
-    Its schedules go by the `step`, a system's.
+    Its schedules go by the `step`, a system's; None: by its own updates.
     """
     replicas.update_alike(optimizer)
-    by_step(optimizer, step)
+    if step is not None:
+        by_step(optimizer, step)
     if keras.config.dtype_policy().name == "mixed_float16":  # Keras wraps only `model.optimizer`
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(variables)

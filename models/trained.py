@@ -15,6 +15,8 @@ from core.files import atomic
 from core.network_file import add_metadata, find_network, read_metadata
 from core.network_metadata import Metadata
 
+LARGEST = 4096  # px, side of pictures that a generator may make
+
 
 def save(network, path: Path, metadata: Metadata) -> None:
     """Writes a `keras.Model` and what it is to `path`, one `.keras` file, whole or not at all.
@@ -43,13 +45,11 @@ def load(path: str | Path, kind: str):
     beside = " and a sentence" if metadata.words else " and a label" if metadata.classes else ""
     if kind == "generator" and ranks != {"": [2], " and a label": [2, 1]}.get(beside, [2, 2]):
         raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{beside}.")
-    if kind == "generator" and not (
-        len(network.outputs) == 1
-        and len(shape := network.outputs[0].shape) == 4
-        and shape[-1] in (1, 3)
-        and shape[1]
-    ):
-        raise GessoError(f"{path} makes {network.output_shape}, not pictures.")
+    if kind == "generator":
+        shape = network.outputs[0].shape if len(network.outputs) == 1 else ()
+        sides = shape[1:3] if len(shape) == 4 and shape[-1] in (1, 3) else [None]
+        if not all(isinstance(side, int) and side <= LARGEST for side in sides):
+            raise GessoError(f"{path} makes {network.output_shape}, not pictures of up to {LARGEST} px.")
     if kind != "generator" and 4 not in ranks:
         raise GessoError(f"{path} takes {network.input_shape}, not pictures.")
     return network, metadata

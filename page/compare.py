@@ -9,6 +9,7 @@ import numpy as np
 
 from core import rows
 from core.errors import GessoError
+from core.files import open_regular, read_small
 from core.images import grid
 from core.logs import LINE
 from core.overrides import given_value
@@ -57,15 +58,12 @@ def evaluations(run: Run) -> list[dict]:
     """Reads what `evaluate.py` wrote of a run, as the first lines of its logs tell; the newest last."""
     found = []
     for file in sorted(networks.OUTPUTS.rglob("evaluation.json")):
-        by = file.with_name("evaluate.log")
-        if not (file.is_file() and by.is_file()):  # a pipe, which would be waited for
-            continue
         try:
-            with open(by, encoding="utf-8", errors="replace") as log:
+            with open_regular(file.with_name("evaluate.log"), "r", encoding="utf-8", errors="replace") as log:
                 line = LINE.match(log.readline(2**16))
             named = given_value(shlex.split(line[2]) if line else [], "network")
             if named is not None and run.folder.resolve() in (Path(named).resolve(), Path(named).resolve().parent):
-                found.append(json.loads(file.read_text(encoding="utf-8")))
+                found.append(json.loads(read_small(file, 2**20)))
         except (OSError, ValueError, RecursionError):
             continue
     return [values for values in found if isinstance(values, dict)]

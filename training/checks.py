@@ -74,7 +74,7 @@ def _check_objective(config: DictConfig) -> None:
         )
     if config.model.get("augment_target") is not None and not config.model.augment:
         raise GessoError("model.augment_target has nothing to adapt: model.augment=[ada], or another, says what.")
-    of_label = config.model.get("intermediate_latent") and config.model.condition == "projection"
+    of_label = config.model.get("intermediate_latent") and config.model.get("condition") == "projection"
     if of_label and config.loss.get("weight_clipping") is not None:
         raise GessoError(
             "This loss= clips weights, and those of this model's mapping of labels are of size 100, as it learns a "

@@ -71,12 +71,13 @@ def discriminator(
     num_classes: int = 0,
     condition: str = "none",
     spectral: bool = True,
+    average: bool = False,
 ) -> keras.Model:
     """Judges pictures: image `[batch, size, size, channels]` in [-1, 1] (and label) -> logits `[batch]`.
 
-    Residual blocks without normalisation of activations, and the sum over all places of the last one's features.
-    `spectral` normalises all weights; without it this is the critic of WGAN-GP (Gulrajani et al. 2017,
-    arXiv:1704.00028), and the sum is a mean. Raises `ValueError` unless `image_shape` is square and of 32,
+    Residual blocks without normalisation of activations, and the sum over all places of the last one's features,
+    or their `average`. `spectral` normalises all weights; without it, and with the average, this is the critic of
+    WGAN-GP (Gulrajani et al. 2017, arXiv:1704.00028). Raises `ValueError` unless `image_shape` is square and of 32,
     64, 128 or 256 px.
     """
     size, _ = square("ResNet", image_shape, GENERATORS)
@@ -87,7 +88,7 @@ def discriminator(
     for i, multiple in enumerate(multiples):
         x = _down_block(x, width * multiple, f"block_{i + 1}", convolution, halve=i < halvings, first=i == 0)
     x = layers.ReLU(name="last_relu")(x)
-    x = ops.sum(x, axis=(1, 2)) if spectral else ops.mean(x, axis=(1, 2))
+    x = ops.mean(x, axis=(1, 2)) if average else ops.sum(x, axis=(1, 2))
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
     outputs = discriminator_head(x, label, num_classes, condition, **kinds)
     return keras.Model(inputs, outputs, name="discriminator")

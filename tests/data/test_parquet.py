@@ -174,6 +174,11 @@ def test_a_text_that_stands_for_many_rows_is_one(tmp_path):
 def test_texts_are_no_more_than_a_file_of_its_size_holds(tmp_path):
     texts = pyarrow.array([f"{i:9}" + "x" * 10**6 for i in range(80)])
     path = packed(tmp_path / "a.parquet", image=shared(b"x", 80), text=texts)
+    with pytest.raises(GessoError, match=r"claims to unpack to 0\.1 GB"):
+        parquet.find(str(path))
+    many = pyarrow.array(range(101), pyarrow.int32())
+    lists = pyarrow.ListArray.from_arrays(many, shared("x" * 900_000, 100))  # as often as they occur
+    path = packed(tmp_path / "a.parquet", image=shared(b"x", 100), text=lists)
     with pytest.raises(GessoError, match="column text unpacks to more than a file of its size holds"):
         parquet.find(str(path), text=True)
 

@@ -92,7 +92,7 @@ def test_all_that_our_own_files_refer_to_may_be_stored(tmp_path, composed):
         "+model.a={b: ['${oc.env:SECRET}']}", "dataset.root=${oc.decode:x}",
         "dataset.root='${hydra:runtime.cwd}'", "+a.b=[${seed},${seed}]",
         "+__pycache__=../../../../tmp/evil", "+__pycache__=[../../evil]",  # a folder of Hydra's own beside conf/
-        "+mygroup=../../evil", "+my/group=/tmp/evil", "weights=" + "x" * 10_000,
+        "+mygroup=../../evil", "+my/group=../../tmp/evil", "weights=" + "x" * 10_000,
         "seed=" + "str(" * 1000 + ")" * 1000,
     ],
 )  # fmt: skip
@@ -298,3 +298,17 @@ def test_what_a_stored_command_line_adds_does_not_unfold_either(run, composed):
     arguments = resume_arguments([f"resume={run.folder}"])
     with pytest.raises(GessoError, match="unfold to more than"):
         resumed(composed(*arguments[:-1]), "train", arguments[:-1])
+
+
+def test_own_keys_of_a_recipe_go_on(run):
+    own = [
+        "root_of_mine=/data/pictures",
+        "+rate_of_mine=0.5",
+        "+shift=-1",
+        "note='a run with words'",
+        "+mine={a: 2.5}",
+    ]
+    run.overrides.write_text(OmegaConf.to_yaml(OmegaConf.create([*OWN, *own])))
+    assert run.load_overrides() == [*OWN, *own]
+    change(run.config, size_of_mine=64, image_size="${size_of_mine}")
+    assert "image_size=64" in run_arguments([f"network={run.folder}"])
