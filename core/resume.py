@@ -69,7 +69,7 @@ def opened(config: DictConfig, run: Run) -> DictConfig:
     if config.resume:
         return resumed(config, "train", HydraConfig.get().overrides.task)
     _refuse_another(config, run)
-    stored.check_kept(config, HydraConfig.get().overrides.task)
+    stored.check_kept(config, HydraConfig.get().overrides.task if HydraConfig.initialized() else ())
     return config
 
 
