@@ -168,17 +168,18 @@ def _kind(value: Any) -> str:
     return "empty" if value is None else names.get(type(value), "a group of keys")
 
 
+def _options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
 def options_of(*groups: str) -> str:
     """Lists the options of some groups, a line each: for `--help`."""
-    return "\n".join(
-        f"{group}: {', '.join(sorted(path.stem for path in (CONF / group).glob('*.yaml')))}" for group in groups
-    )
+    return "\n".join(f"{group}: {', '.join(_options(group))}" for group in groups)
 
 
 def options_that(group: str, fits: Callable[[DictConfig], bool]) -> list[str]:
     """Lists the options of a group whose configurations, as `train.py` composes them, fit."""
-    names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-    return [name for name in names if fits(hydra.compose("train", [f"{group}={name}"])[group])]
+    return [name for name in _options(group) if fits(hydra.compose("train", [f"{group}={name}"])[group])]
 
 
 def _unreadable(override: str, reason: str) -> str:
@@ -206,7 +207,7 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
     if isinstance(error, MissingConfigException):
         in_a_list = re.match(r"In '.*': Could not load '(.+)/(\w+)'", text)  # penalty=[r1,r3]
         group, _, option = in_a_list.group(1, 0, 2) if in_a_list else str(error.missing_cfg_file).rpartition("/")
-        options = error.options or [path.stem for path in (CONF / group).glob("*.yaml")]
+        options = error.options or _options(group)
         return f"{group}={option}: there is no such option. {did_you_mean(option, options)}"
     unknown = re.search(r"Could not override '([^']+)'|Key '([^']+)' is not in struct", text)
     if isinstance(error, ConfigCompositionException) and unknown:

@@ -219,26 +219,25 @@ def _classes(path: Path, file: Any, column: str, feature: Any) -> list[str | Non
     known: dict[Any, str | None] = {}  # each once, however many rows have it
 
     def named(value: Any) -> str | None:
-        if value is None or isinstance(value, list | dict) or value == -1:
+        if value is None or value == -1:
             return None
         if names and isinstance(value, int):
-            return str(names[value]) if 0 <= value < len(names) else None
-        return str(value)
+            name = str(names[value]) if 0 <= value < len(names) else UNKNOWN
+        else:
+            name = str(value)
+        if len(name) > LONGEST:
+            raise GessoError(
+                f"{path}: a class in column {column} has a name of {len(name)} characters. dataset.label=<another>"
+            )
+        return None if name.casefold().startswith(UNKNOWN) else name
 
     found = []
     for value in _values(path, file, column):
-        if isinstance(value, list | dict) or value not in known:
-            name = named(value)
-            if name is not None and len(name) > LONGEST:
-                raise GessoError(
-                    f"{path}: a class in column {column} has a name of {len(name)} characters. "
-                    "dataset.label=<another>"
-                )
-            name = None if name is None or name.casefold().startswith(UNKNOWN) else name
-            if isinstance(value, list | dict):
-                found.append(name)
-                continue
-            known[value] = name
+        if isinstance(value, list | dict):
+            found.append(None)
+            continue
+        if value not in known:
+            known[value] = named(value)
         found.append(known[value])
     return found
 
