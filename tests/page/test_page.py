@@ -25,7 +25,7 @@ from core.cli import ROOT
 from core.errors import GessoError
 from core.network_metadata import Metadata
 from data import picture
-from page import app, commands, compare, files, imagine, jobs, networks, paint, widgets
+from page import app, commands, compare, files, imagine, jobs, networks, paint
 from page.jobs import Job
 from page.kept import kept
 from page.taste import Taste
@@ -112,6 +112,8 @@ def test_gradio_decodes_nothing_that_is_named(monkeypatch, tmp_path):
     gradio = pytest.importorskip("gradio")
     from gradio.data_classes import FileData, ImageData
 
+    from page import widgets
+
     (tmp_path / "x.png").write_bytes(POSTSCRIPT)
     named = FileData(path=str(tmp_path / "x.png"), orig_name="x.png")
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("a file was looked into"))
@@ -131,6 +133,8 @@ def test_gradio_decodes_nothing_that_is_named(monkeypatch, tmp_path):
 
 def test_what_is_drawn_is_one_layer_no_larger_than_the_canvas(monkeypatch, tmp_path):
     gradio = pytest.importorskip("gradio")
+    from page import widgets
+
     monkeypatch.setattr(files, "_root", tmp_path)
     stroke = np.zeros((widgets.CANVAS, 40, 4), np.uint8)
     Image.fromarray(stroke).save(tmp_path / "nothing.png")
@@ -227,6 +231,8 @@ def test_one_job_at_a_time_and_who_leaves_makes_room(idle):
 def test_what_is_stopped_while_it_waits_did_not_succeed(monkeypatch):
     """Nor has what came of it: nothing, which is not what the work returns."""
     gradio = pytest.importorskip("gradio")
+    from page import widgets
+
     monkeypatch.setattr(jobs, "POLL", 0.01)
     visitor = Namespace(session_hash="a")
     threading.Timer(0.1, jobs.stop, ["a"]).start()
