@@ -1,6 +1,7 @@
 """Image-to-image translation from pairs (pix2pix: Isola, Zhu, Zhou & Efros 2017, arXiv:1611.07004)."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,24 +11,31 @@ from losses import reconstruction
 from losses.clipping import clipped
 from models.average import averaged, follow
 from models.base import Adversarial, functional, scale_loss_for, update
+from models.perceptual import Perceptual
 from models.preview import fit_to
 from models.trained import take_over
 
 Tensor = tf.Tensor
+
+SEEN = ("block1_conv2", "block2_conv2", "block3_conv3")  # of VGG, relu1_2, relu2_2 and relu3_3: texture, not things
 
 
 class Pix2Pix(Adversarial, keras.Model):
     """A generator that learns what target belongs to a source, and a discriminator that sees both.
 
     The mean absolute error says what should be where, but is content with a blur where it cannot know; the
-    discriminator, which looks at patches, asks for texture. All state is in variables: a run that goes on from a
-    checkpoint cannot be told from one that never stopped.
+    discriminator, which looks at patches, asks for texture. So may VGG, by the distance of its activations and of
+    their Gram matrices, as Liu et al. 2018 (arXiv:1804.07723) ask of holes. All state is in variables: a run that
+    goes on from a checkpoint cannot be told from one that never stopped.
 
     Args:
         generator, discriminator: builders, called with `image_shape` and `source_shape`, as those in
             `models/networks/unet.py` and `patchgan.py`.
         image_shape, source_shape: of targets and sources.
         reconstruction_weight: of the mean absolute error, of holes if there are any, beside the adversarial loss.
+        content_weight, style_weight: of distances from the target of what VGG sees in `SEEN`, on its 0..255 scale,
+            and of their Gram matrices; `models.perceptual.Perceptual`. Without both, VGG is not asked.
+        weights: of VGG, `vgg.encoder`.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
         start: a translator of the same kind to go on from, `models.trained.translator_of`.
         seed: of penalties that draw points, and of margins that are drawn.
@@ -52,12 +60,19 @@ class Pix2Pix(Adversarial, keras.Model):
         image_shape: tuple[int, int, int],
         source_shape: tuple[int, int, int],
         reconstruction_weight: float = 100.0,
+        content_weight: float = 0.0,
+        style_weight: float = 0.0,
+        weights: str | Path | None = None,
         ema_decay: float = 0.999,
         start: keras.Model | None = None,
         seed: int = 0,
     ):
         super().__init__(name="pix2pix")
         self.reconstruction_weight = reconstruction_weight
+        self.perceptual = None
+        if content_weight or style_weight:
+            weighed = {"content_weight": content_weight, "style_weight": style_weight, "weights": weights}
+            self.perceptual = Perceptual(SEEN, SEEN, **weighed)
         shapes = {"image_shape": image_shape, "source_shape": source_shape}
         self.generator = functional(generator(**shapes), "generator")
         self.discriminator = functional(discriminator(**shapes), "discriminator")
@@ -71,6 +86,10 @@ class Pix2Pix(Adversarial, keras.Model):
     def exports(self) -> dict[str, keras.Model]:
         """Returns the network that a user takes away, by file name."""
         return {"translator": self.ema}
+
+    def mean_names(self) -> list[str]:
+        """Names of what a step measures, penalties aside."""
+        return [*self.measures, *(["perceptual_loss"] if self.perceptual else [])]
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the discriminator once, then the generator, on `data["source"]` and `data["target"]`.
@@ -90,11 +109,21 @@ class Pix2Pix(Adversarial, keras.Model):
                 real = {"real_logits": judge(target)} if self.relativistic else {}
             adversarial = self.generator_loss(judge(image), **real)
             error = reconstruction.l1(image, target, self._holes(source))
-            objective = scale_loss_for(adversarial + self.reconstruction_weight * error, self.generator_optimizer)
+            loss = adversarial + self.reconstruction_weight * error
+            if self.perceptual:
+                means["perceptual_loss"] = self._distance(image, target)
+                loss += means["perceptual_loss"]
+            objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         follow(self.ema, self.generator, self.step, self.ema_decay)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}
         return self.update_metrics(means)
+
+    def _distance(self, image: Tensor, target: Tensor) -> Tensor:
+        """Computes how far a picture is from another as VGG sees them, weighed."""
+        seen, wanted = (self.perceptual.encoder(pictures, training=False) for pictures in (image, target))
+        styles = [self.perceptual.style(features) for features in (seen, wanted)]
+        return self.perceptual.content_loss(seen, wanted) + self.perceptual.style_loss(*styles)
 
     def _holes(self, source: Tensor) -> Tensor | None:
         """Returns the channel of a picture with holes that says where they are: all else is known, and no error."""

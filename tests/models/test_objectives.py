@@ -83,6 +83,30 @@ def test_pix2pix_translates(pictures):
     check_descent(model, model.generator.trainable_variables, {"source": source, "target": target}, objective)
 
 
+def test_pix2pix_fills_holes_by_what_vgg_sees(pictures, vgg_weights):
+    options = {"reconstruction_weight": 7.0, "content_weight": 0.2, "style_weight": 90.0, "weights": vgg_weights}
+    model = Pix2Pix(partial(unet.generator, width=4), judge_of, (32, 32, 3), (32, 32, 4), **options)
+    compiled(model, 1.0, 0.0)
+    holes = tf.cast(pictures(2, 32, 32, 1) > 0, tf.float32)
+    source, target = tf.concat([pictures(2, 32, 32, 3) * (1 - holes), holes], -1), pictures(2, 32, 32, 3)
+    layers = ["block1_conv2", "block2_conv2", "block3_conv3"]
+    encoder = vgg.encoder(layers, vgg_weights, "vgg16")
+
+    def gram(x):
+        return tf.einsum("bhwc,bhwd->bcd", x, x) / tf.cast(tf.size(x[0]), tf.float32)
+
+    def objective():
+        image = clipped(model.generator(source, training=True))
+        one, other = (encoder(pictures, training=False) for pictures in (image, target))
+        judged = model.discriminator([image, source], training=True)
+        error = tf.reduce_sum(abs(image - target) * holes) / tf.reduce_sum(holes) / 3
+        content = sum(tf.reduce_mean((one[name] - other[name]) ** 2) for name in layers)
+        style = sum(tf.reduce_mean((gram(one[name]) - gram(other[name])) ** 2) for name in layers)
+        return 7.0 * error + 0.2 * content + 90.0 * style - tf.reduce_mean(judged)
+
+    check_descent(model, model.generator.trainable_variables, {"source": source, "target": target}, objective)
+
+
 def test_pix2pix_judges_with_penalties(pictures):
     model, source, target = pix2pix(), pictures(2, 32, 32, 1), pictures(2, 32, 32, 3)
     compiled(model, 0.0, 1.0, penalties={"r1": Penalty(r1, 2.0, 1)})
