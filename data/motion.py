@@ -39,9 +39,9 @@ def between(before: np.ndarray, after: np.ndarray) -> Motion:
     something came to light, or the flow is wrong (Sundaram et al. 2010). Raises `GessoError` without OpenCV.
     """
     cv2 = _cv2()
-    grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (before, after)]
+    gray = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in (before, after)]
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    forward, backward = search.calc(*grey, None), search.calc(*grey[::-1], None)
+    forward, backward = search.calc(*gray, None), search.calc(*gray[::-1], None)
     back = _warped(forward, backward)
     home = backward + back
     far = np.square(backward).sum(axis=-1) + np.square(back).sum(axis=-1)

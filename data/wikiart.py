@@ -77,7 +77,7 @@ def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, t
             f"No WikiArt in {root.absolute()} (dataset.root): its pictures are not in folders. {LAYOUT} {SOURCE}"
         )
     places = _places(root if root.is_dir() else root.parent, csv)
-    source = _labelled(source.only(within), label, places)
+    source = _labeled(source.only(within), label, places)
     return replace(source, said=_sentences(source.pictures, places)) if text else source
 
 
@@ -116,7 +116,7 @@ def _places(root: Path, folder: str | None) -> list[Path]:
     return [root, root / "wikiart_csv", root.parent, root.parent / "wikiart_csv"]
 
 
-def _labelled(source: Source, label: str, places: list[Path]) -> Source:
+def _labeled(source: Source, label: str, places: list[Path]) -> Source:
     """Those that have this label, with it."""
     pictures = source.pictures
     place = next((p for p in places if _file(p, f"{label}_train")), None)

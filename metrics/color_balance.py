@@ -9,7 +9,7 @@ import numpy as np
 
 from metrics.style import lab
 
-GREY = 10.0  # of chroma, below which a colour has no hue to speak of
+GRAY = 10.0  # of chroma, below which a colour has no hue to speak of
 HUES = ("pink", "red_orange", "yellow", "green", "turquoise", "azure", "blue", "violet")  # from 0, 45 ... degrees
 
 
@@ -29,7 +29,7 @@ class ColorBalance:
         lightness, a, b = np.moveaxis(lab(images), -1, 0)
         chroma = np.hypot(a, b)
         hue = np.floor((np.arctan2(b, a) / (2 * np.pi) + 1 / 16) * len(HUES)).astype(int) % len(HUES)
-        bins = np.where(chroma < GREY, len(HUES), hue)
+        bins = np.where(chroma < GRAY, len(HUES), hue)
         self.shares += np.bincount(bins.ravel(), minlength=len(HUES) + 1)
         self.sums += lightness.sum(), chroma.sum(), lightness.std(axis=(1, 2)).sum()
         self.pixels += lightness.size

@@ -42,14 +42,14 @@ def kth_distance(features: np.ndarray, k: int, rows: int = ROWS) -> np.ndarray:
 
 
 def within(
-    points: np.ndarray, centres: np.ndarray, radii: np.ndarray, closed: bool = True, rows: int = ROWS
+    points: np.ndarray, centers: np.ndarray, radii: np.ndarray, closed: bool = True, rows: int = ROWS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts the balls that each point lies in, and the points that lie in each ball: int64 `[n]` and `[m]`.
 
-    Of points `[n, d]` and balls around `centres` `[m, d]` with `radii` `[m]`; those on the edge lie in it if
+    Of points `[n, d]` and balls around `centers` `[m, d]` with `radii` `[m]`; those on the edge lie in it if
     `closed`. Radii from `kth_distance` have the neighbour exactly on the edge.
     """
-    x, y, radii = _checked(points), _checked(centres), np.asarray(radii, np.float64)
+    x, y, radii = _checked(points), _checked(centers), np.asarray(radii, np.float64)
     if x.shape[1] != y.shape[1] or radii.shape != (len(y),):
         raise ValueError(f"Not points, centres and radii: {x.shape}, {y.shape} and {radii.shape}.")
     per_point, per_ball = np.zeros(len(x), np.int64), np.zeros(len(y), np.int64)

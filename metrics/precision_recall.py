@@ -21,6 +21,6 @@ def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) ->
     return _covered(features, reference, k), _covered(reference, features, k)
 
 
-def _covered(points: np.ndarray, centres: np.ndarray, k: int) -> float:
-    balls, _ = neighbors.within(points, centres, neighbors.kth_distance(centres, k))
+def _covered(points: np.ndarray, centers: np.ndarray, k: int) -> float:
+    balls, _ = neighbors.within(points, centers, neighbors.kth_distance(centers, k))
     return float(np.mean(balls > 0))

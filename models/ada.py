@@ -134,11 +134,11 @@ def recolor(images: Tensor, seed: Tensor, probability: Tensor) -> Tensor:
     if images.shape[3] == 1:
         changes, matrix = changes[:3], (contrast * lightness)[:, None, None]
     else:
-        grey = tf.fill([3, 3], 1 / 3)
+        gray = tf.fill([3, 3], 1 / 3)
         across = tf.constant([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / np.sqrt(3).astype("float32")
         cosine, sine = (saturation * turn(hue) for turn in (tf.cos, tf.sin))
         lightness_, cosine, sine = (factor[:, None, None] for factor in (lightness, cosine, sine))
-        matrix = contrast[:, None, None] * (lightness_ * grey + cosine * (tf.eye(3) - grey) + sine * across)
+        matrix = contrast[:, None, None] * (lightness_ * gray + cosine * (tf.eye(3) - gray) + sine * across)
     matrix, constant = (tf.cast(x, images.dtype) for x in (matrix, _wide(contrast * lightness * brightness)))
     changed = tf.einsum("bij,bhwj->bhwi", matrix, images) + constant
     return tf.where(_wide(tf.reduce_any(changes, axis=0)), changed, images)

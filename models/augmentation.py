@@ -31,14 +31,14 @@ def color(images: Tensor, seed: Tensor) -> Tensor:
     """
     brightness, saturation, contrast = (_uniform(images, key) for key in tf.unstack(tf.random.split(seed, 3)))
     brightness, saturation, contrast = brightness - 0.5, 2 * saturation, contrast + 0.5
-    grey = tf.reduce_mean(images, axis=3, keepdims=True)
+    gray = tf.reduce_mean(images, axis=3, keepdims=True)
     mean = tf.cast(tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True), tf.float32)
     # The three in turn, multiplied out: fewer passes over the images. Saturation leaves the image's mean as it is,
     # and brightness moves it along with the pixels.
     constant = (1 - contrast) * mean + brightness
     kept, blended = contrast * saturation, contrast * (1 - saturation)
     kept, blended, constant = (tf.cast(factor, images.dtype) for factor in (kept, blended, constant))
-    return kept * images + (blended * grey + constant)
+    return kept * images + (blended * gray + constant)
 
 
 def translation(images: Tensor, seed: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ def _shifts(images: Tensor, size: int, seed: Tensor) -> Tensor:
 def _span(images: Tensor, size: int, seed: Tensor) -> Tensor:
     """Draws spans `[batch, size]`, true on size / 2 neighbouring places, fewer where some lie outside."""
     length = int(size / 2 + 0.5)
-    centre = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed, 0, size + 1 - length % 2, tf.int32)
-    start = centre - length // 2
+    center = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed, 0, size + 1 - length % 2, tf.int32)
+    start = center - length // 2
     places = tf.range(size)
     return (places >= start) & (places < start + length)

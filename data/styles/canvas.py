@@ -15,13 +15,13 @@ Points = np.ndarray  # [points, 2] as (x, y) in unit coordinates
 
 def grid(n: int) -> tuple[np.ndarray, np.ndarray]:
     """x `[1, n]` and y `[n, 1]`: the unit coordinates of the pixel centres."""
-    centres = (np.arange(n, dtype=np.float32) + 0.5) / n
-    return centres[None, :], centres[:, None]
+    centers = (np.arange(n, dtype=np.float32) + 0.5) / n
+    return centers[None, :], centers[:, None]
 
 
-def flat(n: int, colour: np.ndarray) -> np.ndarray:
+def flat(n: int, color: np.ndarray) -> np.ndarray:
     """A canvas `[3, n, n]` of one colour `[3]`."""
-    return np.broadcast_to(np.asarray(colour, np.float32)[:, None, None], (3, n, n)).copy()
+    return np.broadcast_to(np.asarray(color, np.float32)[:, None, None], (3, n, n)).copy()
 
 
 def noise(rng: np.random.Generator, n: int, rows: int, columns: int | None = None) -> np.ndarray:
@@ -41,10 +41,10 @@ def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-def glaze(image: np.ndarray, colour: np.ndarray, alpha: np.ndarray | float) -> None:
-    """Paints `colour` (`[3]` or a canvas) over `image` in place, as opaque as `alpha` `[n, n]` says."""
-    colour = np.asarray(colour, np.float32)
-    change = (colour if colour.ndim == 3 else colour[:, None, None]) - image
+def glaze(image: np.ndarray, color: np.ndarray, alpha: np.ndarray | float) -> None:
+    """Paints `color` (`[3]` or a canvas) over `image` in place, as opaque as `alpha` `[n, n]` says."""
+    color = np.asarray(color, np.float32)
+    change = (color if color.ndim == 3 else color[:, None, None]) - image
     change *= np.asarray(alpha, np.float32)
     image += change
 
@@ -80,9 +80,9 @@ def pixels(points: Points, n: int) -> list[float]:
     return (np.asarray(points) * n).ravel().tolist()
 
 
-def ink(colour: np.ndarray) -> tuple[int, ...]:
+def ink(color: np.ndarray) -> tuple[int, ...]:
     """An sRGB colour `[3]` in [0, 1] as the integers that Pillow draws with."""
-    return tuple((np.clip(colour, 0, 1) * 255 + 0.5).astype(int).tolist())
+    return tuple((np.clip(color, 0, 1) * 255 + 0.5).astype(int).tolist())
 
 
 def box(x: float, y: float, width: float, height: float, angle: float = 0.0) -> Points:

@@ -23,9 +23,9 @@ _LMS_TO_RGB = np.linalg.inv(_RGB_TO_LMS)
 _LAB_TO_LMS = np.linalg.inv(_LMS_TO_LAB)
 
 
-def _transform(matrix: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def _transform(matrix: np.ndarray, colors: np.ndarray) -> np.ndarray:
     # Not `@`: einsum does not go through BLAS, whose last bits may depend on its threads.
-    return np.einsum("ij,...j->...i", matrix, colours)
+    return np.einsum("ij,...j->...i", matrix, colors)
 
 
 def to_oklab(rgb: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def to_rgb(lab: np.ndarray) -> np.ndarray:
 
 def palette(hexes: str) -> np.ndarray:
     """sRGB `[colours, 3]` in [0, 1] of hex colours with spaces between them, such as "e63946 f1faee"."""
-    return np.array([list(bytes.fromhex(colour)) for colour in hexes.split()]) / 255.0
+    return np.array([list(bytes.fromhex(color)) for color in hexes.split()]) / 255.0
 
 
 def shift(rgb: np.ndarray, lightness=0.0, chroma=1.0, hue=0.0) -> np.ndarray:

@@ -29,8 +29,8 @@ _PALETTES = (
 
 def color_field(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Two to four soft rectangles; canvas float32 `[3, n, n]`."""
-    ground, *colours = choose(rng, _PALETTES, hue=11)
-    colours = [colours[i] for i in rng.permutation(len(colours))] + [shift(ground, rng.choice((-0.1, 0.1)))]
+    ground, *colors = choose(rng, _PALETTES, hue=11)
+    colors = [colors[i] for i in rng.permutation(len(colors))] + [shift(ground, rng.choice((-0.1, 0.1)))]
     count = int(rng.choice((2, 2, 3, 3, 3, 4)))
     facts.ground(ground)
     margin = rng.uniform(0.05, 0.13)
@@ -55,11 +55,11 @@ def color_field(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         alpha = smoothstep(-soft, soft, across) * smoothstep(-soft, soft, down)
         brushed = 0.55 * noise(rng, n, 5, 4) + 0.45 * noise(rng, n, 36, 9)
         alpha *= np.clip(rng.uniform(0.84, 0.97) + 0.09 * brushed, 0, 1)
-        glaze(image, colours[i], alpha)
+        glaze(image, colors[i], alpha)
         # A warmer, lighter heart: the inner glow for which the pictures are known.
         glow = smoothstep(0, 0.3, across) * smoothstep(0, 0.5 * heights[i], down)
-        glaze(image, shift(colours[i], rng.uniform(0.02, 0.07), 1.1), 0.6 * glow)
-        facts.shape(box(0.5, (top + bottom) / 2, 1 - 2 * inset, bottom - top), "rectangle", colours[i])
+        glaze(image, shift(colors[i], rng.uniform(0.02, 0.07), 1.1), 0.6 * glow)
+        facts.shape(box(0.5, (top + bottom) / 2, 1 - 2 * inset, bottom - top), "rectangle", colors[i])
         top = bottom + (float(gaps[i]) if i < count - 1 else 0.0)
     grain(image, linen(rng, n), 0.02)
     return image

@@ -34,7 +34,7 @@ _PALETTES = (
 )
 
 
-def _plane(image: np.ndarray, points: Points, colour: np.ndarray, start: float, end: float, dabs: np.ndarray):
+def _plane(image: np.ndarray, points: Points, color: np.ndarray, start: float, end: float, dabs: np.ndarray):
     """Glazes a polygon in place, as opaque as `start` at its first edge and as `end` at the far side."""
     n = image.shape[1]
     low = np.clip(np.floor(points.min(0) * n).astype(int), 0, n - 1)
@@ -51,7 +51,7 @@ def _plane(image: np.ndarray, points: Points, colour: np.ndarray, start: float, 
     t = (x + y).astype(np.float32)
     window = np.s_[low[1] : high[1], low[0] : high[0]]
     alpha = np.clip(start + (end - start) * t + 0.13 * dabs[window], 0, 1)
-    glaze(image[:, *window], colour, alpha * (np.asarray(sheet, np.float32) / 255.0))
+    glaze(image[:, *window], color, alpha * (np.asarray(sheet, np.float32) / 255.0))
 
 
 def cubism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
@@ -63,13 +63,13 @@ def cubism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     axis = rng.normal(0, 0.18)
     oblique = rng.uniform((0.5, -0.9, 0.2), (0.9, -0.5, 0.4))
     angles = axis + np.array((0, np.pi / 2, *oblique))
-    centre = 0.5 + rng.uniform(-0.08, 0.08, 2)
+    center = 0.5 + rng.uniform(-0.08, 0.08, 2)
     spread = rng.uniform(0.15, 0.24)
-    planes, colours, edges = [], [], []
+    planes, colors, edges = [], [], []
     count = int(rng.integers(24, 38))
     for k in range(count):
         progress = k / count
-        place = centre + rng.normal(0, 1, 2) * (spread, 1.35 * spread) * (1.6 - 0.8 * progress)
+        place = center + rng.normal(0, 1, 2) * (spread, 1.35 * spread) * (1.6 - 0.8 * progress)
         size = (0.62 - 0.42 * progress) * rng.uniform(0.7, 1.3)
         angle = angles[rng.integers(5)] + rng.normal(0, 0.06)
         points = box(*place, size * rng.uniform(0.35, 0.8), size, angle + rng.choice((0, np.pi / 2)))
@@ -79,22 +79,22 @@ def cubism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         first = rng.integers(len(points))
         points = np.concatenate((points[first:], points[:first]))
         # The heart of the picture is light, its rim dark; neighbours still differ sharply.
-        glow = np.exp(-(((place - centre) / (0.24, 0.34)) ** 2).sum())
+        glow = np.exp(-(((place - center) / (0.24, 0.34)) ** 2).sum())
         tone = np.clip(rng.normal(0.5 + 3.2 * glow, 1.5), 0, 4)
-        colour = tones[int(tone)] * (1 - tone % 1) + tones[min(4, int(tone) + 1)] * (tone % 1)
-        colours.append(accent if rng.random() < 0.13 else colour)
+        color = tones[int(tone)] * (1 - tone % 1) + tones[min(4, int(tone) + 1)] * (tone % 1)
+        colors.append(accent if rng.random() < 0.13 else color)
         planes.append((points, rng.uniform(0.8, 1.0), rng.uniform(-0.1, 0.4)))
         edges.append((points[:2], rng.random(), rng.uniform(0.004, 0.009)))
 
-    for (points, start, end), colour in zip(planes, vary(rng, np.array(colours), 0.02, 0.1, 5), strict=True):
-        _plane(image, points, colour, start, end, dabs)
+    for (points, start, end), color in zip(planes, vary(rng, np.array(colors), 0.02, 0.1, 5), strict=True):
+        _plane(image, points, color, start, end, dabs)
     sheet = to_sheet(image)
     draw = ImageDraw.Draw(sheet)
     dark, light = ink(shift(tones[0], -0.04)), ink(tones[4])
     for ends, kind, width in edges:
         if kind < 0.6:
             draw.line(pixels(ends, n), fill=dark if kind < 0.42 else light, width=max(1, round(width * n)))
-    if _guitar(rng, draw, n, centre, axis, dark, light):
+    if _guitar(rng, draw, n, center, axis, dark, light):
         facts.thing("guitar")
     facts.thing("plane", count=0)
     image = from_sheet(sheet)
@@ -103,22 +103,22 @@ def cubism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     return image
 
 
-def _guitar(rng: np.random.Generator, draw: ImageDraw.ImageDraw, n: int, centre, axis, dark, light) -> bool:
+def _guitar(rng: np.random.Generator, draw: ImageDraw.ImageDraw, n: int, center, axis, dark, light) -> bool:
     """Strings, a sound hole and arcs of the body: the clues that the analytic cubists left; are they clear?"""
     thin = max(1, round(0.006 * n))
     lean = axis + rng.normal(0, 0.25)
     along, across = np.array([np.sin(lean), -np.cos(lean)]), np.array([np.cos(lean), np.sin(lean)])
     if strings := rng.random() < 0.6:
-        start, length = centre + rng.normal(0, 0.05, 2), rng.uniform(0.25, 0.45)
+        start, length = center + rng.normal(0, 0.05, 2), rng.uniform(0.25, 0.45)
         for k in range(int(rng.integers(3, 6))):
             foot = start + across * (k - 2) * 0.022
             draw.line(pixels(np.stack((foot, foot + along * length)), n), fill=dark, width=thin)
     if sounds := rng.random() < 0.65:
-        hole, radius = centre + rng.normal(0, 0.07, 2), rng.uniform(0.035, 0.06)
+        hole, radius = center + rng.normal(0, 0.07, 2), rng.uniform(0.035, 0.06)
         bounds = pixels(np.stack((hole - radius, hole + radius)), n)
         draw.ellipse(bounds, fill=dark, outline=light, width=thin)
     for _ in range(int(rng.integers(1, 4))):
-        hub, radius, turn = centre + rng.normal(0, 0.14, 2), rng.uniform(0.08, 0.2), rng.uniform(0, 360)
+        hub, radius, turn = center + rng.normal(0, 0.14, 2), rng.uniform(0.08, 0.2), rng.uniform(0, 360)
         bounds = pixels(np.stack((hub - radius, hub + radius)), n)
         draw.arc(bounds, turn, turn + rng.uniform(90, 190), fill=dark, width=max(1, round(0.01 * n)))
     return strings and sounds

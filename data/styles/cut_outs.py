@@ -67,17 +67,17 @@ def cut_outs(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     sheet = Image.new("RGB", (n, n), ink(white))
     draw = ImageDraw.Draw(sheet)
 
-    def cut(points: np.ndarray, place, colour: np.ndarray, name: str | None = None) -> None:
-        facts.shape(points + place, name, colour)
-        draw.polygon(pixels(points + place, n), fill=ink(vary(rng, colour[None], 0.012, 0.05, 2)[0]))
+    def cut(points: np.ndarray, place, color: np.ndarray, name: str | None = None) -> None:
+        facts.shape(points + place, name, color)
+        draw.polygon(pixels(points + place, n), fill=ink(vary(rng, color[None], 0.012, 0.05, 2)[0]))
 
-    def panel(left: float, top: float, right: float, bottom: float, colour: np.ndarray) -> None:
+    def panel(left: float, top: float, right: float, bottom: float, color: np.ndarray) -> None:
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-        cut(corners + rng.normal(0, 0.004, (4, 2)), 0, colour)
+        cut(corners + rng.normal(0, 0.004, (4, 2)), 0, color)
 
-    def cut_shape(size: float, place, colour: np.ndarray) -> None:
+    def cut_shape(size: float, place, color: np.ndarray) -> None:
         points, name = _shape(rng, size)
-        cut(points, place, colour, name)
+        cut(points, place, color, name)
 
     kind = rng.choice(4, p=(0.36, 0.2, 0.2, 0.24))
     if kind == 0:  # panels, one shape to each
@@ -90,14 +90,14 @@ def cut_outs(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
                 ground = (i * 2 + j) % len(papers)
                 panel(xs[j], ys[i], xs[j + 1], ys[i + 1], papers[ground])
                 other = (ground + rng.integers(1, len(papers))) % len(papers)
-                colour = white if rng.random() < 0.5 else papers[other]
+                color = white if rng.random() < 0.5 else papers[other]
                 room = np.array([xs[j + 1] - xs[j], ys[i + 1] - ys[i]])
                 place = ((xs[j] + xs[j + 1]) / 2, (ys[i] + ys[i + 1]) / 2)
                 if room.max() > 1.5 * room.min():  # a long panel holds two
                     offset = 0.25 * (room > room.min()) * room.max()
-                    cut_shape(rng.uniform(0.8, 1.0) * room.min(), place - offset, colour)
+                    cut_shape(rng.uniform(0.8, 1.0) * room.min(), place - offset, color)
                     place = place + offset
-                cut_shape(rng.uniform(0.8, 1.02) * room.min(), place, colour)
+                cut_shape(rng.uniform(0.8, 1.02) * room.min(), place, color)
     elif kind == 1:  # "Polynesia, the Sea": two papers in chequer, white creatures
         facts.ground(*papers[:2], surface="squares")
         rows = int(rng.integers(3, 6))
@@ -129,8 +129,8 @@ def cut_outs(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         side = int(rng.choice((2, 3, 3)))
         for k in range(side * side):
             place = (np.array([k % side, k // side]) + 0.5) / side + rng.normal(0, 0.035, 2)
-            colour = white if rng.random() < 0.3 else papers[rng.integers(2, len(papers))]
-            cut_shape(rng.uniform(0.8, 1.15) / side, place, colour)
+            color = white if rng.random() < 0.3 else papers[rng.integers(2, len(papers))]
+            cut_shape(rng.uniform(0.8, 1.15) / side, place, color)
 
     image = from_sheet(sheet)
     grain(image, noise(rng, n, 14, 40), 0.018)  # gouache dries in broad streaks

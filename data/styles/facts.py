@@ -40,25 +40,25 @@ class Facts:
         self._sheet = Image.new("I", (SHEET, SHEET), -1)
         self._draw = ImageDraw.Draw(self._sheet)
 
-    def ground(self, *colours: np.ndarray, surface: str = "ground") -> None:
+    def ground(self, *colors: np.ndarray, surface: str = "ground") -> None:
         """Tells the colours, sRGB `[3]`, of what all else lies on: a ground, or several "squares"."""
-        self.grounds.extend(colours)
+        self.grounds.extend(colors)
         self.surface = surface
 
-    def thing(self, name: str, colour: np.ndarray | None = None, count: int = 1, place: str | None = None) -> None:
+    def thing(self, name: str, color: np.ndarray | None = None, count: int = 1, place: str | None = None) -> None:
         """Tells of something that is surely to be seen; `count=0` for several that nobody would count."""
-        self._told.append((name, colour, count, place))
+        self._told.append((name, color, count, place))
 
     def say(self, phrase: str) -> None:
         """Tells a phrase that follows the things: of the place, the hour, the season."""
         self.phrases.append(phrase)
 
-    def shape(self, points: Points, name: str | None = None, colour: np.ndarray | None = None) -> None:
+    def shape(self, points: Points, name: str | None = None, color: np.ndarray | None = None) -> None:
         """Tells of a polygon in unit coordinates, which later ones may cover; one without a name only covers."""
         self._draw.polygon(pixels(points, SHEET), fill=len(self._shapes))
         x, y = np.asarray(points).T
         area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
-        self._shapes.append((name, colour, float(area)))
+        self._shapes.append((name, color, float(area)))
 
     def hinted(self) -> frozenset[tuple[str, str]]:
         """Returns colour and name of whatever is to be seen, be it so little that nobody speaks of it."""
@@ -78,9 +78,9 @@ class Facts:
         """Lists what is to be seen, of each name and colour once, the largest first; then what was told as sure."""
         numbers, seen = self._seen()
         named = [i for i, (name, _, _) in enumerate(self._shapes) if name is not None]
-        colours = [self._shapes[i][1] for i in named] + [colour for _, colour, _, _ in self._told]
-        names = iter(name_colors(np.array([c for c in colours if c is not None]).reshape(-1, 3)))
-        colors = [None if colour is None else next(names) for colour in colours]
+        given = [self._shapes[i][1] for i in named] + [color for _, color, _, _ in self._told]
+        names = iter(name_colors(np.array([c for c in given if c is not None]).reshape(-1, 3)))
+        colors = [None if color is None else next(names) for color in given]
 
         areas, counts, places, unclear = Counter(), Counter(), {}, set()
         for i, color in zip(named, colors, strict=False):

@@ -25,8 +25,8 @@ def ink_painting(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     paper, black, red = choose(rng, _PALETTES, hue=3)
     image = flat(n, paper)
     grain(image, noise(rng, n, 5), 0.02)
-    fibres = noise(rng, n, 110)
-    grain(image, fibres + noise(rng, n, 12, 90), 0.01)
+    fibers = noise(rng, n, 110)
+    grain(image, fibers + noise(rng, n, 12, 90), 0.01)
     facts.ground(paper)
     brush, blossoms = Brush(rng, n), []
     subject = rng.choice(6, p=(0.17, 0.19, 0.2, 0.14, 0.12, 0.18))
@@ -51,7 +51,7 @@ def ink_painting(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         if _birds(rng, brush) > 1:
             facts.thing("bird", count=0)
     # Ink sinks into the fibres: denser here, paler there.
-    glaze(image, black, np.clip(brush.density * (0.95 + 0.05 * fibres), 0, 1))
+    glaze(image, black, np.clip(brush.density * (0.95 + 0.05 * fibers), 0, 1))
     if blossoms:
         glaze(image, red, 0.85 * mask(n, blossoms))
     facts.thing("seal", red, place=_seal(rng, image, red, paper))
@@ -65,8 +65,8 @@ def _enso(rng: np.random.Generator, brush: Brush) -> None:
     uneven = 1 + rng.normal(0, 0.04) * np.cos(angle) + np.linspace(0, rng.normal(0, 0.07), 90)
     radius = rng.uniform(0.24, 0.33) * uneven
     ring = np.stack((np.cos(angle), np.sin(angle) * rng.uniform(0.92, 1.05)), axis=1) * radius[:, None]
-    centre = 0.5 + rng.normal(0, 0.025, 2)
-    brush.along(centre + ring, rng.uniform(0.06, 0.13), head=0.75, tail=0.45, dry=rng.uniform(0.5, 0.95))
+    center = 0.5 + rng.normal(0, 0.025, 2)
+    brush.along(center + ring, rng.uniform(0.06, 0.13), head=0.75, tail=0.45, dry=rng.uniform(0.5, 0.95))
 
 
 def _bamboo(rng: np.random.Generator, brush: Brush) -> None:
@@ -95,27 +95,27 @@ def _characters(rng: np.random.Generator, brush: Brush) -> int:
     size = min(0.74, 0.86 / rows)
     for i in range(rows):
         for j in range(columns):
-            centre = 0.5 + np.array((0.4 * (j - (columns - 1) / 2), 0.87 / max(rows, 2) * (i - (rows - 1) / 2)))
-            _character(rng, brush, centre, size)
+            center = 0.5 + np.array((0.4 * (j - (columns - 1) / 2), 0.87 / max(rows, 2) * (i - (rows - 1) / 2)))
+            _character(rng, brush, center, size)
     return rows * columns
 
 
-def _character(rng: np.random.Generator, brush: Brush, centre: Points, size: float) -> None:
+def _character(rng: np.random.Generator, brush: Brush, center: Points, size: float) -> None:
     width, dry = size * rng.uniform(0.1, 0.15), rng.uniform(0.1, 0.7)
     x = rng.normal(0, 0.08)
     for height in np.linspace(-0.33, 0.25, int(rng.integers(2, 4))) + rng.normal(0, 0.03):
         half = rng.uniform(0.18, 0.42)
         bar = np.array([(-half, height + 0.03), (0, height - 0.05), (half, height - 0.02)])
-        brush.stroke(centre + size * bar, 0.85 * width, head=0.8, tail=0.7, dry=dry * rng.random())
+        brush.stroke(center + size * bar, 0.85 * width, head=0.8, tail=0.7, dry=dry * rng.random())
     post = np.array([(x, -0.45), (x + 0.03, 0), (x - 0.01, rng.uniform(0.3, 0.48))])
-    brush.stroke(centre + size * post, width, head=0.7, tail=0.3, dry=dry)
+    brush.stroke(center + size * post, width, head=0.7, tail=0.3, dry=dry)
     for side, head in ((-1, 0.8), (1, 0.4)):
         if rng.random() < 0.75:
             leg = np.array([(x, -0.05), (x + side * 0.15, 0.2), (x + side * 0.42, rng.uniform(0.28, 0.45))])
-            brush.stroke(centre + size * leg, 1.1 * width, head=head, tail=0.1, dry=dry * 0.5)
+            brush.stroke(center + size * leg, 1.1 * width, head=head, tail=0.1, dry=dry * 0.5)
     for _ in range(int(rng.integers(0, 3))):
         dot = rng.uniform(-0.35, 0.35, 2) + np.array([(0, 0), (0.05, 0.03), (0.07, 0.11)])
-        brush.stroke(centre + size * dot, 1.1 * width, head=0.3, tail=0.5)
+        brush.stroke(center + size * dot, 1.1 * width, head=0.3, tail=0.5)
 
 
 def _branch(rng: np.random.Generator, brush: Brush) -> list[Points]:

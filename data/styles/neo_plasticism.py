@@ -43,30 +43,30 @@ def _split(rng: np.random.Generator, cell: Rectangle, depth: int, stop: float) -
 
 def neo_plasticism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """An asymmetric grid of 4 to 20 cells, of which a few are coloured; canvas float32 `[3, n, n]`."""
-    red, yellow, blue, black, grey, white = choose(rng, _PALETTES, hue=2)
+    red, yellow, blue, black, gray, white = choose(rng, _PALETTES, hue=2)
     cells, lines = _split(rng, (0.0, 0.0, 1.0, 1.0), 0, rng.uniform(0.1, 0.6))
     areas = np.array([(right - left) * (bottom - top) for left, top, right, bottom in cells])
 
     # Whites differ from cell to cell: cool, warm, a little grey.
-    colours = vary(rng, np.tile(white, (len(cells), 1)), 0.01, 0.4, 20)
+    colors = vary(rng, np.tile(white, (len(cells), 1)), 0.01, 0.4, 20)
     primaries = rng.permutation(np.stack((red, yellow, blue)))
-    coloured = max(2, round(len(cells) * rng.uniform(0.2, 0.5)))
+    colored = max(2, round(len(cells) * rng.uniform(0.2, 0.5)))
     lead = rng.choice(len(cells), p=areas / areas.sum())
     order = [lead] + [i for i in rng.permutation(len(cells)) if i != lead]
-    for k, i in enumerate(order[:coloured]):
+    for k, i in enumerate(order[:colored]):
         accent = rng.random()
-        colours[i] = primaries[k % 3] if k < 3 or accent > 0.25 else black if accent < 0.1 else grey
+        colors[i] = primaries[k % 3] if k < 3 or accent > 0.25 else black if accent < 0.1 else gray
 
     facts.ground(white)
-    for i in order[:coloured]:
+    for i in order[:colored]:
         left, top, right, bottom = cells[i]
         sides = (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
-        facts.shape(box(*sides), "rectangle", colours[i])
+        facts.shape(box(*sides), "rectangle", colors[i])
     facts.thing("line", black, count=0)
     image = flat(n, white)
-    for (left, top, right, bottom), colour in zip(cells, colours, strict=True):
+    for (left, top, right, bottom), color in zip(cells, colors, strict=True):
         window = np.s_[:, round(top * n) : round(bottom * n), round(left * n) : round(right * n)]
-        image[window] = colour[:, None, None]
+        image[window] = color[:, None, None]
     grain(image, noise(rng, n, 96, 12), 0.012)
     grain(image, noise(rng, n, 6), 0.012)
     thickness = rng.uniform(0.022, 0.045)

@@ -38,9 +38,9 @@ def _bend(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> tuple[np.nd
 
 def op_art(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Waves, chequers, rings or squeezed columns in two or four colours; canvas float32 `[3, n, n]`."""
-    colours = choose(rng, _PALETTES, hue=12)
+    colors = choose(rng, _PALETTES, hue=12)
     if rng.random() < 0.3:
-        colours = colours[::-1]
+        colors = colors[::-1]
     x, y = grid(n)
     angle = float(rng.choice((0, 0, np.pi / 2, np.pi / 4, -np.pi / 4)) + rng.normal(0, 0.05))
     c, s = float(np.cos(angle)), float(np.sin(angle))
@@ -75,11 +75,11 @@ def op_art(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         row = np.sin(np.pi * cycles * (v + rng.random())) if rng.random() < 0.7 else 1.0
         field = np.sin(np.pi * cycles * 1.7 * (column + rng.random())) * row
     light = smoothstep(-1e-3, 1e-3, field)
-    image = flat(n, colours[0])
-    glaze(image, colours[1], light)
-    if len(colours) == 4:  # the second pair takes over across the picture
-        other = flat(n, colours[2])
-        glaze(other, colours[3], light)
+    image = flat(n, colors[0])
+    glaze(image, colors[1], light)
+    if len(colors) == 4:  # the second pair takes over across the picture
+        other = flat(n, colors[2])
+        glaze(other, colors[3], light)
         cx, cy = rng.uniform(0.2, 0.8, 2).tolist()
         radial = rng.random() < 0.5
         glaze(image, other, smoothstep(0.2, 0.7, np.hypot(x - cx, y - cy) if radial else v))

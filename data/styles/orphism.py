@@ -20,15 +20,15 @@ _PALETTES = (
 )
 
 
-def _disc(rng: np.random.Generator, image: np.ndarray, colours, cx, cy, reach, sectors, lean) -> None:
+def _disc(rng: np.random.Generator, image: np.ndarray, colors, cx, cy, reach, sectors, lean) -> None:
     """Paints a disc of three to six rings in place, each cut in `sectors` parts of different colour."""
     n = image.shape[1]
     left, top = max(0, int((cx - reach) * n) - 1), max(0, int((cy - reach) * n) - 1)
     right, bottom = min(n, int((cx + reach) * n) + 2), min(n, int((cy + reach) * n) + 2)
     rings = int(rng.integers(3, 7))
     steps = np.cumsum(rng.uniform(0.6, 1.4, rings))
-    picks = np.argsort(rng.random((rings, len(colours))), axis=1)[:, :sectors]  # no colour twice in a ring
-    table = vary(rng, colours[picks.ravel()], 0.02, 0.08, 4).astype(np.float32).T.copy()
+    picks = np.argsort(rng.random((rings, len(colors))), axis=1)[:, :sectors]  # no colour twice in a ring
+    table = vary(rng, colors[picks.ravel()], 0.02, 0.08, 4).astype(np.float32).T.copy()
     if right <= left or bottom <= top:
         return
     x, y = grid(n)
@@ -43,8 +43,8 @@ def _disc(rng: np.random.Generator, image: np.ndarray, colours, cx, cy, reach, s
 
 def orphism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Overlapping discs on broken colour, or a grid of squares with rings; canvas float32 `[3, n, n]`."""
-    colours = choose(rng, _PALETTES, hue=9)
-    image = flat(n, colours[rng.integers(len(colours))])
+    colors = choose(rng, _PALETTES, hue=9)
+    image = flat(n, colors[rng.integers(len(colors))])
     if rng.random() < 0.35:  # Kandinsky, "Squares with Concentric Circles"
         columns, rows = int(rng.integers(2, 5)), int(rng.integers(2, 5))
         facts.thing("circle", count=columns * rows)
@@ -53,21 +53,21 @@ def orphism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
             for j in range(columns):
                 down = slice(round(i * n / rows), round((i + 1) * n / rows))
                 across = slice(round(j * n / columns), round((j + 1) * n / columns))
-                ground = vary(rng, colours[rng.integers(len(colours)), None])
+                ground = vary(rng, colors[rng.integers(len(colors)), None])
                 image[:, down, across] = ground.reshape(3, 1, 1)
                 cx, cy = (j + 0.5 + rng.normal(0, 0.03)) / columns, (i + 0.5 + rng.normal(0, 0.03)) / rows
-                _disc(rng, image, colours, cx, cy, rng.uniform(0.38, 0.49) / max(rows, columns), 1, 0.0)
+                _disc(rng, image, colors, cx, cy, rng.uniform(0.38, 0.49) / max(rows, columns), 1, 0.0)
     else:  # Delaunay, "Rhythm", "Simultaneous Discs"
         lean = rng.choice((0.0, 0.125, rng.random()))
         sectors = int(rng.choice((2, 4, 4)))
         # The ground is a piece of a vast disc.
-        _disc(rng, image, colours, *rng.uniform(0.2, 0.8, 2), 1.5, sectors, lean)
+        _disc(rng, image, colors, *rng.uniform(0.2, 0.8, 2), 1.5, sectors, lean)
         sizes = np.sort(rng.uniform(0.1, 0.36, int(rng.integers(2, 7))))[::-1]
         sizes[0] = rng.uniform(0.3, 0.46)
         for reach in sizes:
             parts = int(rng.choice((1, 2, sectors)))
             middle = rng.uniform(0.1, 0.9, 2)
-            _disc(rng, image, colours, *middle, reach, parts, lean)
+            _disc(rng, image, colors, *middle, reach, parts, lean)
             facts.shape(middle + reach * circle(48), "disc")
     grain(image, noise(rng, n, 24, 24), 0.02)
     grain(image, noise(rng, n, 90, 90), 0.018)

@@ -26,8 +26,8 @@ _HOURS = {1: "at sunset", 2: "at sunset", 5: "at dusk", 8: "at night", 10: "at s
 
 def pointillism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """Three layers of dots on primed canvas; canvas float32 `[3, n, n]`."""
-    number, colours = choose_numbered(rng, _PALETTES, hue=8)
-    scene = Scenery(rng, colours, water=0.7, sails=0.6, trees=0.5)
+    number, colors = choose_numbered(rng, _PALETTES, hue=8)
+    scene = Scenery(rng, colors, water=0.7, sails=0.6, trees=0.5)
     scene.tell(facts, _HOURS.get(number))
     x, y = grid(n)
     image = flat(n, to_rgb(to_oklab(choose(rng, ("efe6d2", "e9e0cc", "f2ecdf"))[0])))
@@ -41,9 +41,9 @@ def pointillism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         v = ((y - 0.5) * c - (x - 0.5) * s) / np.float32(pitch) + cells / 2
         radius = rng.uniform(0.36, 0.5, (cells, cells)).astype(np.float32)
         offset = (rng.uniform(-1, 1, (2, cells, cells)) * (0.5 - radius) * 1.6 + 0.5).astype(np.float32)
-        centre_u = (np.arange(cells)[None, :] + offset[0] - cells / 2) * pitch
-        centre_v = (np.arange(cells)[:, None] + offset[1] - cells / 2) * pitch
-        cx, cy = 0.5 + centre_u * c - centre_v * s, 0.5 + centre_u * s + centre_v * c
+        center_u = (np.arange(cells)[None, :] + offset[0] - cells / 2) * pitch
+        center_v = (np.arange(cells)[:, None] + offset[1] - cells / 2) * pitch
+        cx, cy = 0.5 + center_u * c - center_v * s, 0.5 + center_u * s + center_v * c
         # Only the dots that can reach the canvas ask the scene; the others are never looked at.
         seen = (np.maximum(np.abs(cx - 0.5), np.abs(cy - 0.5)) < 0.5 + pitch).ravel()
         lab = np.zeros((cells * cells, 3))

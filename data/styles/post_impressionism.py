@@ -38,15 +38,15 @@ def post_impressionism(rng: np.random.Generator, n: int, facts: Facts) -> np.nda
 
     # The underpainting shows where strokes leave gaps.
     under = (np.arange(32) + 0.5) / 32
-    colour, _, _ = scene.look(np.tile(under, 32), np.repeat(under, 32))
-    small = Image.fromarray((to_rgb(colour - (0.05, 0, 0)) * 255 + 0.5).astype(np.uint8).reshape(32, 32, 3))
+    color, _, _ = scene.look(np.tile(under, 32), np.repeat(under, 32))
+    small = Image.fromarray((to_rgb(color - (0.05, 0, 0)) * 255 + 0.5).astype(np.uint8).reshape(32, 32, 3))
     sheet = small.resize((n, n), Image.Resampling.BILINEAR)
     draw = ImageDraw.Draw(sheet)
 
     cells = np.arange(_COLUMNS**2)
     x = (cells % _COLUMNS + rng.uniform(0, 1, cells.size)) / _COLUMNS
     y = (cells // _COLUMNS + rng.uniform(0, 1, cells.size)) / _COLUMNS
-    colour, angle, what = scene.look(x, y)
+    color, angle, what = scene.look(x, y)
     scale = rng.uniform(0.85, 1.25)
     # Tables by what is there are in scenery's order: SKY, HILL, GROUND, TREE, LIGHT.
     length = scale * np.array([0.1, 0.075, 0.075, 0.05, 0.045])[what] * rng.uniform(0.7, 1.3, cells.size)
@@ -63,8 +63,8 @@ def post_impressionism(rng: np.random.Generator, n: int, facts: Facts) -> np.nda
     side = np.stack((-np.sin(angle), np.cos(angle)), axis=1) * (width * 0.28)[:, None]
     bold = np.array([0.05, 0.05, 0.06, 0.05, 0.02])[what]
     jitter = rng.standard_normal((cells.size, 3)) * np.stack((bold, 0.4 * bold, 0.4 * bold), axis=1)
-    base = to_rgb(colour + jitter)
-    ridge = to_rgb(colour + jitter + np.abs(rng.normal(0, 0.07, cells.size))[:, None] * (1.0, 0.0, 0.0))
+    base = to_rgb(color + jitter)
+    ridge = to_rgb(color + jitter + np.abs(rng.normal(0, 0.07, cells.size))[:, None] * (1.0, 0.0, 0.0))
     base, ridge = (np.rint(255 * c).astype(int).tolist() for c in (base, ridge))
 
     # Far things first, light and trees last; inside each, in no order.

@@ -65,12 +65,12 @@ class Scenery:
         # Sky: a gradient in bands that drift, brighter about the sun.
         drift = 0.08 * np.sin(5 * x + 9 * y + w[0]) + 0.05 * np.sin(11 * x - 7 * y + w[1])
         t = np.clip(y / self.horizon + drift, 0, 1)[:, None]
-        colour = self.top * (1 - t) + self.low * t
+        color = self.top * (1 - t) + self.low * t
         dx, dy = x - self.sun[0], y - self.sun[1]
         distance = np.hypot(dx, dy)
         ring = 0.5 + 0.5 * np.cos(distance * 42 + w[2])
         halo = (np.exp(-((distance / (2.6 * self.radius)) ** 2)) * (0.35 + 0.4 * ring))[:, None]
-        colour = colour * (1 - halo) + self.light * halo
+        color = color * (1 - halo) + self.light * halo
         flow = np.stack((np.ones_like(x), 0.45 * np.sin(4 * x + w[3]) + 0.3 * np.sin(7 * y + w[4])))
         for cx, cy, sense in ((*self.sun, 1.0), *self.swirls):
             near = 3.2 * sense * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 0.025)
@@ -78,7 +78,7 @@ class Scenery:
             flow += near * np.stack((-(y - cy), x - cx)) / length
         angle = np.arctan2(flow[1], flow[0])
         disc = distance < self.radius
-        colour[disc], what[disc] = self.light, LIGHT
+        color[disc], what[disc] = self.light, LIGHT
 
         for k in range(len(self.ridges)):
             line = self._ridge(k, x)
@@ -88,7 +88,7 @@ class Scenery:
             tone = self.far * (1 - depth) + self.near * depth
             tone = tone + (0.06 - 0.09 * shade) * (1.0, 0.0, 0.0)
             slope = np.arctan2(self._ridge(k, x + 0.01) - line, 0.01)
-            colour[there], what[there], angle[there] = tone[there], HILL, slope[there]
+            color[there], what[there], angle[there] = tone[there], HILL, slope[there]
 
         below = y > self.horizon
         depth = np.clip((y - self.horizon) / (1 - self.horizon), 0, 1)
@@ -104,20 +104,20 @@ class Scenery:
             t = (0.5 + 0.5 * np.sin(22 * fan + w[5]) * np.clip(depth + 0.25, 0, 1))[:, None]
             tone = self.ground * (1 - t) + self.second * t - 0.08 * depth[:, None] * (1.0, 0.0, 0.0)
             lay = np.arctan2(0.3 + depth, fan * 0.9)
-        colour[below], what[below], angle[below] = tone[below], GROUND, lay[below]
+        color[below], what[below], angle[below] = tone[below], GROUND, lay[below]
 
         for tree in self.trees:
             tx, _, _, width, _ = tree
             there, t, lean = _tree(tree, x, y)
             lit = np.clip(0.5 - (x - lean) / width * np.sign(tx - self.sun[0]) * 0.5, 0, 1)[:, None]
             tone = self.near * 0.8 + 0.2 * self.ground + (0.22 * lit - 0.16) * (1.0, 0.0, 0.0)
-            colour[there], what[there] = tone[there], TREE
+            color[there], what[there] = tone[there], TREE
             angle[there] = (np.pi / 2 + 0.5 * np.sin(18 * t + tx * 5))[there]
         for boat in self.sails:
             there, hull = _boat(boat, x, y)
-            colour[there], what[there], angle[there] = (0.95, 0.0, 0.02), TREE, np.pi / 2
-            colour[hull], what[hull], angle[hull] = self.near * (0.6, 1.2, 1.2), TREE, 0.0
-        return colour, angle, what
+            color[there], what[there], angle[there] = (0.95, 0.0, 0.02), TREE, np.pi / 2
+            color[hull], what[hull], angle[hull] = self.near * (0.6, 1.2, 1.2), TREE, 0.0
+        return color, angle, what
 
     def tell(self, facts: Facts, hour: str | None) -> None:
         """Tells what is to be seen of it, `hour` ("at night", "in spring") as the palette has it."""

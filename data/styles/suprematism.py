@@ -20,14 +20,14 @@ _PALETTES = (
 )
 
 
-_COLOURED = 0.4  # of the pictures are on a ground of another colour than white
+_COLORED = 0.4  # of the pictures are on a ground of another colour than white
 _BARE = 0.3  # of the pictures have hardly more than one form, as Malevich's squares and circles
 
 
 def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
     """One leading form, most often with a drift of smaller ones along a diagonal; canvas float32 `[3, n, n]`."""
     ground, *inks = choose(rng, _PALETTES, hue=4)
-    if rng.random() < _COLOURED:
+    if rng.random() < _COLORED:
         swapped = int(rng.integers(5))
         ground, inks[swapped] = inks[swapped], ground
     bare = rng.random() < _BARE
@@ -39,27 +39,27 @@ def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
 
     facts.ground(ground)
 
-    def put(points: np.ndarray, colour: np.ndarray, name: str | None = None) -> None:
+    def put(points: np.ndarray, color: np.ndarray, name: str | None = None) -> None:
         if len(points) < 5:
             points = points + rng.normal(0, 0.003, points.shape)  # by hand: no corner is quite square
-        facts.shape(points, name, colour)
-        draw.polygon(pixels(points, n), fill=ink(vary(rng, colour[None])[0]))
+        facts.shape(points, name, color)
+        draw.polygon(pixels(points, n), fill=ink(vary(rng, color[None])[0]))
 
     # The leading form: a quadrilateral, disc or triangle a little off the centre, and large unless it may be alone.
     small = bare and rng.random() < 0.5
     scale, size = (0.4, "small") if small else (1.0, "large")
-    centre = 0.5 + rng.uniform(-0.13, 0.13, 2) * (2 if small else 1)
+    center = 0.5 + rng.uniform(-0.13, 0.13, 2) * (2 if small else 1)
     kind = rng.random()
     first = int(rng.choice(5, p=None if bare else weights))
     if kind < 0.62:
         width, ratio = scale * rng.uniform(0.36, 0.56), rng.uniform(0.5, 1.0)
         name = "square" if ratio > 0.85 else "rectangle"
-        put(box(*centre, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first], f"{size} {name}")
+        put(box(*center, width, width * ratio, axis + rng.choice((0, np.pi / 2))), inks[first], f"{size} {name}")
     elif kind < 0.85:
-        put(centre + scale * rng.uniform(0.16, 0.26) * circle(96), inks[first], f"{size} circle")
+        put(center + scale * rng.uniform(0.16, 0.26) * circle(96), inks[first], f"{size} circle")
     else:
         corners = scale * rng.uniform(0.27, 0.36) * turn(circle(3), axis + rng.normal(0, 0.15))
-        put(centre + corners, inks[first], f"{size} triangle")
+        put(center + corners, inks[first], f"{size} triangle")
 
     # Then bars from thick to thin. They hold to the axis or stand square on it; a few dissent.
     count = int(rng.integers(0, 4) if bare else rng.integers(6, 14))
@@ -70,18 +70,18 @@ def suprematism(rng: np.random.Generator, n: int, facts: Facts) -> np.ndarray:
         aside = rng.choice((0, 0, 0, np.pi / 2, np.pi / 2, rng.uniform(-0.8, 0.8)))
         angle = axis + aside + rng.normal(0, 0.03)
         # The first two lie on the leading form, and must not have its colour.
-        colour = inks[(first + int(rng.integers(1, 5))) % 5 if k < 2 else rng.choice(5, p=weights)]
+        color = inks[(first + int(rng.integers(1, 5))) % 5 if k < 2 else rng.choice(5, p=weights)]
         form = rng.random()
         if form < 0.72:
-            put(box(*place, length, length * rng.uniform(0.1, 0.32) + 0.012, angle), colour, "bar")
+            put(box(*place, length, length * rng.uniform(0.1, 0.32) + 0.012, angle), color, "bar")
         elif form < 0.84:
             side = size * rng.uniform(0.06, 0.14)
-            put(box(*place, side, side, angle), colour, "small square")
+            put(box(*place, side, side, angle), color, "small square")
         elif form < 0.94:
-            put(place + size * rng.uniform(0.03, 0.08) * circle(48), colour, "small circle")
+            put(place + size * rng.uniform(0.03, 0.08) * circle(48), color, "small circle")
         else:  # a stack of thin parallel lines
             for line in range(3):
-                put(box(*(place + (line - 1) * 0.034 * across), length, 0.011, axis), colour)
+                put(box(*(place + (line - 1) * 0.034 * across), length, 0.011, axis), color)
 
     image = from_sheet(sheet)
     grain(image, noise(rng, n, 40, 40), 0.015)

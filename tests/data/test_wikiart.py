@@ -32,10 +32,10 @@ def root(tmp_path) -> Path:
 
 
 def make(root: Path, named=lambda path: path) -> Path:
-    for path, grey in FILES.items():
+    for path, gray in FILES.items():
         file = root / named(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (20, 20), (grey,) * 3).save(file, quality=95)
+        Image.new("RGB", (20, 20), (gray,) * 3).save(file, quality=95)
     return root
 
 
@@ -55,8 +55,8 @@ def write(folder: Path, label: str, rows: list[tuple[str, int]], classes: str = 
 
 def named(dataset) -> dict[int, str]:
     """Colour -> class of the pictures."""
-    greys = (dataset.images[np.arange(len(dataset))].mean(axis=(1, 2, 3)) / 50).astype(int) * 50 + 10
-    return {int(g): dataset.spec.class_names[label] for g, label in zip(greys, dataset.labels, strict=True)}
+    grays = (dataset.images[np.arange(len(dataset))].mean(axis=(1, 2, 3)) / 50).astype(int) * 50 + 10
+    return {int(g): dataset.spec.class_names[label] for g, label in zip(grays, dataset.labels, strict=True)}
 
 
 STYLES = {

@@ -5,9 +5,9 @@ from metrics.precision_recall import precision_recall
 
 
 def by_brute_force(fakes: np.ndarray, reals: np.ndarray, k: int) -> tuple[float, float]:
-    def covered(points, centres):
-        radii = [np.sort(np.linalg.norm(centres - c, axis=1))[k] for c in centres]
-        inside = [any(np.linalg.norm(p - c) <= r for c, r in zip(centres, radii, strict=True)) for p in points]
+    def covered(points, centers):
+        radii = [np.sort(np.linalg.norm(centers - c, axis=1))[k] for c in centers]
+        inside = [any(np.linalg.norm(p - c) <= r for c, r in zip(centers, radii, strict=True)) for p in points]
         return np.mean(inside)
 
     return covered(fakes, reals), covered(reals, fakes)
@@ -27,9 +27,9 @@ def test_is_that_of_scikit_learn():
     rng = np.random.default_rng(1)
     fakes, reals = rng.normal(0.4, 0.8, size=(300, 6)), rng.normal(size=(250, 6))
 
-    def covered(points, centres):
-        radii = sklearn.NearestNeighbors(n_neighbors=4).fit(centres).kneighbors(centres)[0][:, -1]  # 4: itself too
-        distances = sklearn.NearestNeighbors(n_neighbors=len(centres)).fit(centres).kneighbors(points)
+    def covered(points, centers):
+        radii = sklearn.NearestNeighbors(n_neighbors=4).fit(centers).kneighbors(centers)[0][:, -1]  # 4: itself too
+        distances = sklearn.NearestNeighbors(n_neighbors=len(centers)).fit(centers).kneighbors(points)
         return np.mean((distances[0] <= radii[distances[1]]).any(axis=1))
 
     assert precision_recall(fakes, reals) == pytest.approx(

@@ -119,8 +119,8 @@ def test_geometry_has_the_probability_for_each(drawn):
 def by_hand(draws: list[float], channels: int) -> np.ndarray:
     """Multiplies the matrices `[4, 4]` of the five colour transformations, in the paper's order."""
     brightness, contrast, flip, hue, saturation = draws
-    grey = np.array([1, 1, 1, 0]) / np.sqrt(3)
-    axis, eye = np.outer(grey, grey), np.eye(4)
+    gray = np.array([1, 1, 1, 0]) / np.sqrt(3)
+    axis, eye = np.outer(gray, gray), np.eye(4)
     add, scale = np.eye(4), np.eye(4)
     add[:3, 3] = 0.2 * stats.norm.ppf(brightness)
     scale[:3, :3] *= 2 ** (0.5 * stats.norm.ppf(contrast))
@@ -129,7 +129,7 @@ def by_hand(draws: list[float], channels: int) -> np.ndarray:
         return mirror @ scale @ add
     angle = (2 * hue - 1) * np.pi
     rotation = np.eye(4)
-    rotation[:3, :3] = Rotation.from_rotvec(angle * grey[:3]).as_matrix()
+    rotation[:3, :3] = Rotation.from_rotvec(angle * gray[:3]).as_matrix()
     return (axis + (eye - axis) * 2 ** stats.norm.ppf(saturation)) @ rotation @ mirror @ scale @ add
 
 

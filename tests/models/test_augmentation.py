@@ -23,7 +23,7 @@ def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
     return padded[top : top + height, left : left + width]
 
 
-def colour_draws(image: np.ndarray, changed: np.ndarray) -> tuple[float, float, float]:
+def color_draws(image: np.ndarray, changed: np.ndarray) -> tuple[float, float, float]:
     """(brightness, saturation, contrast) that turn one image into the other."""
     spread = changed.mean(axis=2) - changed.mean()  # of the pixels' means: saturation leaves it
     contrast = (spread / (image.mean(axis=2) - image.mean())).mean()
@@ -36,8 +36,8 @@ def test_color_is_brightness_then_saturation_then_contrast():
     keys = tf.unstack(tf.random.split(SEED, 3))
     draws = [np.float64(tf.random.stateless_uniform([8, 1, 1, 1], key)) for key in keys]
     expected = images + (draws[0] - 0.5)
-    grey = expected.mean(axis=3, keepdims=True)
-    expected = (expected - grey) * (2 * draws[1]) + grey
+    gray = expected.mean(axis=3, keepdims=True)
+    expected = (expected - gray) * (2 * draws[1]) + gray
     mean = expected.mean(axis=(1, 2, 3), keepdims=True)
     expected = (expected - mean) * (draws[2] + 0.5) + mean
     np.testing.assert_allclose(augmentation.color(images, SEED), expected, atol=1e-6)
@@ -46,7 +46,7 @@ def test_color_is_brightness_then_saturation_then_contrast():
 def test_color_draws_cover_the_papers_ranges():
     images = pictures(400, 8, 8)
     changed = augmentation.color(images, SEED).numpy()
-    draws = np.array([colour_draws(*pair) for pair in zip(images.numpy(), changed, strict=True)])
+    draws = np.array([color_draws(*pair) for pair in zip(images.numpy(), changed, strict=True)])
     for values, low, high in zip(draws.T, (-0.5, 0, 0.5), (0.5, 2, 1.5), strict=True):
         middle, width = (low + high) / 2, high - low
         assert low - 1e-3 < values.min() < low + width / 20 and high - width / 20 < values.max() < high + 1e-3
@@ -227,9 +227,9 @@ def test_probability_is_that_of_each_transformation_of_each_image():
     images = tf.zeros([2000, 8, 8, 1]) + 0.25
     layer = Augmentation(["color", "cutout"], probability=0.3)
     seen = layer(images, SEED, STEP).numpy().reshape(2000, -1)
-    coloured = np.abs(seen).max(axis=1) != 0.25
+    colored = np.abs(seen).max(axis=1) != 0.25
     cut = (seen == 0).any(axis=1)
-    for share, expected in ((coloured, 0.3), (cut, 0.3), (coloured & cut, 0.09)):
+    for share, expected in ((colored, 0.3), (cut, 0.3), (colored & cut, 0.09)):
         assert share.mean() == pytest.approx(expected, abs=0.04)
     layer.probability.assign(0.0)  # as of a checkpoint: whoever goes on from it may have asked for another
     np.testing.assert_array_equal(layer(images, SEED, STEP).numpy().reshape(2000, -1), seen)
