@@ -1,6 +1,5 @@
 """Looks inside a generator: `python explore.py network=<run directory>`."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.errors import GessoError
-from core.files import atomic
+from core.files import write_json
 from core.images import save_png
 from core.network_file import find_network, read_metadata
 from core.overrides import PICTURES, refuse_keys, run_arguments
@@ -51,8 +50,7 @@ def explore(config: DictConfig) -> None:
             found[name] = numbers
             print(*report.tables(name, numbers), sep="\n")
     if found:
-        with atomic(output / "exploration.json") as path:
-            path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(output / "exploration.json", found)
     log.info("Pictures and numbers: %s", output)
 
 

@@ -36,6 +36,11 @@ def prepared(style: np.ndarray, content: np.ndarray, preserve: str) -> np.ndarra
     return style if match is None else match(style, content)
 
 
+def finished(content: np.ndarray, painted: np.ndarray, preserve: str) -> np.ndarray:
+    """Returns what was painted of a content; in its colours, where luminance alone is asked for."""
+    return with_luminance(content, painted) if preserve == "luminance" else painted
+
+
 def match_colors(image: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Gives `image` the mean and covariance of colours that `reference`, of any size, has.
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import itertools
+import json
 import os
 import stat
 import tempfile
@@ -56,6 +57,17 @@ def write_array(path: Path, array: np.ndarray) -> None:
     path.write_bytes(content.getbuffer())
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text as UTF-8, whole or not at all. Raises `GessoError` as `atomic` does."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any, **options: Any) -> None:
+    """Writes a value as JSON, whole or not at all, with `options` of `json.dumps`; raises as `atomic` does."""
+    write_text(path, json.dumps(value, indent=2, **options) + "\n")
+
+
 def open_regular(path: Path, mode: str = "rb", **options: Any) -> IO:
     """Opens a file of a stranger's folder as `open` does, but no named pipe, which it would wait for, nor a device.
 
@@ -93,6 +105,14 @@ def read_small(path: Path, most: int) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, f"It is larger than {most} bytes", os.fspath(path))
     return content
+
+
+def read_json(path: Path, most: int) -> Any:
+    """Reads what a JSON file of a stranger's folder holds, which is to have at most so many bytes.
+
+    Raises `OSError` as `read_small` does, and `ValueError` or `RecursionError` for what is no JSON.
+    """
+    return json.loads(read_small(path, most).decode("utf-8"))
 
 
 def try_out(folder: Path) -> None:

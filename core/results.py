@@ -1,12 +1,11 @@
 """The file `result.json`, which says that a run is finished, and how it ended."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core import rows
-from core.files import atomic, read_small
+from core.files import read_json, write_json
 from core.run import Run
 
 LARGEST = 2**20  # bytes of the file: ours have some thousand
@@ -43,8 +42,7 @@ def write_result(
         "objective": objective, "modes": dict(modes), "step": step, "values": dict(values),
         "overrides": in_short(overrides), "settings": settings or {},
     }  # fmt: skip
-    with atomic(run.result) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(run.result, content)
     return values[objective]
 
 
@@ -67,7 +65,7 @@ def in_short(overrides: Sequence[str]) -> list[str]:
 def read_result(run: Run) -> dict[str, Any] | None:
     """Returns what `write_result` wrote; None if the run is not finished, or the file is damaged."""
     try:
-        result = json.loads(read_small(run.result, LARGEST).decode("utf-8"))
+        result = read_json(run.result, LARGEST)
         whole = result["objective"] in result["values"] and isinstance(result["overrides"], list)
         whole = whole and all(isinstance(override, str) for override in result["overrides"])
         noted, modes, values = result.get("settings", {}), result.get("modes", {}), result["values"]

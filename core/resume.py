@@ -15,7 +15,7 @@ from core import stored
 from core.checks import changeable, check_values, without_blocks
 from core.config import check_types, leaves
 from core.errors import GessoError
-from core.files import atomic
+from core.files import write_text
 from core.overrides import given_value, is_sweep, put_before, quoted, quoted_name, typed
 from core.run import Run
 
@@ -36,7 +36,9 @@ def resume_arguments(arguments: list[str]) -> list[str]:
         return arguments
     if is_sweep(arguments):
         raise GessoError("resume= goes on with one run, and a sweep begins new ones: leave out -m.")
-    run = _run(folder, "resume")
+    run = Run(Path(folder))
+    if not run.is_run:
+        raise GessoError(f"resume={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
     stored.check_folder(run.folder)
     own = run.load_overrides()
     recipe = given_value(arguments, "experiment")
@@ -51,14 +53,6 @@ def resume_arguments(arguments: list[str]) -> list[str]:
     given = quoted_name(str(run.folder))
     others = [argument for argument in arguments if not argument.startswith("resume=")]
     return put_before(own, [*others, f"resume={given}", f"hydra.run.dir={given}"])
-
-
-def _run(folder: str, key: str) -> Run:
-    """Returns the run in a folder. Raises `GessoError` if it is none."""
-    run = Run(Path(folder))
-    if not run.is_run:
-        raise GessoError(f"{key}={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
-    return run
 
 
 def opened(config: DictConfig, run: Run) -> DictConfig:
@@ -152,8 +146,7 @@ def begin(config: DictConfig, run: Run) -> None:
         if run.is_run and not run.has_checkpoints:
             _clear(run)
         announce(run)
-    with atomic(run.config) as path:
-        path.write_text(OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})), encoding="utf-8")
+    write_text(run.config, OmegaConf.to_yaml(OmegaConf.merge(config, {"resume": None})))
 
 
 def _clear(run: Run) -> None:
@@ -171,14 +164,12 @@ def _clear(run: Run) -> None:
 def announce(run: Run) -> None:
     """Writes the command line and Hydra's own configuration, as Hydra itself does for other scripts."""
     known = HydraConfig.get()
-    with atomic(run.hydra) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(OmegaConf.create({"hydra": known})), encoding="utf-8")
+    write_text(run.hydra, OmegaConf.to_yaml(OmegaConf.create({"hydra": known})))
     _write_overrides(run, known.overrides.task)
 
 
 def _write_overrides(run: Run, overrides: Sequence[str]) -> None:
-    with atomic(run.overrides) as temporary:
-        temporary.write_text(OmegaConf.to_yaml(OmegaConf.create(list(overrides))), encoding="utf-8")
+    write_text(run.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
 
 
 def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:

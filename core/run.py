@@ -1,6 +1,5 @@
 """The layout of a run directory, spelt here and nowhere else."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import stored
 from core.errors import GessoError
-from core.files import read_small
+from core.files import read_json
 
 _HYDRA = ".hydra"
 _BEST = "best"
@@ -171,7 +170,7 @@ class Run:
 
     def load_data(self) -> dict[str, Any]:
         """Reads what the data was: its `name`, `classes`, `num` of pictures, and `fingerprint`."""
-        found = _read(self.data, dict)
+        found = _read(self.data)
         if missing := [key for key in ("name", "classes", "num", "fingerprint") if key not in found]:
             raise GessoError(f"{self.data} is damaged: it has no {missing[0]}.")
         if not isinstance(found["classes"], list) or not all(isinstance(name, str) for name in found["classes"]):
@@ -206,14 +205,14 @@ class Run:
         return OmegaConf.create(stored.load_choices(self.hydra, *needed))
 
 
-def _read(path: Path, kind: type) -> Any:
-    """Returns what a JSON file holds. Raises `GessoError` if it is not of that kind."""
+def _read(path: Path) -> dict[str, Any]:
+    """Returns the JSON object in a file. Raises `GessoError` if there is none."""
     try:
-        found = json.loads(read_small(path, _LARGEST).decode("utf-8"))
+        found = read_json(path, _LARGEST)
     except FileNotFoundError:
         raise GessoError(f"{path} is missing.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise GessoError(f"{path} is damaged: {error}.") from error
-    if not isinstance(found, kind):
-        raise GessoError(f"{path} is damaged: it holds no {kind.__name__}.")
+    if not isinstance(found, dict):
+        raise GessoError(f"{path} is damaged: it holds no dictionary.")
     return found

@@ -1,5 +1,6 @@
 """How much memory the pictures that are being decoded may take together, on however many cores."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,12 @@ from PIL import Image
 # Bytes a pixel while a file is read, beside the picture itself: decoders that hold more than a few rows.
 EXTRA = {"WEBP": 16, "TIFF": 8}
 COEFFICIENTS = 6  # bytes a pixel of a progressive JPEG, at its full size however small it is to become
-LARGEST = (
-    2**31
-)  # bytes for one picture: Pillow's limit is 179 million pixels, and some files take 20 bytes for each
+LARGEST = 2**31  # bytes for one picture: Pillow's limit is 179 million pixels, and some take 20 bytes for each
+
+
+def cores() -> int:
+    """Counts the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Budget:

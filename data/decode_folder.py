@@ -1,7 +1,6 @@
 """Many pictures decoded on all cores, into a folder of the cache."""
 
 import errno
-import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from core.errors import GessoError
 from data import store
+from data.budget import cores
 from data.decode import decode
 from data.source import Opened
 
@@ -71,7 +71,7 @@ def _in_threads(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yields (number in `names`, picture) in order. Threads, not processes: decoders work outside Python's
     lock, and threads start in no time. What is done and waits for its turn takes `WAITING` bytes at most."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     chunk = max(1, min(32, 2**21 // most))
     ahead = max(1, min(2 * threads, WAITING // (chunk * most)))
 

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from core.errors import GessoError
+from core.files import write_array
+from data.budget import cores
 from data.cache import cached, new_array, reading
 from data.checks import check_whole
 from data.clusters import clustered
@@ -22,6 +23,7 @@ from data.dataset import digest
 from data.image_dataset import ImageDataset
 from data.painted_words import STYLES, index_of, said
 from data.styles import PAINTERS
+from data.styles.canvas import to_sheet
 from data.styles.facts import Facts
 
 VERSION = 2  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
@@ -45,8 +47,7 @@ def paint(seed: int, index: int, size: int) -> np.ndarray:
     factor = max(-(-192 // size), 3 if size <= 256 else 2)
     rng = np.random.default_rng([seed, index])
     canvas = PAINTERS[STYLES[index % len(STYLES)]](rng, size * factor, Facts())
-    pixels = (np.clip(canvas, 0, 1) * 255 + 0.5).astype(np.uint8).transpose(1, 2, 0)
-    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).reduce(factor))
+    return np.asarray(to_sheet(canvas).reduce(factor))
 
 
 def load(
@@ -120,22 +121,17 @@ def _check_styles(styles: Sequence[str] | None) -> list[str]:
 def _paint_all(file: Path, size: int, seed: int, indices: Sequence[int]) -> None:
     """Paints into a new .npy file, in processes of their own if it is worth their start."""
     num = len(indices)
-    np.save(file.with_name(_INDICES), np.array(indices, np.int64), allow_pickle=False)
+    write_array(file.with_name(_INDICES), np.array(indices, np.int64))
     images = new_array(file, (num, size, size, 3))
-    cores = _cores()
+    workers = min(cores(), -(-num // FEW))
     with tqdm(total=num, desc="Painting", unit="picture", disable=None) as bar:
-        if num > FEW and cores > 1 and sys.executable:
-            _paint_in_processes(file.resolve(), min(cores, -(-num // FEW)), seed, bar)
+        if workers > 1 and sys.executable:
+            _paint_in_processes(file.resolve(), workers, seed, bar)
             return
         for number, index in enumerate(indices):
             images[number] = paint(seed, index, size)
             bar.update()
     images.flush()
-
-
-def _cores() -> int:
-    """How many processors we may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _paint_in_processes(file: Path, count: int, seed: int, bar: tqdm) -> None:

@@ -57,8 +57,9 @@ class Unpaired:
     def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
         """As `data.dataset.Dataset.examples` says: under each of `spec.batch_keys`."""
         num = max(0, min(num, len(self) - start))  # as many of the one as of the other
-        parts = zip(self.spec.batch_keys, (self.first, self.second), strict=True)
-        return {key: part.examples(num, seed, start)["image"] for key, part in parts}
+        one, other = self.spec.batch_keys
+        first, second = self.first.examples(num, seed, start), self.second.examples(num, seed + APART, start)
+        return {one: first["image"], other: second["image"]}
 
 
 def load(

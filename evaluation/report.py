@@ -1,12 +1,11 @@
 """Reports: tables on the terminal, and `evaluation.json`."""
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.files import atomic, printable
+from core.files import printable, write_json
 
 Row = Mapping[str, float]
 
@@ -70,8 +69,7 @@ def write(folder: Path, rows: Mapping[str, Row], settings: Mapping[str, object])
         "settings": dict(settings),
     }
     path = folder / "evaluation.json"
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_json(path, content)
     return path
 
 

@@ -109,7 +109,7 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
                 raise GessoError(f"{one} and {other} differ in shape: they are not two of one picture.")
             yield to_float(image), to_float(content)
 
-    size = max(picture.read(files[0][0]).pixels.shape)
+    size = max(picture.sides(files[0][0]))
     if size < SMALLEST:
         raise GessoError(f"{files[0][0]} has {size} px: what is judged must have {SMALLEST} at least.")
     judge = Judge([to_float(picture.read(path, size).pixels) for path in paths], config.weights, config.layers)

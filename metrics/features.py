@@ -11,7 +11,6 @@ import numpy as np
 
 from core import hardware
 from core.errors import GessoError
-from core.files import expanded
 
 VGG_SMALLEST = 16  # px: four times halved, one is left
 VGG_LAYER = "block5_conv3"
@@ -81,29 +80,15 @@ def inception(weights: str | Path | None = None) -> FeatureSpace:
     `InceptionV3(include_top=False)`, or ImageNet's from the network if None. Raises `GessoError` where they cannot
     be had.
     """
-    import keras
     import tensorflow as tf
 
-    if weights is not None and not expanded(weights).is_file():
-        raise GessoError(f"weights={weights}: there is no such file.")
+    from models.networks.pretrained import pretrained
 
-    def load():
-        return keras.applications.InceptionV3(
-            include_top=False, pooling="avg", weights="imagenet" if weights is None else str(expanded(weights))
-        )
-
-    try:
-        network = in_float32(load)
-    except Exception as error:  # Keras raises a bare one where a download fails, and whatever h5py does for a file
-        raise GessoError(
-            f"InceptionV3's weights could not be {'downloaded' if weights is None else f'read from {weights}'}: "
-            f"{str(error).splitlines()[0]} Give weights=<file of keras.applications.InceptionV3 without its top>, "
-            "or features=vgg16."
-        ) from error
+    network = in_float32(lambda: pretrained("inception_v3", weights))
 
     def extract(images):
         size = (INCEPTION_SIZE, INCEPTION_SIZE)
-        return network(tf.image.resize(images, size, "bicubic", antialias=True), training=False)
+        return _mean(network(tf.image.resize(images, size, "bicubic", antialias=True), training=False))
 
     resizer = f"bicubic, antialiased, to {INCEPTION_SIZE} px"
     return FeatureSpace("InceptionV3 pooled", _compiled(extract), 2048, resizer, True, weights=weights)

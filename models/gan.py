@@ -201,7 +201,8 @@ class GAN(Draws, Adversarial, keras.Model):
             real, fake = judge(reals), judge(fakes, FAKES)
             loss = self.loss_of_discriminator(real["logits"], fake["logits"], i)
             if "mismatched_logits" in real:  # a third kind of pair: real, and with what is said of another
-                loss = (loss + self.loss_of_discriminator(real["logits"], real["mismatched_logits"], i)) / 2
+                beside = i + self.discriminator_steps  # margins of its own
+                loss = (loss + self.loss_of_discriminator(real["logits"], real["mismatched_logits"], beside)) / 2
             # Slopes are those at the pictures themselves, through the augmentation, as ADA's authors have it.
             terms = self.penalty_terms(critic, reals, fakes, self._key(PENALTY, i))
             # Of real pictures alone, where ACGAN's paper takes generated ones, too: from these, a class becomes a

@@ -52,6 +52,7 @@ class SRGAN(Adversarial, keras.Model):
         "discriminator_loss",
         "discriminator_accuracy",
         "generator_gradient_norm",
+        "discriminator_gradient_norm",
     )
 
     def __init__(
@@ -131,12 +132,8 @@ class SRGAN(Adversarial, keras.Model):
             loss += self.pixel_weight * reconstruction.l1(image, large)
             objective = scale_loss_for(loss, self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
-        judged = {name: means[name] for name in ("discriminator_loss", "discriminator_accuracy")}
-        return self._finished(
-            {"l2_loss": reconstruction.l2(image, large), "content_loss": content, "generator_loss": adversarial}
-            | judged
-            | {"generator_gradient_norm": norm}
-        )
+        errors = {"l2_loss": reconstruction.l2(image, large), "content_loss": content}
+        return self._finished(means | errors | {"generator_loss": adversarial, "generator_gradient_norm": norm})
 
     def preview(self, examples: dict[str, np.ndarray], columns: int = 8) -> np.ndarray:
         """Enlarges pictures; returns rows of small ones, their pixels as squares, of results, and of large ones."""

@@ -42,10 +42,10 @@ def load(path: str | Path, kind: str):
         raise GessoError(f"{path} is a {metadata.kind}, not a {kind}.")
     network = load_network(path)
     ranks = [len(tensor.shape) for tensor in network.inputs]
-    beside = " and a sentence" if metadata.words else " and a label" if metadata.classes else ""
-    if kind == "generator" and ranks != {"": [2], " and a label": [2, 1]}.get(beside, [2, 2]):
-        raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{beside}.")
     if kind == "generator":
+        beside = " and a sentence" if metadata.words else " and a label" if metadata.classes else ""
+        if ranks != ([2, 2] if metadata.words else [2, 1] if metadata.classes else [2]):
+            raise GessoError(f"{path} takes {network.input_shape}, not a latent [batch, latent_dim]{beside}.")
         shape = network.outputs[0].shape if len(network.outputs) == 1 else ()
         sides = shape[1:3] if len(shape) == 4 and shape[-1] in (1, 3) else [None]
         if not all(isinstance(side, int) and side <= LARGEST for side in sides):

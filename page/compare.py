@@ -1,6 +1,5 @@
 """What runs made, number by number and picture by picture, read from their directories: what *Compare* shows."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 
 from core import rows
 from core.errors import GessoError
-from core.files import open_regular, read_small
+from core.files import open_regular, read_json
 from core.images import grid
 from core.logs import LINE
 from core.overrides import given_value
@@ -63,7 +62,7 @@ def evaluations(run: Run) -> list[dict]:
                 line = LINE.match(log.readline(2**16))
             named = given_value(shlex.split(line[2]) if line else [], "network")
             if named is not None and run.folder.resolve() in (Path(named).resolve(), Path(named).resolve().parent):
-                found.append(json.loads(read_small(file, 2**20)))
+                found.append(read_json(file, 2**20))
         except (OSError, ValueError, RecursionError):
             continue
     return [values for values in found if isinstance(values, dict)]

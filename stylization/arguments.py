@@ -21,7 +21,7 @@ from stylization.methods import METHODS
 
 log = logging.getLogger(__name__)
 
-# Keys that every method uses.
+# Keys that go into what is noted of a picture, whatever the method.
 EVERYWHERE = ("size", "region", "tile", "temporal_consistency", "motion", "depth", "precision")
 
 

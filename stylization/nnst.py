@@ -74,8 +74,7 @@ def painter(config: DictConfig, network: Path | None = None) -> Paint:
         reached = None if start is None else max(start.shape)
 
         def finished(painted: np.ndarray) -> np.ndarray:
-            painted = painted[:height, :width]
-            return color.with_luminance(image, painted) if preserve == "luminance" else painted
+            return color.finished(image, painted[:height, :width], preserve)
 
         def optimize(report) -> np.ndarray:
             return neural_neighbors.optimize(

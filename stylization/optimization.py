@@ -118,10 +118,11 @@ def optimize(
         if optimizer == "lbfgs" and size[0] * size[1] > lbfgs_pixels:
             log.info("%dx%d px are too many for L-BFGS, which keeps 25 pictures: Adam goes on.", size[1], size[0])
             optimizer = "adam"
+        judge = partial(checked, problem)
         if optimizer == "lbfgs":
-            image = lbfgs(lambda x, problem=problem: checked(problem, x), image, count)
+            image = lbfgs(judge, image, count)
         else:
-            image = adam(lambda x, problem=problem: checked(problem, x), image, count, learning_rate)
+            image = adam(judge, image, count, learning_rate)
     return image[:height, :width]
 
 
@@ -163,8 +164,7 @@ def painter(
         begun = None  # a film's later shots begin as usual
 
         def finished(painted: np.ndarray) -> np.ndarray:
-            painted = painted[: image.shape[0], : image.shape[1]]
-            return color.with_luminance(image, painted) if preserve_color == "luminance" else painted
+            return color.finished(image, painted[: image.shape[0], : image.shape[1]], preserve_color)
 
         total = sum(count for _, count in schedule(image.shape[:2], how["coarsest"], how["steps"]))
         run = partial(optimize, image, used, objective, **how)

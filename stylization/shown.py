@@ -62,6 +62,6 @@ def painter(
     def painted(image: np.ndarray, before: np.ndarray | None) -> np.ndarray:
         told = known or told_of([color.prepared(style, image, preserve_color) for style in styles])
         result = paint(image, told)
-        return color.with_luminance(image, result) if preserve_color == "luminance" else result
+        return color.finished(image, result, preserve_color)
 
     return painted

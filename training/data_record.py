@@ -1,7 +1,6 @@
 """A record of a run's data, kept beside its checkpoints, so that a resume notices what has become of them."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import keras
 
 from core.errors import GessoError
-from core.files import atomic
+from core.files import write_json
 from core.run import Run
 from data import Dataset
 from data.dataset import digest
@@ -83,9 +82,7 @@ def styles_of(model: keras.Model) -> dict[str, str]:
 
 def write(run: Run, dataset: Dataset, words: Sequence[str] = (), styles: Mapping[str, str] | None = None) -> None:
     """Writes what the data of a run is from now on, and which `words` and `styles` the model has numbered."""
-    with atomic(run.data) as temporary:
-        text = json.dumps(record(dataset, words, styles), indent=2, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(run.data, record(dataset, words, styles), ensure_ascii=False)
 
 
 def record(dataset: Dataset, words: Sequence[str] = (), styles: Mapping[str, str] | None = None) -> dict[str, Any]:

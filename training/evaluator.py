@@ -1,6 +1,5 @@
 """Evaluation of a model in training: numbers by the metrics of its configuration, and the best state so far."""
 
-import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from core import rows
 from core.errors import GessoError
-from core.files import atomic, expanded, read_small
+from core.files import expanded, read_json, write_json
 from core.instantiate import build
 from core.results import badness
 from core.run import Run
@@ -189,14 +188,13 @@ class EvaluationCallback(StepCallback):
         checkpoint.save(self.run.best, self.model, keep=1)
         self.export(self.run.best)
         content = {"step": step, "objective": mine.objective, "value": value, "settings": mine.settings}
-        with atomic(score) as temporary:
-            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_json(score, content)
 
 
 def _read(score: Path) -> dict[str, Any] | None:
     """Returns what stands in a score file; None if there is none, or it is damaged."""
     try:
-        content = json.loads(read_small(score, LARGEST).decode("utf-8"))
+        content = read_json(score, LARGEST)
         whole = isinstance(content["value"], float) and isinstance(content["step"], int) and "settings" in content
         return content if whole else None
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

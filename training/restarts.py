@@ -1,6 +1,5 @@
 """Restarts: some seeds give a GAN a bad start, so a few are tried for a short while, and the best goes on."""
 
-import json
 import logging
 import math
 import shutil
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DivergedError
-from core.files import atomic, open_regular, read_small
+from core.files import atomic, open_regular, read_json, write_json
 from core.rows import is_number
 from core.run import Run
 from training import loop
@@ -56,7 +55,7 @@ def with_best_seed(training: Training) -> Training:
 def _read(path: Path) -> dict[str, Any]:
     """Returns what `_write` wrote; no scores where the file is damaged: tries are looked at again."""
     try:
-        noted = json.loads(read_small(path, LARGEST).decode("utf-8"))
+        noted = read_json(path, LARGEST)
         chosen = None if noted["chosen"] is None else int(noted["chosen"])
         scores = {int(seed): score for seed, score in noted["scores"].items()}
         if not all(score is None or is_number(score) for score in (chosen, *scores, *scores.values())):
@@ -71,8 +70,7 @@ def _write(path: Path, evaluator: Evaluator, scores: dict[int, float | None], ch
     """Writes the scores by seed that there are, by which number, and the seed that goes on, if that is known."""
     measured = {"objective": evaluator.objective, "settings": evaluator.settings}
     noted = {**measured, "chosen": chosen, "scores": scores}
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
+    write_json(path, noted)
 
 
 def _score(attempt: Training) -> float | None:

@@ -138,7 +138,7 @@ def discriminator(
     logits = layers.Reshape((5, 5), dtype="float32", name="logits")(logits)
 
     outputs = {}
-    pooled = layers.GlobalAveragePooling2D(name="pooled")(features[8])
+    pooled = layers.GlobalAveragePooling2D(dtype="float32", name="pooled")(features[8])
     if condition == "projection":
         embedding = SpectralEmbedding if spectral else layers.Embedding
         embedded = embedding(

@@ -13,6 +13,10 @@ STORE = "https://storage.googleapis.com"
 SOURCES = {
     "vgg16": ("VGG16", "tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
     "vgg19": ("VGG19", "tensorflow/keras-applications/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
+    "inception_v3": (
+        "InceptionV3",
+        "tensorflow/keras-applications/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+    ),
     "efficientnet_b0": ("EfficientNetB0", "keras-applications/efficientnetb0_notop.h5"),
 }
 

@@ -88,6 +88,7 @@ def discriminator(
     for i, multiple in enumerate(multiples):
         x = _down_block(x, width * multiple, f"block_{i + 1}", convolution, halve=i < halvings, first=i == 0)
     x = layers.ReLU(name="last_relu")(x)
+    x = ops.cast(x, "float32")  # a sum, even of one picture, is beyond 16 bits
     x = ops.mean(x, axis=(1, 2)) if average else ops.sum(x, axis=(1, 2))
     kinds = {"dense": SpectralDense, "embedding": SpectralEmbedding} if spectral else {}
     outputs = discriminator_head(x, label, num_classes, condition, **kinds)

@@ -24,6 +24,7 @@ def handler(tmp_path):
 
 def test_it_begins_once_its_folder_holds_something(handler, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/somewhere/train.py", "a=b c"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # as of a script, whatever runs the tests
     log, folder = logging.getLogger("x"), tmp_path / "run"
     said = ["first"]
     log.warning("before: %s", said)

@@ -151,7 +151,7 @@ def test_processes_paint_the_same(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
     monkeypatch.setattr(paintings, "FEW", 20)
-    monkeypatch.setattr(paintings, "_cores", lambda: 3)
+    monkeypatch.setattr(paintings, "cores", lambda: 3)
     together = load(16, tmp_path / "together", num_images=60)
     assert np.array_equal(alone.images, together.images)
     assert len(list((tmp_path / "packages").glob("*.began"))) == 3
@@ -159,7 +159,7 @@ def test_processes_paint_the_same(tmp_path, monkeypatch):
 
 def test_a_painter_that_fails_is_noticed_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(paintings, "FEW", 5)
-    monkeypatch.setattr(paintings, "_cores", lambda: 2)
+    monkeypatch.setattr(paintings, "cores", lambda: 2)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="exit codes"):
         load(16, tmp_path, num_images=20)

@@ -52,6 +52,8 @@ def test_one_folder_twice_is_not_in_step(folders, private_cache):
     batches = [reds(batch) for batch in dataset.stream(9, seed=1).take(10)]
     same = np.mean([batch["a"][i] == batch["b"][i] for batch in batches for i in range(9)])
     assert same < 0.35  # one in nine by chance; 0.03 is one standard deviation
+    shown = {name: pictures[:, 0, 0, 0].tolist() for name, pictures in dataset.examples(9).items()}
+    assert shown["a"] != shown["b"] and sorted(shown["a"]) == sorted(shown["b"])
 
 
 def test_goes_on_where_it_was(tmp_path, private_cache):
