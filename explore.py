@@ -59,8 +59,11 @@ def check(config: DictConfig) -> None:
     idle = {key for keys in USES.values() for key in keys} - {key for name in config.show for key in USES[name]}
     refuse_keys(idle, HydraConfig.get().overrides.task, f"with show=[{','.join(config.show)}]")
     path = find_network(config.network, kinds=["generator"])
+    metadata = read_metadata(path)
+    if metadata.words:
+        raise GessoError(f"{path} wants words, and explore.py looks into generators without: generate.py text=...")
     if config.label is not None:
-        find_labels(config.label, read_metadata(path).classes, path)
+        find_labels(config.label, metadata.classes, path)
     if {"nearest", "balance"} & set(config.show) and config.dataset is None:
         raise GessoError(
             "nearest and balance compare with training pictures: dataset=<name> dataset.root=<folder>."

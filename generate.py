@@ -2,23 +2,23 @@
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
-from core.class_names import wholes
 from core.cli import main
 from core.errors import GessoError
-from core.images import grid, save_gif, save_png, to_uint8
+from core.images import grid, grid_by_rows, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
 from core.overrides import refuse_keys
 from data.provenance import check_folder, chunks
 from models import latent, trained
-from models.labels import draw_labels, find_labels, kinds_shown, shown_labels
+from models.asked import asked, in_turn, texts_of, unwanted
+from models.labels import kinds_shown
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,12 @@ def generate(config: DictConfig) -> None:
     metadata = read_metadata(path)
     if config.text == "help":
         return say_words(metadata, path)
-    names, conditions = asked(config, metadata, path)
-    away = unwanted(config, metadata, path)
+    names, conditions = asked(
+        metadata, path, config.text, config.label, config.num or NUM, config.seed, config.interpolate
+    )
+    if metadata.words and config.text is None and config.label is None:
+        log.info("Without text=, what it was taught to show: %s. text=help lists its words.", "; ".join(names))
+    away = unwanted(metadata, path, config.negative)
     check(config, len(conditions) if metadata.words else 1)
     made_by = provenance(path, config.seed)
     output = Path(config.output)
@@ -76,7 +80,7 @@ def generate(config: DictConfig) -> None:
             own |= {"Negative": ", ".join(texts_of(config.negative))} if len(away) else {}
             save_png(output / f"{i:04d}.png", image, made_by | own)
         rows = len(names) if metadata.words else 1 if config.label is not None else kinds_shown(metadata)
-        save_png(output / "grid.png", sheet_of(images, rows), made_by)
+        save_png(output / "grid.png", grid_by_rows(images, rows), made_by)
         forget(output, num, made_by)
     log.info("Pictures: %s", output)
 
@@ -99,63 +103,6 @@ def forget(folder: Path, num: int, made_by: Mapping[str, str]) -> None:
         log.info("Removed %d pictures of an earlier, longer call, from %04d.png on.", i - num, num)
 
 
-def asked(config: DictConfig, metadata: Metadata, path: Path) -> tuple[list[str], np.ndarray]:
-    """What is asked for, in words, and as the generator takes it: int32 `[k]`, or `[k, words]` of sentences.
-
-    No words, and a zero, for a generator that makes pictures from noise alone. Raises `GessoError` for words that
-    it does not know.
-    """
-    if metadata.words:
-        key = "label" if config.text is None and config.label is not None else "text"
-        if config[key] is None:  # its own, which it may not know all words of
-            return list(metadata.sentences), metadata.vocabulary.tokens(metadata.sentences)
-        return tokens_of(config[key], metadata, key)
-    if config.text is not None:
-        kinds = wholes(metadata.classes)
-        known = [name for name in kinds if texts_of(name)[0] in texts_of(config.text)]
-        label = f"label={(known or kinds)[0]}" if kinds else "no label either"
-        raise GessoError(
-            f"text={config.text}: {path} understands no words ({label}). The zoo's network=words does, and what "
-            "model.condition=text has trained."
-        )
-    names = list(metadata.classes)
-    if config.label is not None:
-        numbers = find_labels(config.label, names, path)
-        if config.interpolate:  # of parts, the one it has seen most of
-            numbers = numbers[:1]
-        elif len(numbers) > 1:
-            numbers = draw_labels(metadata, config.num or NUM, config.seed, numbers)
-    else:
-        numbers = shown_labels(metadata, config.num or NUM, config.seed)
-    return [names[i] for i in numbers], np.array(numbers if names else [0], np.int32)
-
-
-def unwanted(config: DictConfig, metadata: Metadata, path: Path) -> np.ndarray:
-    """What is to be avoided, int32 `[k, words]`, k often 0. Raises `GessoError` for words that it does not know."""
-    if config.negative is None:
-        return np.zeros((0, metadata.sentence_length or 0), np.int32)
-    if not metadata.words:
-        raise GessoError(f"negative={config.negative}: {path} understands no words.")
-    return tokens_of(config.negative, metadata, "negative")[1]
-
-
-def tokens_of(texts: str | Sequence[str], metadata: Metadata, key: str) -> tuple[list[str], np.ndarray]:
-    """One or several texts as a list, and as numbers, int32 `[k, words]`.
-
-    Raises `GessoError` for unknown words, naming the configuration's `key`, and where there is no text.
-    """
-    texts = texts_of(texts)
-    for text in texts or [""]:
-        metadata.vocabulary.check(text, f"{key}=")
-    return texts, metadata.vocabulary.tokens(texts)
-
-
-def texts_of(texts: str | Sequence[str]) -> list[str]:
-    """One or several texts as a list; the underscores of labels are spaces."""
-    several = isinstance(texts, list | tuple | ListConfig)
-    return [str(text).replace("_", " ") for text in (texts if several else [texts])]
-
-
 def check(config: DictConfig, conditions: int) -> None:
     """Raises `GessoError` for values that make no pictures."""
     if not config.interpolate:
@@ -175,22 +122,6 @@ def say_words(metadata: Metadata, path: Path) -> None:
         path, len(metadata.words), metadata.sentence_length, " ".join(sorted(metadata.words)),
         "\n".join(f"  {sentence}" for sentence in metadata.sentences),
     )  # fmt: skip
-
-
-def sheet_of(images: np.ndarray, classes: int) -> np.ndarray:
-    """One picture of many; of several classes, which the images `[num, ...]` have in turn, a row each."""
-    if classes < 2:
-        return grid(images)
-    rows, columns = min(classes, len(images)), -(-len(images) // classes)
-    sheet = np.full((rows * columns, *images.shape[1:]), 255, np.uint8)
-    for i, image in enumerate(images):
-        sheet[i % classes * columns + i // classes] = image
-    return grid(sheet, columns)
-
-
-def in_turn(conditions: np.ndarray, num: int) -> np.ndarray:
-    """`num` labels or sentences, those of `conditions` `[k, ...]` in turn."""
-    return conditions[np.arange(num) % len(conditions)]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ def stylize(config: DictConfig) -> None:
     arguments.check(config)
     method, network = methods.choose(config)
     jobs = arguments.outputs(arguments.find_contents(config), config)
+    arguments.check_of_films(jobs, HydraConfig.get().overrides.task)
     arguments.check_sides(jobs, config.size, 1 if network is None else read_metadata(network).geometry.scale)
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys, network)

@@ -16,10 +16,10 @@ Where a key is `null` by default, its range also tells the type: whole numbers, 
 that is `null` by default is one value and no list of them, unless the block `several` says of it `true`. A
 number may be a group of keys with a `_target_`, which makes a function of the step, if the block `schedules` does.
 
-Four more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
-names none (null: it need not); `networks`, keys that name trained networks, each with the kind
-(`core/network_file.py`); `changeable`, what a resumed run may change; and a data set's `gives`, what its batches
-have.
+Five more blocks: `inputs`, keys that name files or folders which must be there, each with what to say where it
+names none (null: it need not); `needed`, keys that must be given, each with what to say otherwise; `networks`, keys
+that name trained networks, each with the kind (`core/network_file.py`); `changeable`, what a resumed run may
+change; and a data set's `gives`, what its batches have.
 """
 
 import os
@@ -33,7 +33,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from core.errors import GessoError, did_you_mean
 
-BLOCKS = ("choices", "ranges", "several", "schedules", "inputs", "networks", "changeable", "gives")
+BLOCKS = ("choices", "ranges", "several", "schedules", "inputs", "needed", "networks", "changeable", "gives")
 _NUMBER = r"[+-]?(?:inf|[\d.]+(?:e[+-]?\d+)?)"
 _INTERVAL = re.compile(rf"([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])")
 
@@ -117,13 +117,16 @@ def check_values(config: DictConfig) -> None:
 
 
 def check_inputs(config: DictConfig) -> None:
-    """Refuses what names no file or folder that there is, and what has to name one. Raises `GessoError`."""
+    """Refuses what names no file or folder that there is, and what has to be given. Raises `GessoError`."""
     for key, otherwise in said(config, "inputs"):
         paths = _values(config, key)
         for path in paths:
             if not os.path.exists(os.path.expanduser(str(path))):  # 2024 comes as a number
                 raise GessoError(f"{key}={path}: there is no such file or folder.")
         if not paths and otherwise is not None:
+            raise GessoError(otherwise)
+    for key, otherwise in said(config, "needed"):
+        if not _values(config, key):
             raise GessoError(otherwise)
 
 

@@ -55,6 +55,17 @@ def grid(images: np.ndarray, columns: int | None = None, gap: int = 2) -> np.nda
     return sheet
 
 
+def grid_by_rows(images: np.ndarray, rows: int) -> np.ndarray:
+    """Arranges images `[num, ...]` of so many classes, which they have in turn: a row each; of one, as `grid`."""
+    if rows < 2:
+        return grid(images)
+    shown, columns = min(rows, len(images)), -(-len(images) // rows)
+    sheet = np.full((shown * columns, *images.shape[1:]), 255, np.uint8)
+    for i, image in enumerate(images):
+        sheet[i % rows * columns + i // rows] = image
+    return grid(sheet, columns)
+
+
 def provenance(model: str, config: DictConfig | None, seed: int) -> dict[str, str]:
     """Returns PNG text chunks that say how a picture came to be: honesty about pictures is part of making them."""
     chunks = {

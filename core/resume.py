@@ -98,6 +98,8 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         given = any(key == name or key.startswith(f"{name}.") for name in named)
         if key != "resume" and (given or key not in began or began[key] != value):
             OmegaConf.update(goes_on, key, value, merge=False, force_add=True)
+    if "steps" in named and goes_on.steps < run.last_step:
+        raise GessoError(f"steps={goes_on.steps}: {config.resume} is at step {run.last_step} already. Raise it.")
     stored.check_unfolds(OmegaConf.to_container(goes_on), run.folder)
     _check_stored(goes_on, composed, config_name, everything.hydra.runtime.choices)
     _check_changes(before, goes_on, config.resume, changeable(composed))

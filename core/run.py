@@ -117,6 +117,11 @@ class Run:
         return sorted(file for file in files if re.fullmatch(r"step_\d{8,}\.npz", file.name))
 
     @property
+    def last_step(self) -> int:
+        """The step of the newest checkpoint; 0 where there is none."""
+        return max((int(file.stem.partition("_")[2]) for file in self.saved()), default=0)
+
+    @property
     def metrics(self) -> Path:
         """The rows of numbers, one JSON object each."""
         return self.folder / "metrics.jsonl"

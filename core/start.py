@@ -21,7 +21,10 @@ def train_arguments(arguments: list[str]) -> list[str]:
     path = find_network(value, "model.start", ("generator", "stylizer", "translator"))
     start = read_metadata(path)
     if start.words:
-        raise GessoError(f"model.start={value} has learned words, and goes on with them alone: resume=<its run>.")
+        raise GessoError(
+            f"model.start={value} has learned words, and no other training goes on from it; its own run does: "
+            "resume=<run>. Start from a generator without words, such as model.start=paintings."
+        )
     if start.kind == "stylizer" or start.model is None:
         return arguments
     for group, option in (("model", start.model), ("dataset", start.task)):  # a stranger may have made it

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from core.errors import GessoError
 from core.files import expanded, remove_empty, shortened
 from core.logs import last_error, write_error
-from core.overrides import flags, is_sweep, quoted_name
+from core.overrides import flags, is_sweep, quoted_name, typed
 from core.results import in_short, read_result
 from core.resume import announce
 from core.run import Run
@@ -75,7 +75,8 @@ def in_fresh_process(script: str, rewritten: Callable[[list[str]], list[str]] = 
         how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
         if last_error(run.log) is None:
             write_error(f"It said nothing: {how}.")
-        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}).")
+        hint = f" python compare.py {typed('runs', config.sweep.dir)} lists all." * (config.job.name == "train")
+        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}): {last_error(run.log)}{hint}")
     result = read_result(run)
     return None if result is None else result["values"][result["objective"]]
 

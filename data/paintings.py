@@ -4,6 +4,7 @@ python train.py dataset=paintings
 """
 
 import difflib
+import logging
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from data.painted_words import STYLES, index_of, said
 from data.styles import PAINTERS
 from data.styles.canvas import to_sheet
 from data.styles.facts import Facts
+
+log = logging.getLogger(__name__)
 
 VERSION = 2  # of what `paint` makes: a new one whenever any picture changes, so that no old cache is used
 SMALLEST, LARGEST = 16, 4096  # sides in pixels
@@ -121,6 +124,7 @@ def _check_styles(styles: Sequence[str] | None) -> list[str]:
 def _paint_all(file: Path, size: int, seed: int, indices: Sequence[int]) -> None:
     """Paints into a new .npy file, in processes of their own if it is worth their start."""
     num = len(indices)
+    log.info("Painting %d pictures, once.", num)  # where there is no terminal, there is no bar
     write_array(file.with_name(_INDICES), np.array(indices, np.int64))
     images = new_array(file, (num, size, size, 3))
     workers = min(cores(), -(-num // FEW))

@@ -34,7 +34,8 @@ class Unpaired:
         self.skipped = first.skipped + second.skipped
 
     def __len__(self) -> int:
-        return min(len(self.first), len(self.second))
+        """The pictures of the larger one: of the other, each comes oftener."""
+        return max(len(self.first), len(self.second))
 
     @property
     def fingerprint(self) -> str:
@@ -56,7 +57,7 @@ class Unpaired:
 
     def examples(self, num: int, seed: int = 0, start: int = 0) -> dict[str, np.ndarray]:
         """As `data.dataset.Dataset.examples` says: under each of `spec.batch_keys`."""
-        num = max(0, min(num, len(self) - start))  # as many of the one as of the other
+        num = max(0, min(num, len(self.first) - start, len(self.second) - start))  # as many of one as of the other
         one, other = self.spec.batch_keys
         first, second = self.first.examples(num, seed, start), self.second.examples(num, seed + APART, start)
         return {one: first["image"], other: second["image"]}

@@ -37,8 +37,6 @@ class Exploration:
         self.path = find_network(config.network, kinds=["generator"])
         self.generator, metadata = trained.load(self.path, "generator")
         self.metadata = metadata
-        if metadata.words:
-            raise GessoError(f"network={self.path} wants words; explore.py looks into generators without.")
         self.draw = trained.drawer(self.generator)
         self.classes, self.label = tuple(metadata.classes), None
         if self.classes:

@@ -45,8 +45,8 @@ def check(config: DictConfig) -> None:
         import gradio  # noqa: F401
     except ImportError as error:
         raise GessoError(
-            f"The page needs Gradio ({error}). To install it: .venv/bin/pip install --constraint constraints.txt "
-            "--editable '.[page]', or make page."
+            f"The page needs Gradio and what comes with it ({error}). To install it: .venv/bin/pip install "
+            "--constraint constraints.txt --editable '.[page]', or make page."
         ) from None
 
 

@@ -4,7 +4,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from core.config import leaves
 from core.errors import GessoError, did_you_mean
 from core.files import expanded, in_utf8, relative, try_out
 from core.images import config_hash, provenance_text, state_of
+from core.overrides import refuse_keys
 from data import film, film_writer, motion, picture, picture_writer, provenance
 from data.folder import SUFFIXES
 from stylization.methods import METHODS
@@ -75,8 +76,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     """Pairs each content with the file that its result goes to.
 
     `output=` is a file if `content=` is one and it has a suffix, else a folder. Raises `GessoError` where a result
-    would overwrite what it is made from, and where a name that `output=` does not give is that of a file which
-    Gesso did not paint.
+    would overwrite what it is made from, or a file which Gesso did not paint.
     """
     folder = relative(expanded(config.output or HydraConfig.get().runtime.output_dir))
     one_file = config.output is not None and not folder.is_dir() and folder.suffix
@@ -103,7 +103,7 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
             raise GessoError(f"{output} is one of the inputs, and would be overwritten. Give another output=.")
         if output.name.casefold() in made:  # a.jpg, a.png and a.jpg.png
             raise GessoError(f"{output} would come of {content.name} and of another one. Rename one of them.")
-        if not one_file and os.path.exists(output) and "Software: Gesso" not in (_provenance(output) or ""):
+        if os.path.exists(output) and "Software: Gesso" not in (_provenance(output) or ""):
             raise GessoError(f"{output} is there, and Gesso did not paint it. Give another output=.")
         made.add(output.name.casefold())
         jobs.append((content, output))
@@ -116,6 +116,12 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
     except OSError as error:
         raise GessoError(f"Cannot write to {output}: {error.strerror}.") from error
     return jobs
+
+
+def check_of_films(jobs: Sequence[tuple[Path, Path]], overrides: Iterable[str]) -> None:
+    """Raises `GessoError` where a command line's `overrides` give keys of films, and none is to be painted."""
+    if not any(film.is_film(content) for content, _ in jobs):
+        refuse_keys(("motion", "temporal_consistency"), overrides, "without a film")
 
 
 def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int) -> None:

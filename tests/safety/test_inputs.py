@@ -26,6 +26,9 @@ def test_what_is_named_must_be_there(tmp_path, monkeypatch):
             check_inputs(OmegaConf.create({"model": {**BLOCK, "style": style}}))
     with pytest.raises(GessoError, match="Say what to learn"):
         check_inputs(OmegaConf.create({"model": BLOCK}))
+    with pytest.raises(GessoError, match="Say from what"):
+        check_inputs(OmegaConf.create({"model": {"start": None, "needed": {"start": "Say from what."}}}))
+    check_inputs(OmegaConf.create({"model": {"start": "paintings", "needed": {"start": "Say from what."}}}))
     with pytest.raises(GessoError, match=r"weights=/nowhere:"):
         check_inputs(OmegaConf.create({**BLOCK, "style": "~", "weights": "/nowhere"}))
 

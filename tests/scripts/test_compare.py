@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from compare import find, grouped, merged, ranked, single, tell
+from compare import tell
 from core.errors import GessoError
 from core.results import last_values, read_result, write_result
 from core.run import Run
+from evaluation.ranking import find, grouped, merged, ranked, single
 from evaluation.report import number
 
 

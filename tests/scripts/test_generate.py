@@ -5,16 +5,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from core.cli import ROOT
 from core.errors import GessoError
-from core.images import to_uint8
+from core.images import grid_by_rows, to_uint8
 from core.network_metadata import Metadata
 from data.folder import find_files
 from data.provenance import check_folder
-from generate import asked, files, in_turn, sheet_of, unwanted
+from generate import files
 from models import latent, trained
 from models.networks import dcgan
 
@@ -117,9 +116,9 @@ def test_label_by_name(conditional, script, tmp_path):
 
 def test_the_grid_has_a_row_for_each_class():
     images = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 2, 2, 3), np.uint8)
-    sheet = sheet_of(images, 3)[3::4, 3::4, 0]  # a pixel of each
+    sheet = grid_by_rows(images, 3)[3::4, 3::4, 0]  # a pixel of each
     np.testing.assert_array_equal(sheet, [[0, 3], [1, 4], [2, 255]])
-    np.testing.assert_array_equal(sheet_of(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
+    np.testing.assert_array_equal(grid_by_rows(images[:2], 3)[3::4, 3::4, 0], [[0], [1]])
 
 
 def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
@@ -127,75 +126,6 @@ def test_without_label_the_classes_take_turns(conditional, script, tmp_path):
     assert done.returncode == 0, done.stderr
     labels = [Image.open(path).text["Label"] for path in sorted(tmp_path.glob("0*.png"))]
     assert labels == ["Art Nouveau", "Baroque", "Impressionism", "Art Nouveau"]
-
-
-def test_of_many_classes_each_comes_as_often_as_it_was_seen():
-    names = tuple(map(str, range(40)))
-    shares = (0.5, *[0.5 / 39] * 39)
-    knows = Metadata("generator", classes=names, shares=shares)
-    said, numbers = asked(wanted(num=None, seed=1), knows, Path("g"))
-    assert len(said) == len(numbers) == 64 and [names[i] for i in numbers] == said
-    assert 20 < (numbers == 0).sum() < 44 and len(set(said)) > 10
-    assert len(asked(wanted(num=3, seed=1), knows, Path("g"))[0]) == 3
-    assert asked(wanted(label="7"), knows, Path("g"))[0] == ["7"]
-
-
-def test_what_classes_are_parts_of_is_asked_for_as_a_whole():
-    parts = ("cubism/00-1a2b3c", "cubism/01-1a2b3c", "orphism/00-1a2b3c")
-    knows = Metadata("generator", classes=parts, shares=(0.5, 0.25, 0.25))
-    said, numbers = asked(wanted(label="cubism", num=40), knows, Path("g"))
-    assert len(said) == 40 and set(said) == set(parts[:2]) and [parts[i] for i in numbers] == said
-    said, _ = asked(wanted(num=6), knows, Path("g"))  # a row each
-    assert [name.split("/")[0] for name in said] == ["cubism", "orphism"] * 3
-    assert asked(wanted(label="cubism/01"), knows, Path("g"))[0] == [parts[1]]
-    assert asked(wanted(label="cubism", interpolate=True), knows, Path("g"))[0] == [parts[0]]  # no leaps on the way
-    with pytest.raises(GessoError, match=r"label=orphism"):
-        asked(wanted(text="orphism"), knows, Path("g"))
-
-
-def wanted(**keys) -> DictConfig:
-    return OmegaConf.create(
-        {"text": None, "negative": None, "label": None, "num": None, "seed": 1, "interpolate": False} | keys
-    )
-
-
-def test_what_is_asked_for_in_words():
-    knows = Metadata("generator", words=("a", "red", "circle"), sentence_length=3, sentences=("a circle",))
-    assert asked(wanted(text="A red circle!"), knows, Path("g"))[1].tolist() == [[2, 3, 4]]
-    texts, tokens = asked(wanted(text=["red", "circle"]), knows, Path("g"))
-    assert texts == ["red", "circle"] and tokens.tolist() == [[3, 0, 0], [4, 0, 0]]
-    assert asked(wanted(), knows, Path("g"))[0] == ["a circle"]
-    assert asked(wanted(label="red_circle"), knows, Path("g"))[1].tolist() == [[3, 4, 0]]
-    assert in_turn(tokens, 3).tolist() == [[3, 0, 0], [4, 0, 0], [3, 0, 0]]
-    with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
-        asked(wanted(text=["red", "zebra"]), knows, Path("g"))
-    for keys in ({"text": []}, {"text": " "}, {"text": ["red", "!"]}, {"label": ""}):
-        with pytest.raises(GessoError, match=f"{next(iter(keys))}= has no words in it"):
-            asked(wanted(**keys), knows, Path("g"))
-
-
-def test_what_is_not_wanted():
-    knows = Metadata("generator", words=("a", "red", "circle"), sentence_length=3, sentences=("a circle",))
-    assert unwanted(wanted(negative="red_circle"), knows, Path("g")).tolist() == [[3, 4, 0]]
-    assert unwanted(wanted(negative=["red", "circle"]), knows, Path("g")).tolist() == [[3, 0, 0], [4, 0, 0]]
-    assert unwanted(wanted(), knows, Path("g")).shape == (0, 3)
-    assert len(unwanted(wanted(), Metadata("generator"), Path("g"))) == 0
-    with pytest.raises(GessoError, match=r"'zebra' \(nearest"):
-        unwanted(wanted(negative="zebra"), knows, Path("g"))
-    with pytest.raises(GessoError, match="negative= has no words in it"):
-        unwanted(wanted(negative=""), knows, Path("g"))
-    with pytest.raises(GessoError, match="negative=red: g understands no words"):
-        unwanted(wanted(negative="red"), Metadata("generator", classes=("cubism",)), Path("g"))
-
-
-def test_labels_are_asked_for_by_name_and_words_are_no_labels():
-    knows = Metadata("generator", classes=("cubism", "op_art"))
-    assert asked(wanted(label="op art"), knows, Path("g")) == (["op_art"], np.array([1]))
-    assert asked(wanted(), knows, Path("g"))[1].tolist() == [0, 1]
-    names, numbers = asked(wanted(), Metadata("generator"), Path("g"))
-    assert names == [] and in_turn(numbers, 2).tolist() == [0, 0]
-    with pytest.raises(GessoError, match=r"understands no words \(label=cubism"):
-        asked(wanted(text="red"), knows, Path("g"))
 
 
 def test_a_walk_goes_by_all_corners_and_back():

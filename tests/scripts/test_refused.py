@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from compare import find
 from core.run import Run
+from evaluation.ranking import find
 
 
 @pytest.mark.parametrize(

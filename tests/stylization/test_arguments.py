@@ -101,18 +101,27 @@ def test_names_that_some_disks_take_for_one_stay_apart(tmp_path):
     assert [output.name for _, output in arguments.outputs(files, config)] == ["Sea.jpg.png", "sea.png.png"]
 
 
-def test_what_gesso_did_not_paint_is_not_overwritten_under_a_name_that_nobody_gave(tmp_path):
+def test_what_gesso_did_not_paint_is_not_overwritten(tmp_path):
     content, there = tmp_path / "a.jpg", tmp_path / "a.png"
     for file in (content, there):
         Image.new("RGB", (4, 4)).save(file)
-    config = OmegaConf.create({"content": str(content), "output": str(tmp_path), "depth": 8})
-    with pytest.raises(GessoError, match="Gesso did not paint it"):
-        arguments.outputs([content], config)
-    config.output = str(there)
-    assert arguments.outputs([content], config) == [(content, there)]
-    config.output = str(tmp_path)
+    config = OmegaConf.create({"content": str(content), "depth": 8})
+    for output in (tmp_path, there):
+        config.output = str(output)
+        with pytest.raises(GessoError, match="Gesso did not paint it"):
+            arguments.outputs([content], config)
     picture_writer.write(there, np.zeros((4, 4, 3), np.uint8), provenance("gatys", None, 0))
-    assert arguments.outputs([content], config) == [(content, there)]
+    for output in (tmp_path, there):
+        config.output = str(output)
+        assert arguments.outputs([content], config) == [(content, there)]
+
+
+def test_keys_of_films_are_for_films():
+    jobs = [(Path("a.jpg"), Path("painted/a.png")), (Path("b.mp4"), Path("painted/b.mp4"))]
+    arguments.check_of_films(jobs, ["motion=flow", "size=64"])
+    arguments.check_of_films(jobs[:1], ["size=64"])
+    with pytest.raises(GessoError, match="temporal_consistency= has no effect without a film"):
+        arguments.check_of_films(jobs[:1], ["temporal_consistency=0.2"])
 
 
 def test_a_folder_of_a_films_name_is_no_film(tmp_path):

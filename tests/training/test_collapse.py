@@ -41,11 +41,21 @@ def test_collapse_is_warned_of_once_for_each_fall(health, caplog):
         health.at(2)
         health.at(3)
         assert len(caplog.records) == 1 and "is 0.40 of" in caplog.text
-        health.samples.images = reals
-        health.at(4)
+        for step, share in enumerate((0.6, 0.4, 1.0), 4):
+            health.samples.images = share * reals
+            health.at(step)
+        assert len(caplog.records) == 1  # it wavered about the limit
         health.samples.images = 0.4 * reals
-        health.at(5)
+        health.at(7)
         assert len(caplog.records) == 2
+
+
+def test_a_discriminator_that_wavers_about_the_limit_is_warned_of_once(health, caplog):
+    with caplog.at_level(logging.WARNING):
+        for step, accuracy in enumerate((0.995, 0.98, 0.995, 0.9, 0.995), 100):
+            health.scalars.latest = {"discriminator_accuracy": accuracy}
+            health.at(step)
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["Step 100", "Step 104"]
 
 
 def test_collapse_from_the_start_is_seen_and_the_noise_of_the_start_is_no_measure(health, caplog):
