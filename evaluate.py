@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from core.cli import main
 from core.instantiate import build
-from core.overrides import PICTURES, run_arguments
+from core.overrides import PICTURES, own_overrides, run_arguments
 from evaluation import modes, report
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ FILES = ("network", "images", "truth", "content", "style", "weights", "classifie
 
 @main("evaluate", files=FILES, arguments=run_arguments)
 def evaluate(config: DictConfig) -> None:
-    mode, metrics, network = modes.choose(config, HydraConfig.get().overrides.task)
+    mode, metrics, network = modes.choose(config, own_overrides())
 
     from core import hardware  # TensorFlow takes seconds to import: not before all of this is right
 

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
@@ -11,7 +10,7 @@ from core.errors import GessoError
 from core.files import write_json
 from core.images import save_png
 from core.network_file import find_network, read_metadata
-from core.overrides import PICTURES, refuse_keys, run_arguments
+from core.overrides import PICTURES, own_overrides, refuse_keys, run_arguments
 from data.provenance import check_folder
 from evaluation import report
 from models.labels import find_labels
@@ -57,7 +56,7 @@ def explore(config: DictConfig) -> None:
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at, and for keys that no look has a use for."""
     idle = {key for keys in USES.values() for key in keys} - {key for name in config.show for key in USES[name]}
-    refuse_keys(idle, HydraConfig.get().overrides.task, f"with show=[{','.join(config.show)}]")
+    refuse_keys(idle, own_overrides(), f"with show=[{','.join(config.show)}]")
     path = find_network(config.network, kinds=["generator"])
     metadata = read_metadata(path)
     if metadata.words:

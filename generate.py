@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core.cli import main
@@ -14,7 +13,7 @@ from core.errors import GessoError
 from core.images import grid, grid_by_rows, save_gif, save_png, to_uint8
 from core.network_file import find_network, provenance, read_metadata
 from core.network_metadata import Metadata
-from core.overrides import refuse_keys
+from core.overrides import own_overrides, refuse_keys
 from data.provenance import check_folder, chunks
 from models import latent, trained
 from models.asked import asked, in_turn, texts_of, unwanted
@@ -106,7 +105,7 @@ def forget(folder: Path, num: int, made_by: Mapping[str, str]) -> None:
 def check(config: DictConfig, conditions: int) -> None:
     """Raises `GessoError` for values that make no pictures."""
     if not config.interpolate:
-        refuse_keys(("frames",), HydraConfig.get().overrides.task, "without interpolate=true")
+        refuse_keys(("frames",), own_overrides(), "without interpolate=true")
     if config.text is not None and config.label is not None:
         raise GessoError("text= and label= both say what is to be painted. Give one.")
     if config.interpolate and config.num == 1 and conditions < 2:

@@ -7,6 +7,7 @@ from core import sweeps
 from core.cli import main
 from core.files import expanded
 from core.network_file import read_metadata
+from core.overrides import own_overrides
 from stylization import arguments, methods
 
 FILES = ("content", "style", "network", "output", "weights", "mask", "region", "init")  # keys
@@ -17,7 +18,7 @@ def stylize(config: DictConfig) -> None:
     arguments.check(config)
     method, network = methods.choose(config)
     jobs = arguments.outputs(arguments.find_contents(config), config)
-    arguments.check_of_films(jobs, HydraConfig.get().overrides.task)
+    arguments.check_of_films(jobs, own_overrides())
     arguments.check_sides(jobs, config.size, 1 if network is None else read_metadata(network).geometry.scale)
     chunks = methods.provenance(config, method, network)
     chunks |= arguments.settings(config, methods.METHODS[method].keys, network)

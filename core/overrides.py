@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
@@ -103,6 +104,11 @@ def given_value(arguments: list[str], key: str) -> str | None:
         return None
     name = re.sub(r"(\\*)\\\$\{", lambda found: found[1][::2] + "${", str(value))  # as `quoted_name` writes it
     return os.path.expanduser(name)  # the shell leaves `key=~/run` as it is
+
+
+def own_overrides() -> list[str]:
+    """Lists what this job's command line gives, as it stands: `${...}` in it is of another tree than Hydra's."""
+    return OmegaConf.to_container(HydraConfig.get().overrides.task)
 
 
 def refuse_keys(keys: Collection[str], overrides: Iterable[str], where: str) -> None:

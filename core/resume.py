@@ -16,7 +16,7 @@ from core.checks import changeable, check_values, without_blocks
 from core.config import check_types, leaves
 from core.errors import GessoError
 from core.files import write_text
-from core.overrides import given_value, is_sweep, put_before, quoted, quoted_name, typed
+from core.overrides import given_value, is_sweep, own_overrides, put_before, quoted, quoted_name, typed
 from core.run import Run
 
 log = logging.getLogger(__name__)
@@ -61,9 +61,9 @@ def opened(config: DictConfig, run: Run) -> DictConfig:
     Raises `GessoError` where another run is in the way, or one that is to go on does not go on so.
     """
     if config.resume:
-        return resumed(config, "train", HydraConfig.get().overrides.task)
+        return resumed(config, "train", own_overrides())
     _refuse_another(config, run)
-    stored.check_kept(config, HydraConfig.get().overrides.task if HydraConfig.initialized() else ())
+    stored.check_kept(config, own_overrides() if HydraConfig.initialized() else ())
     return config
 
 
@@ -141,9 +141,7 @@ def begin(config: DictConfig, run: Run) -> None:
     and what never begins is to leave nothing.
     """
     if config.resume:
-        _write_overrides(
-            run, [given for given in HydraConfig.get().overrides.task if not given.startswith("resume=")]
-        )
+        _write_overrides(run, [given for given in own_overrides() if not given.startswith("resume=")])
     else:
         if run.is_run and not run.has_checkpoints:
             _clear(run)
@@ -167,7 +165,7 @@ def announce(run: Run) -> None:
     """Writes the command line and Hydra's own configuration, as Hydra itself does for other scripts."""
     known = HydraConfig.get()
     write_text(run.hydra, OmegaConf.to_yaml(OmegaConf.create({"hydra": known})))
-    _write_overrides(run, known.overrides.task)
+    _write_overrides(run, own_overrides())
 
 
 def _write_overrides(run: Run, overrides: Sequence[str]) -> None:

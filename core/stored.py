@@ -151,9 +151,8 @@ def load_overrides(path: Path) -> list[str]:
         of_hydra = re.split("[./]", key)[0] == "hydra"
         if of_hydra and (key != "hydra.run.dir" or override.type is not OverrideType.CHANGE):
             raise GessoError(f"{path}: {text} is refused, a run directory must not say how Hydra works.")
-        for name, part in _values(value, key):
-            if _refers(f"{path}: {name}", part) and name != key:  # several of them may double what others doubled
-                raise GessoError(f"{path}: {text} is refused, it refers to other keys in a list or a group.")
+        if sum(_refers(f"{path}: {name}", part) for name, part in _values(value, key)) > 1:
+            raise GessoError(f"{path}: {text} is refused, it refers to several keys at once.")
         options = [str(option) for _, option in _values(value)]
         fine = all(OPTION.fullmatch(option) for option in options)
         if not (

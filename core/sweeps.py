@@ -19,12 +19,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import OverrideParseException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from core.errors import GessoError
 from core.files import expanded, remove_empty, shortened
 from core.logs import last_error, write_error
-from core.overrides import flags, is_sweep, quoted_name, typed
+from core.overrides import flags, is_sweep, own_overrides, quoted_name, typed
 from core.results import in_short, read_result
 from core.resume import announce
 from core.run import Run
@@ -44,7 +44,7 @@ def in_fresh_process(script: str, rewritten: Callable[[list[str]], list[str]] = 
     jobs are compared by, if they say one: what Hydra's sweepers optimise.
     """
     config = HydraConfig.get()
-    run, overrides = Run(config.runtime.output_dir), OmegaConf.to_container(config.overrides.task)
+    run, overrides = Run(config.runtime.output_dir), own_overrides()
     before = read_result(run)
     if before is not None and before["overrides"] == in_short(rewritten(overrides)):
         log.info("Done before: %s", run.folder)

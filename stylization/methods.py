@@ -6,13 +6,12 @@ A new one is a file beside these, with its `METHOD`, an entry here, and its opti
 import logging
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from core import images, network_file, zoo
 from core.errors import GessoError
 from core.network_file import find_network, of_the_zoo, read_metadata
-from core.overrides import refuse_keys
+from core.overrides import own_overrides, refuse_keys
 from stylization import adain, any_style, fast, gatys, nnst, options, translate
 from stylization.method import Paint
 
@@ -75,7 +74,7 @@ def in_the_box(config: DictConfig) -> Path | None:
     if network is None or config.network or config.method or not config.style or options.has_vgg(config):
         return None
     metadata = read_metadata(network)
-    given = {text.lstrip("+~").partition("=")[0].split(".")[0] for text in HydraConfig.get().overrides.task}
+    given = {text.lstrip("+~").partition("=")[0].split(".")[0] for text in own_overrides()}
     if config.strength > 1 or metadata.method not in METHODS:
         return None
     if given & ({*METHODS[DEFAULT].keys} - {*METHODS[metadata.method].keys}):
@@ -108,4 +107,4 @@ def provenance(config: DictConfig, method: str, network: Path | None) -> dict[st
 def refuse_unused(method: str, named: str) -> None:
     """Raises `GessoError` if the command line gives a key that is for other methods only; ours is `named` so."""
     theirs = {key for other in METHODS.values() for key in other.keys} - {*METHODS[method].keys}
-    refuse_keys(theirs, HydraConfig.get().overrides.task, f"with {named}")
+    refuse_keys(theirs, own_overrides(), f"with {named}")

@@ -8,7 +8,7 @@ import keras
 from hydra.core.hydra_config import HydraConfig
 
 from core.errors import GessoError
-from core.overrides import typed
+from core.overrides import own_overrides, typed
 from core.results import last_values, write_result
 from core.run import Run
 from training.checks import draws
@@ -35,7 +35,7 @@ def finish(training: Training, model: keras.Model) -> float:
     if objective not in values:
         often = training.config.log_every
         raise GessoError(f"{run.folder} has no {objective} yet: train it for a step of log_every={often}.")
-    return write_result(run, step, values, objective, modes, HydraConfig.get().overrides.task, settings)
+    return write_result(run, step, values, objective, modes, own_overrides(), settings)
 
 
 def _more(training: Training) -> str:

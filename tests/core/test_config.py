@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import hydra
@@ -193,8 +192,8 @@ def goes_on(run, composed, *overrides: str):
     """The same, of one that has begun: what it is to go on from is written."""
     *rest, _ = resume_arguments([f"resume={run}", *overrides])
     config = again(run, composed, *overrides)
-    known = SimpleNamespace(overrides=SimpleNamespace(task=rest))
-    with patch("core.resume.HydraConfig.get", lambda: known):
+    known = OmegaConf.create({"overrides": {"task": rest}})
+    with patch("core.overrides.HydraConfig.get", lambda: known):
         begin(config, Run(run))
     return config
 

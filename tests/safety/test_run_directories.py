@@ -300,13 +300,19 @@ def test_what_a_stored_command_line_adds_does_not_unfold_either(run, composed):
         resumed(composed(*arguments[:-1]), "train", arguments[:-1])
 
 
+def test_one_reference_a_key_goes_on_and_several_do_not(run):
+    run.overrides.write_text(OmegaConf.to_yaml(OmegaConf.create([*OWN, "+mine={a: '${seed}', b: '${seed}'}"])))
+    with pytest.raises(GessoError, match="refers to several keys"):
+        run.load_overrides()
+
+
 def test_own_keys_of_a_recipe_go_on(run):
     own = [
         "root_of_mine=/data/pictures",
         "+rate_of_mine=0.5",
         "+shift=-1",
         "note='a run with words'",
-        "+mine={a: 2.5}",
+        "+mine={a: 2.5, b: '${seed}'}",
     ]
     run.overrides.write_text(OmegaConf.to_yaml(OmegaConf.create([*OWN, *own])))
     assert run.load_overrides() == [*OWN, *own]

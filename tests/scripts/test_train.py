@@ -21,7 +21,10 @@ from core.run import Run
 
 TINY = (
     "image_size=32", "batch_size=8", "model.width=4", "dataset.num_images=40",
-    "log_every=${model.width}", "sample_every=20", "checkpoint_every=10",  # one interpolates: resumes hand it on
+    "log_every=${model.width}", "sample_every=20", "checkpoint_every=10",  # what interpolates, resumes hand on
+    "model.generator_optimizer.learning_rate={_target_: training.schedules.ConstantThenLinear, initial: 0.0002, "
+    "constant: 0.5, last_step: 100}",
+    "model.discriminator_optimizer.learning_rate=${model.generator_optimizer.learning_rate}",
 )  # fmt: skip
 
 
