@@ -21,8 +21,11 @@ def check_whole(key: str, value: object, of: str, least: int = 1) -> None:
 
 def check_batch(name: str, num: int, batch_size: int, worker: int, workers: int) -> None:
     """Refuses a batch that the data set `name`, of `num` pictures, cannot give its workers."""
-    if batch_size < 1 or num < 1:
-        raise GessoError(f"batch_size={batch_size}: the data set '{name}', of {num} pictures, cannot give that.")
+    if not 1 <= batch_size <= num:
+        raise GessoError(
+            f"batch_size={batch_size}, but the data set '{name}' has {num} pictures: "
+            f"a batch must be from 1 to {num}."
+        )
     if not 0 <= worker < workers:
         raise GessoError(f"There is no worker {worker} of {workers}: they are numbered from 0.")
     if batch_size % workers:

@@ -106,6 +106,12 @@ class ImageDataset:
         batch; `positions`, int64 `[batch]`, number all that is ever streamed.
         """
         check_batch(self.spec.name, len(self), batch_size, worker, workers)
+        return self.batches(batch_size, seed, start_step, worker, workers, change)
+
+    def batches(
+        self, batch_size: int, seed: int, start_step: int, worker: int, workers: int, change: "Change | None" = None
+    ) -> "Stream":
+        """As `stream`, but of batches of any size, larger than the data set, too."""
         from data import stream  # TensorFlow, with it: nowhere else
 
         return stream.batches(self, batch_size, seed, start_step, worker, workers, change)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.errors import GessoError
+from data.checks import check_batch
 from data.dataset import DatasetSpec, digest
 from data.image_dataset import ImageDataset
 from data.image_folder import from_source
@@ -46,9 +47,10 @@ class Unpaired:
         self, batch_size: int, seed: int, start_step: int = 0, worker: int = 0, workers: int = 1
     ) -> "Stream":
         """As `data.dataset.Dataset.stream` says: under each of `spec.batch_keys`, and "label" of the second."""
+        check_batch(self.spec.name, len(self), batch_size, worker, workers)  # the smaller one comes oftener
         one, other = self.spec.batch_keys
-        first = self.first.stream(batch_size, seed, start_step, worker, workers)
-        second = self.second.stream(batch_size, seed + APART, start_step, worker, workers)
+        first = self.first.batches(batch_size, seed, start_step, worker, workers)
+        second = self.second.batches(batch_size, seed + APART, start_step, worker, workers)
 
         def pair(a: "Batch", b: "Batch") -> "Batch":
             return {one: a["image"], other: b["image"]} | ({"label": b["label"]} if "label" in b else {})

@@ -266,12 +266,11 @@ def test_the_stream_is_what_it_was(tmp_path, start, seed, first, memory, disk):
 
 
 def test_a_batch_must_fit():
-    for size in (0, -1):
-        with pytest.raises(GessoError, match=f"batch_size={size}: .* 50 pictures"):
+    for size in (51, 0, -1):
+        with pytest.raises(GessoError, match=f"batch_size={size}, but .* 50 pictures"):
             in_memory().stream(size, 1)
-    for size in (50, 100):
-        images, _ = take(in_memory(), 100 // size, batch=size)
-        assert np.bincount(images[:, 0, 0, 0]).tolist() == [2] * 50
+    images, _ = take(in_memory(), 2, batch=50)
+    assert np.bincount(images[:, 0, 0, 0]).tolist() == [2] * 50
 
 
 def test_one_picture_is_enough():

@@ -47,9 +47,11 @@ def test_each_by_itself(dataset):
     assert len(set(zip(first, second, strict=True))) > 30  # of 63: all with all, not always the same two
 
 
-def test_of_a_few_pictures_there_are_large_batches_too(dataset):
-    batch = reds(next(iter(dataset.stream(20, seed=1))))
-    assert {len(batch[name]) for name in "ab"} == {20} and set(batch["b"]) == {128 + 8 * i for i in range(7)}
+def test_of_the_smaller_folder_pictures_come_oftener(dataset):
+    batch = reds(next(iter(dataset.stream(9, seed=1))))
+    assert len(set(batch["a"])) == 9 and sorted(set(batch["b"])) == [128 + 8 * i for i in range(7)]
+    with pytest.raises(GessoError, match=r"batch_size=10, but .* 9 pictures"):
+        dataset.stream(10, seed=1)
     assert {len(pictures) for pictures in dataset.examples(20).values()} == {7}
 
 

@@ -33,8 +33,7 @@ def choose(tmp_path, monkeypatch):
             archive.writestr("gesso.json", metadata.to_json())
 
     def chosen(*arguments: str):
-        overrides = SimpleNamespace(overrides=SimpleNamespace(task=list(arguments)))
-        monkeypatch.setattr(methods.HydraConfig, "get", lambda: overrides)
+        monkeypatch.setattr(methods, "own_overrides", lambda: list(arguments))
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return methods.choose(compose("stylize", arguments))
 

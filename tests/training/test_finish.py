@@ -26,8 +26,7 @@ class Measures:
 @pytest.mark.parametrize(("num", "kid"), [(256, 1.0), (512, 2.0)])
 def test_numbers_stand_beside_the_settings_that_they_were_measured_by(tmp_path, monkeypatch, num, kid):
     """A finished run, resumed with other settings and nothing left to train, is measured anew."""
-    overrides = SimpleNamespace(overrides=SimpleNamespace(task=[]))
-    monkeypatch.setattr(finish, "HydraConfig", SimpleNamespace(get=lambda: overrides))
+    monkeypatch.setattr(finish, "own_overrides", list)
     monkeypatch.setattr(finish, "_more", lambda training: "")
     run = Run(tmp_path)
     rows.append(run.metrics, {"step": 10, "kid": 1.0})
