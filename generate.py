@@ -16,12 +16,10 @@ from core.network_metadata import Metadata
 from core.overrides import own_overrides, refuse_keys
 from data.provenance import check_folder, chunks
 from models import latent, trained
-from models.asked import asked, in_turn, texts_of, unwanted
+from models.asked import NUM, asked, in_turn, texts_of, unwanted
 from models.labels import kinds_shown
 
 log = logging.getLogger(__name__)
-
-NUM = 64  # pictures, unless it is said
 
 
 @main("generate", files=("network", "output", "text", "negative", "label"))

@@ -11,6 +11,7 @@ from core.network_metadata import Metadata
 from models.labels import draw_labels, find_labels, shown_labels
 
 Texts = str | Sequence[str]
+NUM = 64  # pictures, unless it is said
 
 
 def asked(
@@ -18,7 +19,7 @@ def asked(
     path: Path,
     text: Texts | None = None,
     label: str | int | None = None,
-    num: int = 64,
+    num: int = NUM,
     seed: int = 0,
     walk: bool = False,
 ) -> tuple[list[str], np.ndarray]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from losses import reconstruction
 from losses.clipping import clipped
 from models.average import averaged, follow
-from models.base import Adversarial, functional, scale_loss_for, update
+from models.base import Adversarial, added, functional, scale_loss_for, update
 from models.perceptual import Perceptual
 from models.preview import fit_to
 from models.trained import take_over
@@ -109,11 +109,11 @@ class Pix2Pix(Adversarial, keras.Model):
                 real = {"real_logits": judge(target)} if self.relativistic else {}
             adversarial = self.generator_loss(judge(image), **real)
             error = reconstruction.l1(image, target, self._holes(source))
-            loss = adversarial + self.reconstruction_weight * error
+            terms = [adversarial, self.reconstruction_weight * error]
             if self.perceptual:
                 means["perceptual_loss"] = self._distance(image, target)
-                loss += means["perceptual_loss"]
-            objective = scale_loss_for(loss, self.generator_optimizer)
+                terms.append(means["perceptual_loss"])
+            objective = scale_loss_for(added(terms), self.generator_optimizer)
         norm = update(self.generator_optimizer, tape, objective, self.generator.trainable_variables)
         follow(self.ema, self.generator, self.step, self.ema_decay)
         means |= {"generator_loss": adversarial, "l1_loss": error, "generator_gradient_norm": norm}

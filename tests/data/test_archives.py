@@ -75,7 +75,7 @@ def load(path: Path, cache: Path):
 
 
 def test_names_that_lead_elsewhere_lead_nowhere(tmp_path):
-    names = ("../../etc/a.png", "/root/b.png", "C:\\c.png", "x/../../d.png", "\u202egnp.e.png")
+    names = ("../../etc/a.png", "/etc/b.png", "C:\\c.png", "x/../../d.png", "\u202egnp.e.png")
     zipped(tmp_path / "a.zip", pictures(*names))
     before = sorted(tmp_path.parent.iterdir())
     assert len(load(tmp_path / "a.zip", tmp_path / "cache")) == 5

@@ -47,7 +47,8 @@ def test_nor_does_one_that_is_terminated_before_it_trains(start, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 143 and errors.split("\n\n")[-1].strip() == "Terminated.", errors
+    said = "Painting 9999 pictures, once.\n\nTerminated.", "Terminated."  # it may not have come to the first
+    assert process.returncode == 143 and errors.strip() in said, errors
     assert list(here.iterdir()) == []
 
 
