@@ -11,6 +11,7 @@ from losses import reconstruction
 from losses.clipping import clipped
 from models.average import averaged, follow
 from models.base import Adversarial, added, functional, scale_loss_for, update
+from models.networks import unet
 from models.perceptual import Perceptual
 from models.preview import fit_to
 from models.trained import take_over
@@ -37,7 +38,8 @@ class Pix2Pix(Adversarial, keras.Model):
             and of their Gram matrices; `models.perceptual.Perceptual`. Without both, VGG is not asked.
         weights: of VGG, `vgg.encoder`.
         ema_decay: of the running average of the generator, which is what is exported, `models.average.follow`.
-        start: a translator of the same kind to go on from, `models.trained.translator_of`.
+        start: a translator of the same kind to go on from, `models.trained.translator_of`; it may lack the U-Net's
+            layers at full size.
         seed: of penalties that draw points, and of margins that are drawn.
     """
 
@@ -77,7 +79,7 @@ class Pix2Pix(Adversarial, keras.Model):
         self.generator = functional(generator(**shapes), "generator")
         self.discriminator = functional(discriminator(**shapes), "discriminator")
         if start is not None:
-            take_over(start, self.generator)
+            take_over(start, self.generator, beyond=unet.FULL)
         self.ema = averaged(self.generator)
         self.ema_decay = ema_decay
         self.init_state(seed)

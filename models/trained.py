@@ -92,15 +92,25 @@ def _start(path: str | Path | None, kind: str):
     return None if path is None else load(find_network(path, "model.start", [kind]), kind)[0]
 
 
-def take_over(start, network) -> None:
-    """Gives `network` the weights of `start`, both `keras.Model`s. Raises `GessoError` if they do not fit."""
-    shapes = [[weight.shape for weight in model.weights] for model in (start, network)]
+def take_over(start, network, beyond: str | None = None) -> None:
+    """Gives `network` the weights of `start`, both `keras.Model`s.
+
+    Layers whose names begin with `beyond` may be new in `network`: they stay as they are where `start` has none.
+    Raises `GessoError` if the weights do not fit.
+    """
+    old = [layer for layer in start.layers if layer.weights]
+    new = [layer for layer in network.layers if layer.weights]
+    if beyond and not any(layer.name.startswith(beyond) for layer in old):
+        new = [layer for layer in new if not layer.name.startswith(beyond)]
+    shapes = [[weight.shape for layer in layers for weight in layer.weights] for layers in (old, new)]
     if shapes[0] != shapes[1]:
         raise GessoError(
             "model.start is a network of other sizes than this one's: pictures, width, depth and number of styles "
             "must agree."
         )
-    network.set_weights(start.get_weights())
+    values = iter([value for layer in old for value in layer.get_weights()])
+    for layer in new:
+        layer.set_weights([next(values) for _ in layer.weights])
 
 
 def load_classifier(path: str | Path, image_shape: Sequence[int], num_classes: int | None = None):

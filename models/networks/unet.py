@@ -18,6 +18,7 @@ from models.layers.initializers import CONV_INIT
 from models.layers.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
+FULL = "full"  # begins the names of the layers at full size
 UPSAMPLINGS = ("resize", "transposed")
 NORM = {"momentum": 0.99, "epsilon": 1e-5}  # in use, the averages of many small batches
 
@@ -29,6 +30,7 @@ def generator(
     dropout: float = 0.0,
     upsampling: str = "transposed",
     noise: float = 0.0,
+    full_width: int = 0,
     seed: int | None = None,
 ) -> keras.Model:
     """Translates sources `[batch, size, size, channels]` to images of that size in [-1, 1], by tanh, float32.
@@ -43,6 +45,9 @@ def generator(
     (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
     What the network sees of that filling has `noise`, a deviation, in it: something to make texture of
     (`models.layers.holes.GrainyHoles`).
+    What comes from half the size is texture in blocks of two pixels at best. With `full_width` there are two layers
+    more, of so many channels, at full size, which also see the source; what they add is at first nothing, so that a
+    trained network without them can get them (`FULL`, `models.trained.take_over`).
     Raises `ValueError` unless the size is a square power of two from 32 px, and the source's too, or for an unknown
     `upsampling`.
     """
@@ -63,9 +68,10 @@ def generator(
         seen = filled
         if noise:
             seen = GrainyHoles(noise, seed, dtype="float32", name="grain")([filled, source[..., channels:]])
-        x = layers.Concatenate(name="filled_and_holes")([seen, source[..., channels:]])
+        given = layers.Concatenate(name="filled_and_holes")([seen, source[..., channels:]])
     else:
-        x = source
+        given = source
+    x = given
     skips = []
     for i, count in enumerate(filters):
         name = f"down_{height >> (i + 1)}"
@@ -86,8 +92,15 @@ def generator(
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[i]])
     x = layers.ReLU(name="out_relu")(x)
     init = "zeros" if holes else CONV_INIT
-    x = _up(x, channels, upsampling, init, "out")
-    image = layers.Activation("tanh", dtype="float32", name="image")(x)
+    painted = _up(x, channels, upsampling, init, "out")
+    if full_width:
+        x = layers.Concatenate(name=f"{FULL}_in")([layers.UpSampling2D(2, name=f"{FULL}_resize")(x), given])
+        for i in (1, 2):
+            x = Conv2D(full_width, 3, padding="same", kernel_initializer=CONV_INIT, name=f"{FULL}_{i}")(x)
+            x = layers.LeakyReLU(0.2, name=f"{FULL}_{i}_relu")(x)
+        fine = Conv2D(channels, 3, padding="same", kernel_initializer="zeros", name=f"{FULL}_out")(x)
+        painted = layers.Add(name=f"{FULL}_added")([painted, fine])
+    image = layers.Activation("tanh", dtype="float32", name="image")(painted)
     if holes:  # in [-2, 2], which is clipped where it is looked at
         image = filled + source[..., channels:] * image
     network = keras.Model(source, image, name="unet")

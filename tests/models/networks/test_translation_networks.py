@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from core.errors import GessoError
+from models import trained
 from models.layers.holes import FilledHoles, GrainyHoles
 from models.networks import patchgan, srresnet, unet
 
@@ -116,6 +118,21 @@ def test_unet_sees_grain_in_holes_and_keeps_what_is_known():
     used = network(source).numpy()
     np.testing.assert_array_equal(network(source).numpy(), used)
     assert used[0, 8:20, 4:12].std() > 1e-3  # the source is plain
+
+
+def test_unet_gets_layers_at_full_size_that_at_first_add_nothing():
+    without, with_them = (unet.generator((32, 32, 3), (32, 32, 1), width=4, full_width=full) for full in (0, 6))
+    trained.take_over(without, with_them, beyond=unet.FULL)
+    source = random.uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
+    np.testing.assert_array_equal(without(source), with_them(source))
+    with_them.get_layer("full_out").kernel.assign(random.normal(size=(3, 3, 6, 3)))
+    again = unet.generator((32, 32, 3), (32, 32, 1), width=4, full_width=6)
+    trained.take_over(with_them, again, beyond=unet.FULL)
+    np.testing.assert_array_equal(with_them(source), again(source))
+    assert not np.allclose(without(source), again(source), atol=1e-3)
+    for start, other in [(with_them, without), (without, unet.generator((32, 32, 3), (32, 32, 1), width=8))]:
+        with pytest.raises(GessoError, match="other sizes"):
+            trained.take_over(start, other, beyond=unet.FULL)
 
 
 def test_unet_passes_the_source_past_its_bottleneck():
