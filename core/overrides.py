@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,11 @@ from core.run import Run
 
 # Hydra's flags that are followed by a value.
 WHERE = ("--config-dir", "-cd", "--config-name", "-cn")  # flags that say where YAML files lie
-VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", *WHERE)
+VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--experimental-rerun", *WHERE)
+ALONE = (
+    "--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion",
+    "-sc", "--info", "-i",
+)  # fmt: skip
 
 # Keys that name files and folders of pictures, to learn from or to compare with.
 PICTURES = (
@@ -79,12 +83,14 @@ def flags(arguments: list[str]) -> list[str]:
     return kept
 
 
-def refuse_dashes(arguments: Iterable[str]) -> None:
-    """Raises `GessoError` for an option as other programs have them, `--steps=3`."""
-    for argument in arguments:
-        found = re.fullmatch(r"--?(\w[\w.]*=.*)", argument, re.DOTALL)
-        if found and argument.partition("=")[0] not in (*VALUED, "--info", "-i"):
-            raise GessoError(f"{argument}: options have no dashes here: {found[1]}. --help lists them.")
+def refuse_dashes(arguments: Sequence[str]) -> None:
+    """Raises `GessoError` for an option as other programs have them, `--steps=3` or `--steps 3`."""
+    for argument, behind in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
+        found = re.fullmatch(r"--?([A-Za-z_][\w.-]*)(=.*)?", argument, re.DOTALL)
+        if found and argument.partition("=")[0] not in (*VALUED, *ALONE):
+            plain = behind if behind and "=" not in behind and not behind.startswith("-") else "<value>"
+            meant = f"{found[1]}{found[2] or f'={plain}'}"
+            raise GessoError(f"{argument}: options have no dashes here: {meant}. --help lists them.")
 
 
 def given_value(arguments: list[str], key: str) -> str | None:

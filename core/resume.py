@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from core import stored
 from core.checks import changeable, check_values, without_blocks
 from core.config import check_types, leaves
-from core.errors import GessoError
+from core.errors import GessoError, nearest
 from core.files import write_text
 from core.overrides import given_value, is_sweep, own_overrides, put_before, quoted, quoted_name, typed
 from core.run import Run
@@ -38,7 +38,10 @@ def resume_arguments(arguments: list[str]) -> list[str]:
         raise GessoError("resume= goes on with one run, and a sweep begins new ones: leave out -m.")
     run = Run(Path(folder))
     if not run.is_run:
-        raise GessoError(f"resume={folder}: not a run directory, it has no {run.config.relative_to(run.folder)}.")
+        beside = nearest(run.folder.name, (path.name for path in run.folder.parent.glob("*/") if Run(path).is_run))
+        meant = f" Did you mean {run.folder.with_name(beside)}?" if beside else ""
+        missing = run.config.relative_to(run.folder)
+        raise GessoError(f"resume={folder}: not a run directory, it has no {missing}.{meant}")
     stored.check_folder(run.folder)
     own = run.load_overrides()
     recipe = given_value(arguments, "experiment")

@@ -209,8 +209,10 @@ def test_resume_starts_from_the_runs_own_overrides(run):
         resume_arguments([f"resume={run}", "experiment=wgan_mnist"])
     with pytest.raises(GessoError, match="leave out -m"):
         resume_arguments(["-m", f"resume={run}", "seed=1,2"])
-    with pytest.raises(GessoError, match="not a run directory"):
+    with pytest.raises(GessoError, match="not a run directory, it has no .*yaml.$"):
         resume_arguments([f"resume={run.parent}"])
+    with pytest.raises(GessoError, match=rf"not a run directory.* Did you mean {run}\?"):
+        resume_arguments([f"resume={run}s"])
 
 
 def test_what_was_begun_and_never_saved_leaves_nothing_to_the_next(run, composed):

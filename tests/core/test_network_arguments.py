@@ -3,9 +3,10 @@
 import shlex
 
 import pytest
+from hydra._internal.utils import get_args_parser
 
 from core.errors import GessoError
-from core.overrides import flags, given_value, put_before, refuse_dashes, run_arguments, typed
+from core.overrides import ALONE, VALUED, flags, given_value, put_before, refuse_dashes, run_arguments, typed
 from core.run import Run
 
 CONFIG = (
@@ -72,7 +73,17 @@ def test_flags_that_say_where_yaml_files_lie():
 
 
 def test_options_have_no_dashes():
-    refuse_dashes(["steps=3", "--cfg", "job", "--config-dir=mine", "-m"])
-    for given in ("--steps=3", "-steps=3"):
-        with pytest.raises(GessoError, match=f"{given}: options have no dashes here: steps=3"):
-            refuse_dashes([given])
+    refuse_dashes(["steps=3", "--cfg", "job", "--config-dir=mine", "-m", "offset=-3", "-h"])
+    for given in (["--steps=3"], ["-steps=3"], ["seed=1", "--steps", "3"], ["-steps", "3"]):
+        with pytest.raises(GessoError, match="^--?steps(=3)?: options have no dashes here: steps=3. "):
+            refuse_dashes(given)
+    for given in (["--steps"], ["--steps", "seed=3"], ["--steps", "-m"]):
+        with pytest.raises(GessoError, match="here: steps=<value>. "):
+            refuse_dashes(given)
+
+
+def test_every_flag_of_hydra_is_known():
+    parser = get_args_parser()
+    assert set(parser._option_string_actions) == {*VALUED, *ALONE}
+    given = [[flag, "x"] for flag in VALUED]
+    assert all(put_before([], [*pair, "a=1"]) == ["a=1", *pair] for pair in given)
