@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from core.checks import BLOCKS, check_inputs, check_values, without_blocks
 from core.config import check_types, explain, options_of
 from core.errors import GessoError, Stopped, refused_file
-from core.files import relative, remove_empty
+from core.files import printable_lines, relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
 from core.overrides import flags, is_sweep, put_before, quoted_name, refuse_dashes, typed
@@ -171,7 +171,7 @@ class _errors_in_words:
         if self.config_name is None:
             log.error("Error: %s", message)  # inside the task: also in the run's log file
         else:
-            print(f"Error: {message}", file=sys.stderr)
+            print(printable_lines(f"Error: {message}"), file=sys.stderr)
         sys.exit(1)
 
     def _message(self, error: Exception) -> str | None:

@@ -170,6 +170,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else _escaped(c) for c in str(text))
 
 
+def printable_lines(text: str) -> str:
+    """Returns a text of several lines as `printable` does each."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _escaped(character: str) -> str:
     if "\udc80" <= character <= "\udcff":  # a byte of a file's name
         return in_utf8(character)

@@ -9,11 +9,19 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from core.files import open_regular
+from core.files import open_regular, printable_lines
 from core.run import Run
 
 LINE = re.compile(r"\[[^]]*\]\[[^]]*\]\[(\w+)\] (.*)")  # as conf/hydra/job_logging/gesso.yaml formats it
 TAIL = 2**20  # bytes of a log file in which its last error is looked for
+
+
+class Printable(logging.Formatter):
+    """Formats what is logged so that a name in it, a stranger's file's, does nothing to a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Returns the record's lines."""
+        return printable_lines(super().format(record))
 
 
 class LogFile(logging.FileHandler):

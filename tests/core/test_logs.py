@@ -2,13 +2,16 @@
 
 import gc
 import logging
+import logging.config
 import os
 import sys
 import tracemalloc
 import weakref
 
 import pytest
+from omegaconf import OmegaConf
 
+from core.cli import ROOT
 from core.logs import LogFile, begin_log, last_error, write_error
 
 
@@ -127,3 +130,12 @@ def test_of_a_huge_log_the_end_is_read(tmp_path):
         tracemalloc.stop()
     os.truncate(path, 2**37)
     assert last_error(path) is None
+
+
+def test_what_is_logged_does_nothing_to_a_terminal():
+    """By the formats that the scripts log with, of which each names Gesso's formatter."""
+    formats = OmegaConf.load(ROOT / "conf/hydra/job_logging/gesso.yaml").job_logging.formatters
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "%s: é\nno", ("a\x1b]0;b\x07\r.jpg",), None)
+    for kind in formats.values():
+        found = logging.config.DictConfigurator({}).configure_formatter(OmegaConf.to_container(kind)).format(record)
+        assert found.endswith("a\\x1b]0;b\\x07\\r.jpg: é\nno")
