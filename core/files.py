@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -171,8 +172,8 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Returns a text of several lines as `printable` does each."""
-    return "\n".join(map(printable, text.split("\n")))
+    """Returns a text of several lines as `printable` does each, without colours, which Keras puts in its errors."""
+    return "\n".join(map(printable, re.sub(r"\x1b\[[\d;]*m", "", text).split("\n")))
 
 
 def _escaped(character: str) -> str:

@@ -22,8 +22,8 @@ from core.run import Run
 WHERE = ("--config-dir", "-cd", "--config-name", "-cn")  # flags that say where YAML files lie
 VALUED = ("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--experimental-rerun", *WHERE)
 ALONE = (
-    "--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion",
-    "-sc", "--info", "-i",
+    "--help", "-h", "--hydra-help", "--version", "--resolve", "--run", "-r", "--multirun", "-m", "--info", "-i",
+    "--shell-completion", "-sc",
 )  # fmt: skip
 
 # Keys that name files and folders of pictures, to learn from or to compare with.

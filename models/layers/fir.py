@@ -63,4 +63,4 @@ class SmoothUpsampling2D(layers.Layer):
 
     def compute_output_shape(self, shape: tuple) -> tuple:
         batch, height, width, channels = shape
-        return (batch, 2 * height, 2 * width, channels)
+        return (batch, height and 2 * height, width and 2 * width, channels)

@@ -13,13 +13,14 @@ from keras import layers
 from core.network_metadata import Geometry
 from models.layers.convolution import Conv2D, Conv2DTranspose
 from models.layers.dropout import Dropout
+from models.layers.fir import SmoothUpsampling2D
 from models.layers.holes import FilledHoles, GrainyHoles
 from models.layers.initializers import CONV_INIT
 from models.layers.normalization import batch_norm
 
 DROPOUT_LEVELS = 3  # the decoder's innermost: the paper's only noise
 FULL = "full"  # begins the names of the layers at full size
-UPSAMPLINGS = ("resize", "transposed")
+UPSAMPLINGS = ("resize", "smooth", "transposed")
 NORM = {"momentum": 0.99, "epsilon": 1e-5}  # in use, the averages of many small batches
 
 
@@ -39,8 +40,9 @@ def generator(
     54,414,019 parameters (the authors' code, besides, biases before a normalisation). By the paper's transposed
     convolutions, each place of four has weights of its own, and what they paint over plain fields is a grid;
     `upsampling="resize"` enlarges by nearest neighbours and then convolves (Odena et al. 2016,
-    doi:10.23915/distill.00003). `dropout` of the innermost levels is on in training only; the paper's,
-    0.5, stays on in use, and so do its batches' own moments.
+    doi:10.23915/distill.00003), `"smooth"` by a filter, so that grain of an inner level becomes spots, not blocks.
+    `dropout` of the innermost levels is on in training only; the paper's, 0.5, stays on in use, and so do its
+    batches' own moments.
     A source with one channel more than the image is a picture with holes, and that channel is 1 in them
     (`data.transforms.inpaint`): only there is it painted, as the difference to a smooth filling, at first none.
     What the network sees of that filling has `noise`, a deviation, in it: something to make texture of
@@ -94,7 +96,8 @@ def generator(
     init = "zeros" if holes else CONV_INIT
     painted = _up(x, channels, upsampling, init, "out")
     if full_width:
-        x = layers.Concatenate(name=f"{FULL}_in")([layers.UpSampling2D(2, name=f"{FULL}_resize")(x), given])
+        enlarged = _enlarged(x, upsampling, f"{FULL}_resize")
+        x = layers.Concatenate(name=f"{FULL}_in")([enlarged, given])
         for i in (1, 2):
             x = Conv2D(full_width, 3, padding="same", kernel_initializer=CONV_INIT, name=f"{FULL}_{i}")(x)
             x = layers.LeakyReLU(0.2, name=f"{FULL}_{i}_relu")(x)
@@ -115,7 +118,12 @@ def _up(x: keras.KerasTensor, filters: int, upsampling: str, init: str | dict, n
     options = {"padding": "same", "use_bias": use_bias, "kernel_initializer": init, "name": name}
     if upsampling == "transposed":
         return Conv2DTranspose(filters, 4, strides=2, **options)(x)
-    return Conv2D(filters, 3, **options)(layers.UpSampling2D(2, name=f"{name}_resize")(x))
+    return Conv2D(filters, 3, **options)(_enlarged(x, upsampling, f"{name}_resize"))
+
+
+def _enlarged(x: keras.KerasTensor, upsampling: str, name: str) -> keras.KerasTensor:
+    """Doubles features without weights."""
+    return SmoothUpsampling2D(name=name)(x) if upsampling == "smooth" else layers.UpSampling2D(2, name=name)(x)
 
 
 def _one_place(*innermost: keras.Layer) -> None:

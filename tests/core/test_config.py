@@ -209,7 +209,7 @@ def test_resume_starts_from_the_runs_own_overrides(run):
         resume_arguments([f"resume={run}", "experiment=wgan_mnist"])
     with pytest.raises(GessoError, match="leave out -m"):
         resume_arguments(["-m", f"resume={run}", "seed=1,2"])
-    with pytest.raises(GessoError, match="not a run directory, it has no .*yaml.$"):
+    with pytest.raises(GessoError, match=r"not a run directory, it has no .*yaml\.$"):
         resume_arguments([f"resume={run.parent}"])
     with pytest.raises(GessoError, match=rf"not a run directory.* Did you mean {run}\?"):
         resume_arguments([f"resume={run}s"])

@@ -135,7 +135,8 @@ def test_of_a_huge_log_the_end_is_read(tmp_path):
 def test_what_is_logged_does_nothing_to_a_terminal():
     """By the formats that the scripts log with, of which each names Gesso's formatter."""
     formats = OmegaConf.load(ROOT / "conf/hydra/job_logging/gesso.yaml").job_logging.formatters
-    record = logging.LogRecord("x", logging.WARNING, "", 0, "%s: é\nno", ("a\x1b]0;b\x07\r.jpg",), None)
+    name = "a\x1b]0;b\x07\r\x1b[1m.jpg\x1b[0m"
+    record = logging.LogRecord("x", logging.WARNING, "", 0, "%s: é\nno", (name,), None)
     for kind in formats.values():
         found = logging.config.DictConfigurator({}).configure_formatter(OmegaConf.to_container(kind)).format(record)
         assert found.endswith("a\\x1b]0;b\\x07\\r.jpg: é\nno")

@@ -29,7 +29,7 @@ def test_unet_has_the_reference_s_parameters():
     assert sizes == [64, 128, 256, 512, 512, 512, 512, 512]
 
 
-@pytest.mark.parametrize(("upsampling", "plain"), [("resize", True), ("transposed", False)])
+@pytest.mark.parametrize(("upsampling", "plain"), [("resize", True), ("smooth", True), ("transposed", False)])
 def test_a_plain_source_gives_a_plain_picture(upsampling, plain):
     """Far from the borders; else what is painted is a grid."""
     keras.utils.set_random_seed(0)
