@@ -45,7 +45,7 @@ class GAN(Draws, Adversarial, keras.Model):
         latent_dim: length of the latent.
         ema_decay: the average's decay a step; ramped up from 0, so that it follows the first steps closely.
         ema_kimg: the average's half-life in thousands of pictures, a number or a function of the step, in place of
-            `ema_decay`.
+            `ema_decay`; at most a twentieth of the pictures seen so far, `models.average.decay_by_images`.
         discriminator_steps: updates of the discriminator for each of the generator; `train_step` takes so many
             batches at once.
         augmentation: of all that the discriminator sees.

@@ -37,13 +37,14 @@ class Level:
     turned: bool
 
 
-def schedule(side: int, steps: int, levels: int = 4) -> list[Level]:
+def schedule(side: int, steps: int) -> list[Level]:
     """Returns the levels from coarse to fine for pictures whose longer side is `side` px.
 
     The two coarsest take `steps` each, every finer one half as many as the one before, as its steps cost four times
-    as much; the finest sees the style upright alone, as its places are many enough. A level has 32 px or more.
+    as much; the finest sees the style upright alone, as its places are many enough. There are four levels, for
+    pictures of 1,024 px and more five, as in the authors' code; a level has 32 px or more.
     """
-    count = max(1, min(levels, side.bit_length() - 5))
+    count = max(1, min(5 if side >= 1024 else 4, side.bit_length() - 5))
     counts = [steps >> max(0, i - 1) for i in range(count)]
     return [Level(count - 1 - i, max(1, n), turned=i < count - 1 or count == 1) for i, n in enumerate(counts)]
 

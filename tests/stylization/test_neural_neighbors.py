@@ -35,6 +35,8 @@ def test_the_pyramid_adds_up_to_the_image(size):
 def test_levels_from_coarse_to_fine():
     found = [(level.halvings, level.steps, level.turned) for level in neural_neighbors.schedule(512, 200)]
     assert found == [(3, 200, True), (2, 200, True), (1, 100, True), (0, 50, False)]
+    assert [level.halvings for level in neural_neighbors.schedule(1024, 200)] == [4, 3, 2, 1, 0]
+    assert [level.halvings for level in neural_neighbors.schedule(1023, 200)] == [3, 2, 1, 0]
     assert [level.halvings for level in neural_neighbors.schedule(100, 200)] == [1, 0]  # 32 px or more
     assert [level.halvings for level in neural_neighbors.schedule(20, 200)] == [0]
 
