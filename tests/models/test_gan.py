@@ -356,3 +356,75 @@ def test_slopes_are_penalised_at_the_pictures_through_the_augmentation():
     )
     penalty = float(model.train_step(reals())["r1_penalty"])
     assert penalty == pytest.approx(through, rel=1e-3) and penalty != pytest.approx(beyond, rel=0.1)
+
+
+def test_all_that_is_judged_is_augmented():
+    """Reals, generated ones, and these again for the generator, with draws of their own; grey ones look alike."""
+    seen = []
+
+    class Grey:
+        policy, target, varies = ("grey",), None, False
+
+        def __call__(self, images, seed, step):
+            seen.append((tuple(seed.numpy()), images.shape[0]))
+            return 0 * images + 0.5
+
+    model = make(rate=0.0, augmentation=Grey())
+    logit = float(model.discriminator(tf.fill([8, 16, 16, 1], 0.5), training=True)[0])
+    means = model.train_step(reals())
+    assert len(seen) == len({seed for seed, _ in seen}) == 3 and {size for _, size in seen} == {8}
+    assert float(means["discriminator_loss"]) == pytest.approx(np.logaddexp(0, -logit) + np.logaddexp(0, logit))
+    assert float(means["generator_loss"]) == pytest.approx(np.logaddexp(0, -logit))
+
+
+def test_adaptive_augmentation_adapts_in_training():
+    """Of 64 pictures, at most a probability of 64 / 1,000, as it moves from 0 to 1 over that many."""
+    model = make(augmentation=Augmentation(["color"], target=-0.99, speed=1000))
+    for _ in range(8):
+        means = model.train_step(reals())
+    assert 0 < float(model.augmentation.probability) <= 0.064 + 1e-6
+    assert 0 < float(means["augment_probability"]) <= 0.064 + 1e-6
+
+
+@pytest.mark.parametrize("kimg", [0.02, lambda step: 0.02 * tf.cast(step, tf.float32) / 1000])
+def test_the_average_forgets_a_half_over_so_many_pictures(kimg):
+    model = make(ema_kimg=kimg)
+    model.step.assign(1000)
+    before = [v.numpy() for v in model.ema.variables]
+    model.train_step(reals())
+    decay = 0.5 ** (8 / 20)
+    for average, old, variable in zip(model.ema.variables, before, model.generator.variables, strict=True):
+        np.testing.assert_allclose(average, decay * old + (1 - decay) * variable.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_discriminator_that_grows_sees_real_pictures_as_coarse_as_it_is(monkeypatch):
+    model, seen = make(), []
+    model.discriminator.fade = lambda images: 0 * images + 0.25
+    judge = model._discriminate
+    monkeypatch.setattr(model, "_discriminate", lambda images, labels: seen.append(images) or judge(images, labels))
+    model.train_step(reals())
+    assert [bool((images.numpy() == 0.25).all()) for images in seen] == [True, False, False]
+
+
+def test_a_discriminator_learns_to_rebuild_real_pictures():
+    """FastGAN's: the gradient of the mean of its error is in the step, once."""
+
+    def discriminator(image_shape, **_):
+        images = keras.Input(image_shape)
+        flat = keras.layers.Flatten()(images)
+        error = keras.ops.square(keras.layers.Dense(1, use_bias=False, name="rebuilt")(flat))[:, 0]
+        return keras.Model(images, {"logits": keras.layers.Dense(1)(flat), "reconstruction_error": error})
+
+    model = GAN(
+        lambda **a: dcgan.generator(**a, width=2), discriminator, image_shape=(16, 16, 1), latent_dim=5, seed=0
+    )
+    rates = keras.optimizers.SGD(0.0), keras.optimizers.SGD(1e-3)
+    losses = adversarial.non_saturating_generator_loss, adversarial.non_saturating_discriminator_loss
+    model.compile(*rates, *losses)
+    kernel, flat = model.discriminator.get_layer("rebuilt").kernel, reals()["image"].numpy().reshape(8, -1)
+    before = kernel.numpy()
+    means = model.train_step(reals())
+    error = flat @ before
+    assert float(means["reconstruction_loss"]) == pytest.approx(np.mean(error**2), rel=1e-4)
+    step = 1e-3 * 2 * (error * flat).mean(axis=0)[:, None]
+    np.testing.assert_allclose(before - kernel.numpy(), step, rtol=1e-3, atol=1e-6)
