@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install train page test test-long test-gpu test-page soak fuzz lint format dashboard clean
+.PHONY: help install train page test test-long test-gpu test-page test-peers soak fuzz lint format dashboard clean
 
 help:  ## list the targets
 	@echo 'usage: make <target>   (make train ARGS="model=dcgan dataset=mnist steps=500" passes overrides on)'
@@ -48,6 +48,9 @@ test-page: $(VENV)/installed-test-page  ## run the tests of the page, in a brows
 	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || \
 		{ echo "These tests drive Chromium. On Debian and Ubuntu: apt install chromium chromium-driver"; exit 1; }
 	@GESSO_PAGE_JOBS=$(or $(JOBS),200) $(BIN)/python -m pytest tests/page $(ARGS)
+
+test-peers: $(VENV)/installed-test-peers  ## compare metrics with scikit-image's and scikit-learn's, EfficientNet-lite with its package
+	@$(BIN)/python -m pytest tests/metrics tests/models/networks/test_torch_file.py $(ARGS)
 
 fuzz: $(VENV)/installed  ## damaged files and odd command lines, for SECONDS=600; FIRST=... for other ones
 	@GESSO_FUZZ_SECONDS=$(or $(SECONDS),600) GESSO_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/python -m pytest tests/fuzz
