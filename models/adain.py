@@ -56,19 +56,23 @@ class AdaIN(Trainable, keras.Model):
         moments_layers: Sequence[str],
         content_weight: float = 1.0,
         style_weight: float = 10.0,
+        gram_weight: float = 0.0,
         jit_compile: str | bool = "auto",
     ) -> None:
         """Sets the optimizer and the losses, as `set_losses` takes them."""
         super().compile(optimizer=None, jit_compile=jit_compile)
-        self.set_losses(moments_layers, content_weight, style_weight)
+        self.set_losses(moments_layers, content_weight, style_weight, gram_weight)
         self.decoder_optimizer = prepared(optimizer, self.decoder.trainable_variables, self.step)
         self.track(("total_loss", "content_loss", "style_loss"))
 
-    def set_losses(self, moments_layers: Sequence[str], content_weight: float, style_weight: float) -> None:
-        """Sets what `losses_of` weighs; `moments_layers` names the layers whose moments count."""
+    def set_losses(
+        self, moments_layers: Sequence[str], content_weight: float, style_weight: float, gram_weight: float
+    ) -> None:
+        """Sets what `losses_of` weighs; `moments_layers` names the layers whose moments and Gram matrices count."""
         self.moments_layers = list(moments_layers)
         self.content_weight = content_weight
         self.style_weight = style_weight
+        self.gram_weight = gram_weight
         self.encoder = adain.encoder(self.stylizer, sorted({*moments_layers, adain.BOTTLENECK}))
 
     @property
@@ -89,10 +93,11 @@ class AdaIN(Trainable, keras.Model):
         return target, styles
 
     def losses_of(self, images: Tensor, target: Tensor, style: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Computes how far images are from the activations that they are to have, and from a style's moments.
+        """Computes how far images are from the activations that they are to have, and from a style's.
 
         `target` is the bottleneck that the decoder was given, `style` the encoder's outputs of the style pictures.
-        Each layer's distance is relative to the strength of the activations that are aimed at.
+        Of the style, moments count, which is what AdaIN sets, and with `gram_weight` also Gram matrices: which
+        channels fire together. Each layer's distance is relative to the strength of what is aimed at.
         """
         features = self.encoder(images, training=False)
         content = perceptual.content_loss(features[adain.BOTTLENECK], target) / perceptual.strength(target)
@@ -101,7 +106,15 @@ class AdaIN(Trainable, keras.Model):
             / perceptual.strength(style[name])
             for name in self.moments_layers
         ]
-        return {"content_loss": self.content_weight * content, "style_loss": self.style_weight * added(styles)}
+        style_loss = self.style_weight * added(styles)
+        if self.gram_weight:
+            grams = [
+                [perceptual.gram_matrix(outputs[name]) for outputs in (features, style)]
+                for name in self.moments_layers
+            ]
+            distances = [perceptual.gram_loss(gram, aim) / perceptual.strength(aim) for gram, aim in grams]
+            style_loss += self.gram_weight * added(distances)
+        return {"content_loss": self.content_weight * content, "style_loss": style_loss}
 
     def train_step(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """Updates the decoder once, on the pictures `data["content"]` in the styles of `data["style"]`."""

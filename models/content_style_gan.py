@@ -27,7 +27,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         discriminator: builder, called with `image_shape` and `num_classes`; `models/networks/patchgan.py`.
         image_shape: of contents and styles; num_classes: of styles, 0 if they have none.
         width: of the decoder; weights: of the encoder, `vgg.encoder`.
-        moments_layers, content_weight, style_weight: of AdaIN's losses, `models.adain.AdaIN.compile`.
+        moments_layers, content_weight, style_weight, gram_weight: of AdaIN's losses, `models.adain.AdaIN.compile`.
         adversarial_weight: of the discriminator's opinion beside them.
         start: a stylizer to begin with, `models.trained.stylizer_of`; a decoder that paints nothing yet would
             teach the discriminator nothing.
@@ -58,6 +58,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
         weights: str | Path | None = None,
         content_weight: float = 1.0,
         style_weight: float = 10.0,
+        gram_weight: float = 0.0,
         adversarial_weight: float = 1.0,
         start: keras.Model | None = None,
         ema_decay: float = 0.999,
@@ -69,7 +70,7 @@ class ContentStyleGAN(Adversarial, keras.Model):
             discriminator(image_shape=image_shape, num_classes=num_classes), "discriminator"
         )
         self.num_classes = num_classes
-        self.painter.set_losses(moments_layers, content_weight, style_weight)
+        self.painter.set_losses(moments_layers, content_weight, style_weight, gram_weight)
         self.adversarial_weight = adversarial_weight
         self.init_state(seed)
 
