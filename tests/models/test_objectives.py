@@ -176,7 +176,7 @@ def test_srgan_enlarges(pictures, vgg_weights):
     check_descent(compiled(model, 1.0, 0.0), model.generator.trainable_variables, data, objective)
 
 
-def of_any_style(painter: AdaIN, content, style):
+def of_any_style(painter: AdaIN, content, style, gram_weight: float = 0.0):
     """What AdaIN and its adversarial form minimise of a picture, and how it is painted."""
     encode = adain.encoder(painter.stylizer, {*LAYERS, adain.BOTTLENECK})
     seen, shown = encode(content)[adain.BOTTLENECK], encode(style)
@@ -188,31 +188,39 @@ def of_any_style(painter: AdaIN, content, style):
     (mean, deviation), (wanted, wide) = moments(seen), moments(shown[adain.BOTTLENECK])
     aim = (seen - mean) / deviation * wide + wanted
 
+    def together(x):
+        return tf.einsum("bhwi,bhwj->bij", x, x) / float(np.prod(x.shape[1:]))
+
     def objective(image):
         features = encode(image)
         content_loss = tf.reduce_mean((features[adain.BOTTLENECK] - aim) ** 2) / tf.reduce_mean(aim**2)
         pairs = [(features[name], shown[name]) for name in LAYERS]
-        return content_loss + 10.0 * sum(
+        style_loss = 10.0 * sum(
             sum(tf.reduce_mean((one - other) ** 2) for one, other in zip(moments(x), moments(y), strict=True))
             / tf.reduce_mean(y**2)
             for x, y in pairs
         )
+        grams = [(together(x), together(y)) for x, y in pairs]
+        distances = [tf.reduce_mean((one - other) ** 2) / tf.reduce_mean(other**2) for one, other in grams]
+        return content_loss + style_loss + gram_weight * sum(distances)
 
     return lambda: clipped(painter.decoder(aim, training=True)), objective
 
 
-def test_adain_paints(pictures, vgg_weights):
+@pytest.mark.parametrize("gram_weight", [0.0, 20.0])
+def test_adain_paints(pictures, vgg_weights, gram_weight):
     model, content, style = AdaIN(width=4, weights=vgg_weights), pictures(2, 32, 32, 3), pictures(2, 32, 32, 3)
-    model.compile(keras.optimizers.SGD(1.0), LAYERS)
-    paint, objective = of_any_style(model, content, style)
+    model.compile(keras.optimizers.SGD(1.0), LAYERS, gram_weight=gram_weight)
+    paint, objective = of_any_style(model, content, style, gram_weight)
     data = {"content": content, "style": style}
     check_descent(model, model.decoder.trainable_variables, data, lambda: objective(paint()))
 
 
 def test_adain_with_an_adversary_paints(pictures, vgg_weights):
-    model = ContentStyleGAN(judge_of, (32, 32, 3), LAYERS, 2, width=4, weights=vgg_weights, adversarial_weight=3.0)
+    weights = {"gram_weight": 20.0, "adversarial_weight": 3.0}
+    model = ContentStyleGAN(judge_of, (32, 32, 3), LAYERS, 2, width=4, weights=vgg_weights, **weights)
     content, style, label = pictures(2, 32, 32, 3), pictures(2, 32, 32, 3), tf.constant([0, 1])
-    paint, objective = of_any_style(model.painter, content, style)
+    paint, objective = of_any_style(model.painter, content, style, gram_weight=20.0)
 
     def whole():
         image = paint()
