@@ -83,7 +83,7 @@ def test_it_begins_as_the_average_of_learned_styles(small):
 
 
 def test_it_learns_and_what_reads_stays_as_it_was(small, objective):
-    model = AnyStyle(small, log_above=1e3)
+    model = AnyStyle(small, log_above=1e3, ema_decay=0.0)
     model.compile(keras.optimizers.Adam(1e-3), objective)
     frozen = [weight.numpy() for weight in model.reader.non_trainable_weights]
     trainable = {weight.path for weight in model.network.trainable_weights}
@@ -99,6 +99,8 @@ def test_it_learns_and_what_reads_stays_as_it_was(small, objective):
     assert not np.array_equal(dense, model.reader.get_layer("shares").kernel)
     for before, weight in zip(frozen, model.reader.non_trainable_weights, strict=True):
         np.testing.assert_array_equal(before, weight)
+    for mean, weight in zip(model.average.weights, model.network.weights, strict=True):
+        np.testing.assert_allclose(mean, weight, atol=1e-6, err_msg=mean.path)  # at a decay of 0
 
 
 def test_smoothness_counts_if_it_is_asked_for(small, objective):
@@ -139,13 +141,13 @@ def test_a_resumed_step_is_the_straight_one(small, objective):
 
     straight, resumed = made(), made()
     straight.train_step(data)
-    pairs = zip(checkpoint.variables(straight), checkpoint.variables(resumed), strict=True)
+    pairs = list(zip(checkpoint.variables(straight), checkpoint.variables(resumed), strict=True))
     for one, other in pairs:
         other.assign(one)
     for model in (straight, resumed):
         model.train_step(data)
-    for one, two in zip(straight.average.weights, resumed.average.weights, strict=True):
-        np.testing.assert_array_equal(one, two)
+    for one, other in pairs:
+        np.testing.assert_array_equal(one, other, err_msg=one.path)
 
 
 def test_styles_are_weighed_and_a_file_paints_the_same(small, tmp_path):
