@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ MAY_USE = {
     "page": {"page", "stylization", "models", "models.layers", "models.networks", "core", "data"},
 }  # fmt: skip
 WITHOUT_HYDRA = ("losses", "metrics", "models", "data")
+WITH_GRADIO = ("page/app.py", "page/easel.py", "page/widgets.py", "page/*_tab.py")
 
 # The names in a run directory: `core/run.py` knows them, nobody else.
 FILES = {
@@ -52,6 +54,22 @@ def test_losses_metrics_models_and_data_know_nothing_of_hydra():
         if package.split(".")[0] in WITHOUT_HYDRA
         for module in _imports(file)
         if module.split(".")[0] == "hydra"
+    ]
+    assert wrong == []
+
+
+def test_gradio_is_known_to_what_draws_the_page_alone():
+    knowing = {file for file in _sources() for module in _imports(file) if module.split(".")[0] == "gradio"}
+    assert knowing == {file for pattern in WITH_GRADIO for file in ROOT.glob(pattern)}
+
+
+def test_no_import_is_relative():
+    """Its module would be none of ours to the tests here."""
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in _sources()
+        for module in _imports(file)
+        if module.startswith(".")
     ]
     assert wrong == []
 
@@ -131,9 +149,14 @@ def _package(module: str) -> str | None:
     return max(found, key=len, default=None)
 
 
-def _imports(file: Path) -> Iterator[str]:
+@cache
+def _imports(file: Path) -> list[str]:
+    """The names that a file imports; relative ones begin with dots."""
+    found = []
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            base = "." * node.level + (node.module or "")
+            found += [f"{base}.{alias.name}" for alias in node.names]
+    return found

@@ -62,6 +62,12 @@ def test_what_baselines_make_of_pictures():
     np.testing.assert_allclose(baselines.fill_smoothly(slope, middle).astype(int), slope, atol=6)
     assert (baselines.fill_smoothly(slope, np.ones((24, 24))) == 128).all()
     assert baselines.resize_bicubic(image, (32, 24, 3)).shape == (32, 24, 3)
+    line = np.full((4, 9, 3), 100, np.uint8)
+    line[:, 4] = 200  # Keys's cubic with a = -1/2, at 7/4, 5/4, 3/4 and 1/4 of a pixel: -3, -9, 29 and 111 of 128
+    half = [98, 93, 123, 187]
+    np.testing.assert_array_equal(
+        baselines.resize_bicubic(line, (4, 18, 3))[..., 0], [[100] * 5 + half + half[::-1] + [100] * 5] * 4
+    )
 
 
 def test_baselines_that_fit_the_task():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics.psnr import WEIGHTS, luminance, psnr
+from metrics.psnr import WEIGHTS, luminance, psnr, psnr_luminance
 
 
 def pairs(channels: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +45,17 @@ def test_luminance_worked_by_hand():
     assert y[:, 0].tolist() == [16, 235, 81, 145, 41, 126]  # MATLAB's
     np.testing.assert_allclose(luminance(colors / 255, 1)[1:3, 0], [235 / 255, 81.481 / 255], rtol=1e-12)
     np.testing.assert_allclose(luminance(colors.astype(np.float32), 255)[1:3, 0], [235, 81.481], rtol=1e-6)
+
+
+def test_psnr_of_luminance_worked_by_hand():
+    a = np.zeros((2, 4, 5, 3), np.uint8)
+    b = np.full_like(a, 255)
+    white_by_black = 20 * np.log10(255 / 219)  # Y is from 16 to 235
+    np.testing.assert_allclose(psnr_luminance(a, b), white_by_black, rtol=1e-9)
+    b[1, 1:-1, 1:-1] = 0
+    b[1, 1, 1, 1] = 255  # of six pixels inside the border, one is green
+    one_of_six_green = 20 * np.log10(255 / 128.553) + 10 * np.log10(6)
+    np.testing.assert_allclose(psnr_luminance(a, b, border=1), [white_by_black, one_of_six_green], rtol=1e-9)
 
 
 def test_luminance_is_that_of_scikit_image():

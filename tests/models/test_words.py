@@ -145,24 +145,38 @@ def test_without_a_text_encoder_there_are_no_words():
 
 
 def test_a_generator_learns_by_what_the_text_encoder_takes_its_pictures_for(tiny_words):
-    """The loss is that of the frozen encoder on the pictures before the step, and it falls by its own gradient."""
+    """The loss is that of the frozen encoder on the pictures before the step, and it falls by its own gradient.
+
+    The discriminator beside it is judged on three kinds of pairs (DF-GAN).
+    """
+    keras.utils.set_random_seed(0)
     model = compiled(tiny_words(), matching=100.0)
     batch = model.prepare({"image": IMAGES, "text": TEXTS})
     frozen = [weight.numpy() for weight in model.words.network.weights]
     fakes = model._fakes(IMAGES, batch["label"], 0)
     expected = float(info_nce(model.words.look(fakes), batch["label"], 10.0))
-    step, losses = tf.function(model.train_step), []
+    of_others = tf.roll(batch["label"], 1, axis=0)
+    pairs = [IMAGES, batch["label"]], [fakes, batch["label"]], [IMAGES, of_others]
+    real, fake, mismatched = (model.discriminator(pair, training=True)["logits"].numpy() for pair in pairs)
+    below, above, beside = (np.maximum(0, 1 + logits).mean() for logits in (-real, fake, mismatched))
+    step, losses, judged = tf.function(model.train_step), [], []
     for _ in range(30):
         model.reset_metrics()
-        losses.append(float(step(batch)["matching_loss"]))
+        means = step(batch)
+        losses.append(float(means["matching_loss"]))
+        judged.append(float(means["discriminator_loss"]))
     assert losses[0] == pytest.approx(expected, rel=1e-4)
+    assert judged[0] == pytest.approx(below + (above + beside) / 2, rel=1e-4) and abs(above - beside) > 1e-2
     assert np.mean(losses[-5:]) < losses[0] - 0.02
     for before, weight in zip(frozen, model.words.network.weights, strict=True):
         np.testing.assert_array_equal(before, weight)
 
 
 def test_a_text_encoder_learns_what_belongs_together():
-    """Of four pictures, each of one brightness: after some steps each calls up its own sentence."""
+    """Of four pictures, each of one brightness: after some steps each calls up its own sentence.
+
+    The first loss is written out: sentences are told from each other, and from themselves misread.
+    """
     keras.utils.clear_session()
     keras.utils.set_random_seed(0)
     captions = [["black"], ["dark grey", "grey dark"], ["light grey"], ["white"]]
@@ -170,10 +184,18 @@ def test_a_text_encoder_learns_what_belongs_together():
     model = TextEncoder(SHAPE, captions, dimensions=8, width=2, ema_decay=0.0)
     model.compile(keras.optimizers.Adam(1e-2))
     data = model.prepare({"image": images, "text": tf.constant([said[0] for said in captions])})
+    misread, vectors = model._misread(data["tokens"]), model.network([data["tokens"], images], training=True)
+    read = np.concatenate([data["tokens"], misread])
+    said = np.concatenate([vectors["sentence"], model.network.get_layer("sentences")(misread)])
+    alike = np.all(data["tokens"].numpy()[:, None] == read, axis=2)  # some are misread as what is said of another
+    logits = vectors["picture"].numpy() @ said.T / 0.07
+    told = tf.nn.softmax_cross_entropy_with_logits(alike / alike.sum(axis=1, keepdims=True), logits)
+    back = tf.nn.softmax_cross_entropy_with_logits(np.eye(4), logits[:, :4].T)
     step = tf.function(model.train_step)
     before = float(step(data)["contrastive_loss"])
     for mean, weight in zip(model.average.weights, model.network.weights, strict=True):
         np.testing.assert_allclose(mean, weight, atol=1e-6, err_msg=mean.path)  # at a decay of 0
+    assert before == pytest.approx(np.mean(told + back) / 2, rel=1e-4)
     for _ in range(30):
         step(data)
     model.reset_metrics()

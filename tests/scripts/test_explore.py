@@ -25,24 +25,41 @@ def generator(tmp_path_factory):
     keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("generator") / "g.keras"
     network = dcgan.generator((32, 32, 3), latent_dim=6, width=4, num_classes=2, condition="concat")
+    last = network.get_layer("up_32")
+    last.set_weights([2000 * weight for weight in last.get_weights()])  # untrained, it paints all but one grey
     trained.save(network, path, Metadata("generator", classes=("cubism", "ink_painting")))
     return path
 
 
-def test_everything(generator, script, tmp_path):
+def test_everything(generator, script, tmp_path, private_cache):
+    """Strips go somewhere; the classifier, which takes what is bright for ink paintings, counts both sides."""
+    image = keras.Input((32, 32, 3))
+    brightness = keras.layers.Dense(2, "softmax", name="by_brightness")
+    classifier = keras.Model(image, brightness(keras.layers.GlobalAveragePooling2D()(image)))
+    brightness.set_weights([np.float32([[-1, 1]] * 3), np.zeros(2)])
+    classifier.save(tmp_path / "c.keras")
     done = script(
         "explore.py", f"network={generator}", "dataset=paintings", "dataset.num_images=30",
         "dataset.styles=[cubism,ink_painting]", "num=3", "frames=5", "neighbors=2", "label=cubism",
-        f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
+        f"classifier={tmp_path}/c.keras", f"output={tmp_path}", f"hydra.run.dir={tmp_path}/log",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "sefa.png").size == (5 * 34 + 2, 3 * (34 + 2 + 14))
-    assert Image.open(tmp_path / "ganspace.png").size == (5 * 34 + 2, 3 * (34 + 2 + 14))
+    for name in ("sefa", "ganspace"):
+        sheet = np.asarray(Image.open(tmp_path / f"{name}.png"))
+        assert sheet.shape == (3 * (14 + 2 + 34), 5 * 34 + 2, 3)
+        for strip in np.split(sheet, 3):
+            frames = [strip[16:48, x : x + 32].astype(int) for x in range(2, 172, 34)]
+            assert np.ptp(frames[0]) > 20 and np.abs(frames[0] - frames[-1]).max() > 20
     assert Image.open(tmp_path / "nearest.png").size == (3 * 34 + 2, 3 * 34 + 2 + 14)
     found = json.loads((tmp_path / "exploration.json").read_text())
     assert found["nearest"]["copies"] == 0 and found["nearest"]["nearest_by_next"] > 0.8
     assert all(words in done.stdout for words in ("distance_to_training", "contrast", "hue_distance")), done.stdout
     assert found["balance"]["generated"]["contrast"] < found["balance"]["training"]["contrast"]
+    images = paintings.load(32, private_cache, 30, styles=["cubism", "ink_painting"]).images
+    bright = np.mean(images.mean(axis=(1, 2, 3)) > 127.5)
+    classes = found["balance"]["classes"]
+    assert 0 < bright < 1 and classes["training"] == pytest.approx({"cubism": 1 - bright, "ink_painting": bright})
+    assert set(classes) == {"generated", "training"} and sum(classes["generated"].values()) == pytest.approx(1)
 
 
 def test_copies_are_found(tmp_path, capfd):
