@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from core.errors import GessoError
 from evaluation import films
@@ -38,6 +39,20 @@ def test_a_film_beside_itself_and_beside_one_that_flickers(tmp_path):
     rows, _ = measured(painted, content)
     assert rows[str(painted)]["flicker"] == pytest.approx(10, abs=0.5)
     assert rows["content, untouched"]["flicker"] == 0
+
+
+def test_what_moves_is_compared_where_it_moved_to(tmp_path):
+    """A pan, and one that was painted as if the camera had stood still."""
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    coarse = Image.fromarray(np.random.default_rng(0).integers(0, 255, (12, 20, 3), np.uint8))
+    scene = np.asarray(coarse.resize((80, 48), Image.Resampling.BICUBIC))
+    frames = [scene[:, x : x + 64] for x in (0, 4, 8)]
+    content = written(tmp_path / "content.mkv", frames)
+    painted = written(tmp_path / "painted.mkv", frames[:1] * 3)
+    rows, settings = measured(painted, content)
+    assert rows["content, untouched"]["warping_error"] < 3
+    assert rows[str(painted)]["warping_error"] > 20
+    assert settings["flow"] == "DIS, OpenCV"
 
 
 def test_what_is_not_one_film_is_said(tmp_path):

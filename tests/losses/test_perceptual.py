@@ -29,6 +29,12 @@ def test_gram_matrix_of_a_mask_is_that_of_the_part(features):
     np.testing.assert_allclose(perceptual.gram_matrix(features, mask), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_gram_matrix_of_a_soft_mask_by_hand():
+    features = np.array([[[[1.0, 2.0], [4.0, 0.0]]]], np.float32)  # by 1 and 1/2: (1, 2) and (2, 0)
+    mask = np.array([[[[1.0], [0.5]]]], np.float32)  # of squares, 1.25 places; two channels
+    np.testing.assert_allclose(perceptual.gram_matrix(features, mask), [[[5 / 2.5, 2 / 2.5], [2 / 2.5, 4 / 2.5]]])
+
+
 def test_gram_matrix_adds_up_in_float32():
     features = tf.ones([1, 64, 64, 2], tf.bfloat16)  # 4,096 ones: bfloat16 stops counting at 256
     gram = perceptual.gram_matrix(features)

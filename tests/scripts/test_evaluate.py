@@ -123,6 +123,27 @@ def test_layers_are_those_of_the_papers(vgg_weights):
         np.testing.assert_allclose(found["style_distance"], expected, rtol=1e-3)
 
 
+def test_colors_and_artfids_form_by_hand(monkeypatch):
+    """Black beside white, and beside a quarter of white; each layer has 512 channels, all the picture's first."""
+    from evaluation import styles
+
+    def encoder(names, weights):
+        return lambda images, training: {name: np.repeat(images[..., :1], 512, axis=-1) for name in names}
+
+    monkeypatch.setattr(styles.vgg, "encoder", encoder)
+    black, white = (np.full((16, 16, 3), level, np.float32) for level in (-1, 1))
+    quarter = black.copy()
+    quarter[:8, :8] = 1
+    judge = styles.Judge([white, quarter])
+    found = judge(black, black)
+    assert found["color_mean"] == pytest.approx((100 + 25) / 2, rel=1e-3)
+    assert found["color_spread"] == pytest.approx(100 * (3 / 16 * 256 / 255) ** 0.5 / 2, rel=1e-3)
+    # 5/8 of all 512 places are 1, the others -1: by their variance is divided, here what 1/8 more adds up to.
+    variance = 4 * 5 / 8 * 3 / 8 * 512 / 511
+    expected = (1 + 0.5) * (1 + 512 / 8**2 / variance)
+    assert judge.artfid(0.5, [image + 1 / 8 for image in judge.styles]) == pytest.approx(expected)
+
+
 def test_a_translators_run(photos, script, tmp_path):
     run = tmp_path / "run"
     arguments = [

@@ -6,15 +6,29 @@ import pytest
 import tensorflow as tf
 
 from core.color import YIQ
+from data import transforms
 from models.networks import adain, srresnet, transform_net, unet
 from stylization import adain as by_adain
-from stylization import fast, optimization, translate
+from stylization import fast, feedforward, optimization, translate
 from stylization.method import Interrupted
 from stylization.objective import Style
 from stylization.resizing import resize_lanczos
 from stylization.temporal import stabilize
 
 random = np.random.default_rng(0)
+
+
+@pytest.fixture
+def given(monkeypatch) -> list[np.ndarray]:
+    """What translators' networks are given: none is there, and what comes of it is grey."""
+    sources = []
+
+    def run(source):
+        sources.append(source)
+        return np.zeros((*source.shape[:2], 3), np.float32)
+
+    monkeypatch.setattr(feedforward, "Feedforward", lambda network, geometry, tile: run)
+    return sources
 
 
 def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
@@ -29,6 +43,23 @@ def test_colours_are_laid_over_the_picture_s_own_light_and_dark():
     inside = abs(painted).max(axis=-1) < 1  # no clipping
     assert inside.mean() > 0.5
     np.testing.assert_allclose((painted @ YIQ[0])[inside], grey[..., 0][inside], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("sides", "size", "seen"), [((70, 90), 32, (32, 41)), ((20, 24), 32, (20, 24)), ((70, 90), None, (70, 90))]
+)
+def test_colors_are_guessed_at_the_size_that_the_network_learned_at(given, sides, size, seen):
+    """What is smaller stays so."""
+    image = picture(sides)
+    painted = translate.painter(None, None, "colorize", size, None, None)(image, None)
+    np.testing.assert_allclose(given[0][..., 0], resize_lanczos(image, seen) @ YIQ[0], atol=1e-5)
+    assert given[0].shape == (*seen, 1) and painted.shape == image.shape
+
+
+def test_a_network_that_paints_drawings_is_given_one(given):
+    image = picture()
+    translate.painter(None, None, "edges", 32, None, None)(image, None)
+    np.testing.assert_allclose(given[0], transforms.edges(image[None])[0], atol=1e-6)
 
 
 def test_pictures_of_several_sizes_are_enlarged():

@@ -22,6 +22,12 @@ def noise(*shape) -> np.ndarray:
     return RNG.uniform(-1, 1, shape).astype(np.float32)
 
 
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of all pairs of rows, each set relative to its own mean."""
+    a, b = a - a.mean(axis=0), b - b.mean(axis=0)
+    return (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+
+
 @pytest.mark.parametrize("size", [(32, 48), (33, 21), (1, 7)])
 def test_the_pyramid_adds_up_to_the_image(size):
     image = tf.constant(noise(1, *size, 3))
@@ -44,13 +50,12 @@ def test_levels_from_coarse_to_fine():
 def test_nearest_is_brute_force_by_centred_cosine(monkeypatch):
     monkeypatch.setattr(neural_neighbors, "BLOCK", 40 * 7)  # seven rows at a time
     queries, keys = noise(23, 12) + 3, noise(40, 12) - 5  # far apart: only deviations count
-    a, b = queries - queries.mean(0), keys - keys.mean(0)
-    cosines = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+    likeness = cosines(queries, keys)
     found = neural_neighbors.nearest(tf.constant(queries), tf.constant(keys)).numpy()
     index = [np.flatnonzero((keys == row).all(axis=1))[0] for row in found]
-    best = cosines.max(axis=1)
-    assert (best - cosines[np.arange(23), index] < 0.01).all()  # bfloat16 may choose another as near
-    assert np.mean(cosines.argmax(axis=1) == index) > 0.8
+    best = likeness.max(axis=1)
+    assert (best - likeness[np.arange(23), index] < 0.01).all()  # bfloat16 may choose another as near
+    assert np.mean(likeness.argmax(axis=1) == index) > 0.8
 
 
 def test_hypercolumns_are_layers_by_their_channels(encoder):
@@ -68,8 +73,59 @@ def test_losses_fall_and_all_steps_are_counted(encoder):
         picture, [picture], encoder, steps=6, report=lambda terms, image: losses.extend(terms.values())
     )
     assert painted.shape == picture.shape and abs(painted).max() <= 1
-    assert losses[5] < losses[0]
+    assert losses[5] < losses[0] and losses[-1] < losses[-6]
     assert len(losses) == neural_neighbors.total_steps(64, 6) > 12
+
+
+def test_losses_are_those_of_a_search_by_brute_force(monkeypatch):
+    """For the content mixed with the picture so far, in two styles: it is there, but lighter and on its side."""
+    monkeypatch.setattr(neural_neighbors, "LAYERS", ("first", "second"))
+    draw = np.random.default_rng(0).standard_normal
+    content, begun = draw((2, 32, 32, 3), np.float32) / 3
+    kernel, found = draw((4, 4, 3, 60), np.float32), []
+    finest, *_ = neural_neighbors.decompose(tf.constant(content[None]), 8)
+    _, *coarse = neural_neighbors.decompose(tf.constant(begun[None]), 8)
+    so_far = neural_neighbors.synthesize([finest, *coarse]).numpy()[0]
+    query = 0.25 * content + 0.75 * so_far
+    styles = [np.concatenate([content, so_far], axis=1) + 0.3, np.rot90(query) + 0.3]
+
+    def encoder(image, training):
+        """In place of VGG, one convolution: a half of its channels for each layer."""
+        first, second = tf.split(tf.nn.conv2d(image, kernel, 4, "VALID"), 2, axis=-1)
+        return {"first": first, "second": second}
+
+    def places(image):
+        return np.reshape(tf.nn.conv2d(image[None], kernel, 4, "VALID"), (-1, 60))
+
+    def distances(image):
+        flat = image.reshape(-1, 3) / 2
+        return np.linalg.norm(flat[:, None] - flat, axis=-1)
+
+    neural_neighbors.optimize(
+        content,
+        styles,
+        encoder,
+        alpha=0.25,
+        self_similarity=True,
+        steps=2,
+        init=begun,
+        report=lambda terms, image: found.append((*terms, *terms.values(), image)),
+    )
+    keys = np.concatenate([places(np.rot90(style, k)) for style in styles for k in range(4)])
+    target = keys[cosines(places(query), keys).argmax(axis=1)]
+    expected = []
+    for step, (*_, image) in enumerate(found):
+        here = places(image)
+        if step < 2:
+            near = (here * target).sum(axis=1) / np.linalg.norm(here, axis=1) / np.linalg.norm(target, axis=1)
+            expected.append(1 - near.mean())
+        else:
+            pairs = zip(np.split(here, 2, axis=1), np.split(keys, 2, axis=1), strict=True)
+            expected.append(sum(1 - cosines(*pair).max(axis=1).mean() for pair in pairs))
+        if step < 3:  # the last pass's second half goes without
+            expected[-1] += abs(distances(image) - distances(content)).mean()
+    assert [name for name, *_ in found] == ["matching", "matching", "layers", "layers"]
+    np.testing.assert_allclose([loss for _, loss, _ in found], expected, rtol=0.01)  # some are taken in bfloat16
 
 
 def test_places_of_a_large_picture_are_some_that_a_key_chooses():
