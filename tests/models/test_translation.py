@@ -250,7 +250,7 @@ def test_pix2pix_learns_two_facades_by_heart(test_data, tmp_path):
 def test_adain_weighs_layers_by_their_strength(vgg_weights):
     """A layer whose activations are a hundred times as large, here and there, says as much as before."""
     system = AdaIN(width=4, weights=vgg_weights)
-    system.set_losses(["block1_conv1"], content_weight=0.0, style_weight=1.0)
+    system.set_losses(["block1_conv1"], content_weight=0.0, style_weight=1.0, gram_weight=2.0)
     random = np.random.default_rng(0)
     picture, style, target = (random.uniform(1, 2, (1, 4, 4, 8)).astype(np.float32) for _ in range(3))
 
@@ -260,5 +260,7 @@ def test_adain_weighs_layers_by_their_strength(vgg_weights):
 
     painted, wanted = ((x.mean((1, 2)), x.std((1, 2))) for x in (picture, style))
     distance = sum(np.square(a - b).mean() for a, b in zip(painted, wanted, strict=True))
-    assert loss(1.0) == pytest.approx(distance / np.square(style).mean(), rel=1e-3)
+    made, aim = (np.einsum("bhwi,bhwj->ij", x, x) / x.size for x in (picture, style))
+    apart = np.square(made - aim).mean() / np.square(aim).mean()
+    assert loss(1.0) == pytest.approx(distance / np.square(style).mean() + 2 * apart, rel=1e-3)
     assert loss(100.0) == pytest.approx(loss(1.0), rel=1e-3)
