@@ -69,7 +69,8 @@ class LogFile(logging.FileHandler):
             super().handleError(record)
         elif not self.failed:
             self.failed = True
-            print(f"Could not write {self.baseFilename}: {error.strerror or error}.", file=sys.stderr)
+            said = f"Could not write {self.baseFilename}: {error.strerror or error}."
+            print(printable_lines(said), file=sys.stderr)
 
     def _write(self) -> None:
         records, self.kept = self.kept, []

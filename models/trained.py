@@ -98,19 +98,17 @@ def take_over(start, network, beyond: str | None = None) -> None:
     Layers whose names begin with `beyond` may be new in `network`: they stay as they are where `start` has none.
     Raises `GessoError` if the weights do not fit.
     """
-    old = [layer for layer in start.layers if layer.weights]
-    new = [layer for layer in network.layers if layer.weights]
-    if beyond and not any(layer.name.startswith(beyond) for layer in old):
-        new = [layer for layer in new if not layer.name.startswith(beyond)]
-    shapes = [[weight.shape for layer in layers for weight in layer.weights] for layers in (old, new)]
-    if shapes[0] != shapes[1]:
+    layers = network.layers
+    if beyond and not any(layer.name.startswith(beyond) for layer in start.layers):
+        layers = [layer for layer in layers if not layer.name.startswith(beyond)]
+    weights = [weight for layer in layers for weight in layer.weights]
+    if [weight.shape for weight in weights] != [weight.shape for weight in start.weights]:
         raise GessoError(
             "model.start is a network of other sizes than this one's: pictures, width, depth and number of styles "
             "must agree."
         )
-    values = iter([value for layer in old for value in layer.get_weights()])
-    for layer in new:
-        layer.set_weights([next(values) for _ in layer.weights])
+    for weight, value in zip(weights, start.get_weights(), strict=True):
+        weight.assign(value)
 
 
 def load_classifier(path: str | Path, image_shape: Sequence[int], num_classes: int | None = None):

@@ -96,8 +96,7 @@ def generator(
     init = "zeros" if holes else CONV_INIT
     painted = _up(x, channels, upsampling, init, "out")
     if full_width:
-        enlarged = _enlarged(x, upsampling, f"{FULL}_resize")
-        x = layers.Concatenate(name=f"{FULL}_in")([enlarged, given])
+        x = layers.Concatenate(name=f"{FULL}_in")([_enlarged(x, upsampling, f"{FULL}_resize"), given])
         for i in (1, 2):
             x = Conv2D(full_width, 3, padding="same", kernel_initializer=CONV_INIT, name=f"{FULL}_{i}")(x)
             x = layers.LeakyReLU(0.2, name=f"{FULL}_{i}_relu")(x)

@@ -75,7 +75,8 @@ def test_flags_that_say_where_yaml_files_lie():
 def test_options_have_no_dashes():
     refuse_dashes(["steps=3", "--cfg", "job", "--config-dir=mine", "-m", "offset=-3", "-h"])
     for given in (["--steps=3"], ["-steps=3"], ["seed=1", "--steps", "3"], ["-steps", "3"]):
-        with pytest.raises(GessoError, match=r"^--?steps(=3)?: options have no dashes here: steps=3\. "):
+        dashed = next(argument for argument in given if argument.startswith("-"))
+        with pytest.raises(GessoError, match=rf"^{dashed}: options have no dashes here: steps=3\. "):
             refuse_dashes(given)
     for given in (["--steps"], ["--steps", "seed=3"], ["--steps", "-m"]):
         with pytest.raises(GessoError, match=r"here: steps=<value>\. "):
