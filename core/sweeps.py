@@ -17,7 +17,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -155,13 +155,22 @@ def remove_unbegun() -> None:
         remove_empty(folder)
 
 
+def _as_hydra_writes(argument: str) -> str:
+    """Returns an argument as the jobs of a sweep are given it: `a={b: c}` without its space."""
+    try:
+        override = OverridesParser.create().parse_override(argument)
+        return f"{override.get_key_element()}={override.get_value_element_as_str()}"
+    except HydraException:  # what is swept over, or of another command, in the processes that some launchers start
+        return argument
+
+
 def slug(overrides: str) -> str:
     """Makes a folder name of what sets a job of a sweep apart; it needs no quoting in a shell or in Hydra.
 
     Overrides that stand on the command line as they are are the same for all jobs.
     """
     overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
-    for argument in sys.argv:  # `metrics=[fid,kid]` is one, comma or not
+    for argument in map(_as_hydra_writes, sys.argv):  # `metrics=[fid,kid]` is one, comma or not
         overrides = overrides.replace(f",{argument},", ",")
     name = re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]
     return shortened(name, 200)  # bytes, of the 255 that a name may have; its job's number stands before it

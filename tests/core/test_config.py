@@ -172,6 +172,12 @@ def test_slug_needs_no_quoting(monkeypatch):
     assert slug("model=dcgan,seed=1,dataset.root=../my data") == "seed-1_dataset.root-..-my-data"
 
 
+def test_slug_leaves_out_what_hydra_writes_in_another_way(monkeypatch):
+    """Of `{a: 1, b: 2}` jobs are given no spaces, nor of a list."""
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=1,2", "+rate={a: 1, b: [2, 3]}", "metrics=[fid, kid]"])
+    assert slug("+rate={a:1,b:[2,3]},metrics=[fid,kid],seed=1") == "seed-1"
+
+
 @pytest.fixture
 def run(tmp_path, composed):
     """A run directory of `steps=10 model.width=8`."""
