@@ -26,14 +26,6 @@ def upsample(x: tf.Tensor) -> tf.Tensor:
     return _averaged(_averaged(_padded(enlarge(x, 2), 1)))
 
 
-def smooth(x: tf.Tensor) -> tf.Tensor:
-    """Filters `[batch, n, n, channels]` by [1, 2, 1] / 4 along both axes, zeros beyond the edges: the same size.
-
-    After pixels are repeated, or a transposed convolution is the sum of that and a plain one, this is `upsample`.
-    """
-    return _averaged(_averaged(_padded(x, 1)))
-
-
 def _padded(x: tf.Tensor, padding: int) -> tf.Tensor:
     return tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
 
@@ -72,14 +64,3 @@ class SmoothUpsampling2D(layers.Layer):
     def compute_output_shape(self, shape: tuple) -> tuple:
         batch, height, width, channels = shape
         return (batch, height and 2 * height, width and 2 * width, channels)
-
-
-@keras.saving.register_keras_serializable(package="gesso")
-class Smooth2D(layers.Layer):
-    """A layer that computes `smooth`."""
-
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        return smooth(x)
-
-    def compute_output_shape(self, shape: tuple) -> tuple:
-        return shape

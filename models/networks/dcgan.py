@@ -11,7 +11,6 @@ import keras
 from keras import layers
 
 from models.layers.convolution import Conv2D, Conv2DTranspose, ResizedConv2D
-from models.layers.fir import Smooth2D
 from models.layers.initializers import CONV_INIT, SCALE_INIT
 from models.layers.normalization import batch_norm
 from models.layers.spectral import SpectralConv2D, SpectralDense, SpectralEmbedding
@@ -19,7 +18,7 @@ from models.networks.condition import discriminator_head, discriminator_inputs, 
 from models.networks.sizes import square
 
 SIZES = tuple(2**i for i in range(4, 13))
-UPSAMPLINGS = ("transposed", "resize", "smooth")
+UPSAMPLINGS = ("transposed", "resize")
 NORMALIZATIONS = ("batch", "layer", "none")
 
 
@@ -40,11 +39,9 @@ def generator(
     A 4x4 seed, doubled by transposed convolutions until `size`; `width` is the number of channels of the last
     hidden layer (at half the size) and doubles with each block towards the seed, up to 16 times. Images are in
     [-1, 1]. `upsampling` is `transposed`, the paper's, or `resize`: nearest neighbour, then a 3x3 convolution,
-    which paints no grid; `smooth` filters that by [1, 2, 1] / 4 besides, as StyleGAN does: what the four places of
-    a pixel differ by, a lattice of two pixels, does not pass.
-    With `full_width` there is one hidden layer more, of so many channels, at full size, and a 3x3 convolution
-    behind it; without, pixels are linear in what is drawn at half the size. `modulated`: by the latent, in each
-    block, and by the label, a vector of `label_dim` numbers, one-hot if 0.
+    which paints no grid. With `full_width` there is one hidden layer more, of so many channels, at full size, and a
+    3x3 convolution behind it; without, pixels are linear in what is drawn at half the size. `modulated`: by the
+    latent, in each block, and by the label, a vector of `label_dim` numbers, one-hot if 0.
     Conditions, priors and modulation: `models/networks/condition.py`.
     Raises `ValueError` unless `image_shape` is square with a power of two of at least 16 px, or for an unknown
     upsampling.
@@ -129,9 +126,8 @@ def _widths(size: int, width: int) -> list[int]:
 
 
 def _doubled(x: keras.KerasTensor, filters: int, upsampling: str, name: str) -> keras.KerasTensor:
-    if upsampling != "transposed":
-        x = ResizedConv2D(filters, kernel_initializer=CONV_INIT, name=name)(x)
-        return Smooth2D(name=f"{name}_smooth")(x) if upsampling == "smooth" else x
+    if upsampling == "resize":
+        return ResizedConv2D(filters, kernel_initializer=CONV_INIT, name=name)(x)
     options = {"strides": 2, "padding": "same", "use_bias": False, "kernel_initializer": CONV_INIT}
     return Conv2DTranspose(filters, 4, name=name, **options)(x)
 

@@ -1,9 +1,7 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from models.layers.fir import upsample
 from models.networks import dcgan
 
 
@@ -87,19 +85,6 @@ def test_resizing_paints_no_grid():
     assert np.ptp(painted) < 1e-5 < abs(painted).max()
     with pytest.raises(ValueError, match="upsampling"):
         dcgan.generator((16, 16, 1), upsampling="bilinear")
-
-
-def test_smooth_is_a_convolution_of_what_stylegan_enlarges():
-    """[1, 3, 3, 1] / 4 between zeros, then 3x3; and the weights are those of `resize`, which can be a start."""
-    networks = [dcgan.generator((16, 16, 1), width=4, upsampling=upsampling) for upsampling in ("resize", "smooth")]
-    for weights in zip(*(network.get_weights() for network in networks), strict=True):
-        assert weights[0].shape == weights[1].shape
-    layer = networks[1].get_layer("up_16")
-    pictures = np.random.default_rng(0).normal(size=(2, 8, 8, layer.kernel.shape[-1])).astype("float32")
-    kernel = np.transpose(layer.kernel.numpy()[::-1, ::-1], [0, 1, 3, 2])  # transposed convolutions are mirrored
-    slow = tf.nn.conv2d(upsample(pictures), kernel, 1, "SAME")
-    painted = networks[1].get_layer("up_16_smooth")(layer(pictures))
-    np.testing.assert_allclose(painted[:, 1:-1, 1:-1], slow[:, 1:-1, 1:-1], atol=1e-6)  # edges are filtered last
 
 
 @pytest.mark.parametrize("condition", ["none", "projection", "text"])
