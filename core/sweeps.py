@@ -156,7 +156,7 @@ def remove_unbegun() -> None:
 
 
 def _as_hydra_writes(argument: str) -> str:
-    """Returns an argument as the jobs of a sweep are given it: `a={b: c}` without its space."""
+    """Returns an argument as the jobs of a sweep are given it: `a={b: c}` without its space, `$\\{` in place of `${`."""
     try:
         override = OverridesParser.create().parse_override(argument)
         return f"{override.get_key_element()}={override.get_value_element_as_str()}"
@@ -169,7 +169,7 @@ def slug(overrides: str) -> str:
 
     Overrides that stand on the command line as they are are the same for all jobs.
     """
-    overrides = f",{overrides},".replace(r"$\{", "${").replace(r"\}", "}")  # a sweep escapes what interpolates
+    overrides = f",{overrides},"
     for argument in map(_as_hydra_writes, sys.argv):  # `metrics=[fid,kid]` is one, comma or not
         overrides = overrides.replace(f",{argument},", ",")
     name = re.sub(r"[^\w.+-]", "-", "_".join(filter(None, overrides.split(","))))[:120]

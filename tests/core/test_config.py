@@ -173,9 +173,10 @@ def test_slug_needs_no_quoting(monkeypatch):
 
 
 def test_slug_leaves_out_what_hydra_writes_in_another_way(monkeypatch):
-    """Of `{a: 1, b: 2}` jobs are given no spaces, nor of a list."""
-    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=1,2", "+rate={a: 1, b: [2, 3]}", "metrics=[fid, kid]"])
-    assert slug("+rate={a:1,b:[2,3]},metrics=[fid,kid],seed=1") == "seed-1"
+    """Of `{a: 1, b: 2}` jobs are given no spaces, nor of a list; what interpolates is escaped."""
+    given = ["seed=1,2", "+rate={a: 1, b: [2, 3]}", "metrics=[fid, kid]", "log_every=${model.width}"]
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", *given])
+    assert slug(r"+rate={a:1,b:[2,3]},log_every=$\{model.width\},metrics=[fid,kid],seed=1") == "seed-1"
 
 
 @pytest.fixture
