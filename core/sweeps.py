@@ -156,7 +156,7 @@ def remove_unbegun() -> None:
 
 
 def _as_hydra_writes(argument: str) -> str:
-    """Returns an argument as the jobs of a sweep are given it: `a={b: c}` without its space, `$\\{` in place of `${`."""
+    """Returns an argument as the jobs of a sweep are given it: `{b: c}` without its space, `$\\{` for `${`."""
     try:
         override = OverridesParser.create().parse_override(argument)
         return f"{override.get_key_element()}={override.get_value_element_as_str()}"
