@@ -55,6 +55,8 @@ def explore(config: DictConfig) -> None:
 
 def check(config: DictConfig) -> None:
     """Raises `GessoError` for what cannot be looked at, and for keys that no look has a use for."""
+    if not config.show:
+        raise GessoError(f"show=[] looks at nothing. There are: {', '.join(USES)}.")
     idle = {key for keys in USES.values() for key in keys} - {key for name in config.show for key in USES[name]}
     refuse_keys(idle, own_overrides(), f"with show=[{','.join(config.show)}]")
     path = find_network(config.network, kinds=["generator"])

@@ -58,9 +58,9 @@ def train_in(run: Run, config: DictConfig, writes: bool) -> float | None:
     with distribution.together(strategy, run.folder):
         distribution.meet(strategy, int(model.step.numpy()))
     if writes:
-        data_record.write(run, dataset, known, painted)
         begin(config, run)  # what cannot be made or does not fit has left no trace, and harmed nothing
         if int(model.step.numpy()) < config.steps:
+            data_record.write(run, dataset, known, painted)
             run.result.unlink(missing_ok=True)  # it is no longer finished
 
     if config.restarts > 1:

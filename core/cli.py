@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -26,7 +27,7 @@ from core.errors import GessoError, Stopped, refused_file
 from core.files import printable_lines, relative, remove_empty
 from core.logs import write_error
 from core.network_file import check_networks, in_the_zoo
-from core.overrides import flags, is_sweep, put_before, quoted_name, refuse_dashes, typed
+from core.overrides import flags, is_sweep, put_before, quoted_name, refuse_dashes, refuse_empty, typed
 from core.signals import endings, heard
 from core.sweeps import check_output, in_fresh_process, remove_unbegun, slug
 
@@ -72,6 +73,7 @@ def main(
 
             with _errors_in_words(tracebacks, config_name), _tidy_when_terminated():
                 refuse_dashes(sys.argv[1:])
+                refuse_empty(sys.argv[1:])
                 plain = [_plain(a, files, is_sweep(sys.argv)) for a in sys.argv[1:]]
                 sys.argv[1:] = put_before([], arguments(plain))  # Hydra takes no options behind its flags
                 check_output(sys.argv[1:])
@@ -177,6 +179,9 @@ class _errors_in_words:
     def _message(self, error: Exception) -> str | None:
         if isinstance(error, GessoError):
             return str(error)
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+            mark = error.problem_mark
+            return f"{relative(Path(mark.name))}, line {mark.line + 1}: {error.problem}. This is no YAML."
         if isinstance(error, HydraException | OmegaConfBaseException):
             return _explained(error, self.config_name)
         if self.config_name is not None and _of_hydra(error):

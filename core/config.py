@@ -14,6 +14,11 @@ from core.checks import choices, ranges, scheduled, several, without_blocks
 from core.errors import GessoError, did_you_mean
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
+METRICS_OF = (
+    "images", "features", "moments", "labelled", "probabilities", "pairs", "sentences", "attributes",
+)  # fmt: skip
+MODES = ("min", "max", "one")  # what is best, of what runs are ranked by
+LISTS = ("penalty", "metrics")  # groups that take several options
 
 
 def compose(config_name: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -28,6 +33,16 @@ def metrics_named(names: Iterable[str], weights: str | None = None) -> DictConfi
     """Loads the metrics of these names from `conf/metrics/`; `weights` are of networks that some look through."""
     files = [OmegaConf.load(CONF / "metrics" / f"{name}.yaml") for name in names]
     return OmegaConf.create({"weights": weights, "metrics": OmegaConf.merge(*files)}).metrics
+
+
+def check_metrics(metrics: DictConfig) -> None:
+    """Raises `GessoError` for metrics of nothing that there is, or ranked in no way that there is."""
+    for name, metric in metrics.items():
+        of = metric.get("of")
+        if of not in METRICS_OF:
+            raise GessoError(f"metrics={name}: of: {of}: {did_you_mean(of, METRICS_OF)}")
+        if metric.get("mode", "min") not in MODES:
+            raise GessoError(f"metrics={name}: mode: {metric.mode}: {did_you_mean(metric.mode, MODES)}")
 
 
 def leaves(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -81,10 +96,13 @@ def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str,
                 continue
             if above in defaults and not isinstance(defaults[above], dict) and not _interpolates(defaults[above]):
                 raise GessoError(f"{above} is {_kind({})}; it must be a value.")
-        if value == default or _interpolates(value) or (_interpolates(default) and key not in intervals):
+        same = value == default and type(value) is type(default)  # true is 1
+        if same or _interpolates(value) or (_interpolates(default) and key not in intervals):
             continue
         if key in allowed and not isinstance(default, list) and not isinstance(value, list | None):
             continue  # `check_values` says which there are
+        if value == [] and key in lists:
+            raise GessoError(f"{key}=[] names none. Give it one, or leave it out.")
         like, hint = default, f"such as {'[a,b]' if default == [] else default}"
         if default is None or _interpolates(default):
             if isinstance(value, list) and key in defaults and key not in intervals and key not in lists:
@@ -99,7 +117,10 @@ def _check_kinds(config: DictConfig, values: dict[str, Any], defaults: dict[str,
 
 def _check_local() -> None:
     """Refuses keys of conf/local/default.yaml, or what GESSO_LOCAL names there, that no script has."""
-    local = CONF / "local" / f"{os.environ.get('GESSO_LOCAL', 'default')}.yaml"
+    name = os.environ.get("GESSO_LOCAL", "default")
+    local = CONF / "local" / f"{name}.yaml"
+    if name not in ("default", "none") and not local.is_file():
+        raise GessoError(f"GESSO_LOCAL={name}: there is no {local}. GESSO_LOCAL=none stands for none.")
     if local.is_file():
         known = _known() | {folder.name for folder in CONF.iterdir()} | {"defaults", "hydra"}
         for key in OmegaConf.load(local):
@@ -192,6 +213,18 @@ def _unreadable(override: str, reason: str) -> str:
     return f"{override}: {reason}. Put values with special characters into quotes."
 
 
+def _takes_several(key: str, config_name: str, arguments: Sequence[str]) -> bool:
+    """Says whether a key's value may be a list, be it that of a group or of another kind."""
+    if (CONF / key).is_dir():
+        return key in LISTS
+    groups = [a for a in arguments if (CONF / a.partition("=")[0]).is_dir() and "," not in a]
+    config = hydra.compose(config_name, groups)
+    default = OmegaConf.to_container(without_blocks(config))
+    for name in key.split("."):
+        default = default.get(name) if isinstance(default, dict) else None
+    return isinstance(default, list) or key in several(config)
+
+
 def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -> str:
     """Says what Hydra could not compose of a command line, with the nearest name that exists."""
     text = str(error).strip()
@@ -199,11 +232,12 @@ def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -
         return _unreadable(str(error.override), text.splitlines()[0])
     if ambiguous := re.search(r"Ambiguous value for argument '(.*)'", text):
         key, _, value = ambiguous[1].partition("=")
+        meant = "it takes one value; for a run of each,"
+        if _takes_several(key, config_name, arguments):
+            meant = f"is that several? Then '{key}=[{value}]', quotes included, or, for a sweep,"
         point = f" (with a decimal point, {key}={value.replace(',', '.')}, if it is a number)"
-        return (
-            f"{key}={value}: is that several? Then '{key}=[{value}]', quotes included, or, for a sweep, "
-            f"-m {key}={value}{point if re.fullmatch(r'-?[0-9]+,[0-9]+', value) else ''}."
-        )
+        comma = re.fullmatch(r"-?[0-9]+,[0-9]+", value)
+        return f"{key}={value}: {meant} -m {key}={value}{point if comma else ''}."
     if isinstance(error, MissingConfigException):
         in_a_list = re.match(r"In '.*': Could not load '(.+)/(\w+)'", text)  # penalty=[r1,r3]
         group, _, option = in_a_list.group(1, 0, 2) if in_a_list else str(error.missing_cfg_file).rpartition("/")

@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
+from core.config import CONF, LISTS
 from core.errors import GessoError
 from core.run import Run
 
@@ -31,6 +32,19 @@ PICTURES = (
     "model.style", "dataset.root", "dataset.a", "dataset.b", "dataset.source", "dataset.target",
     "dataset.style_root", "dataset.csv",
 )  # fmt: skip
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Raises `GessoError` for `key=` without a value, as a shell makes it of a variable that is not set.
+
+    And for several options of a group that takes one, which Hydra would merge into one that nobody means.
+    """
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if equals and not value and not argument.startswith("-"):
+            raise GessoError(f"{argument} has no value. Give it one, or leave it out; null stands for none.")
+        if value.startswith("[") and key not in LISTS and (CONF / key).is_dir():
+            raise GessoError(f"{argument}: {key}= takes one. For a run of each, -m {key}={value.strip('[]')}")
 
 
 def run_arguments(arguments: list[str]) -> list[str]:

@@ -16,13 +16,19 @@ from core.checks import changeable, check_values, without_blocks
 from core.config import check_types, leaves
 from core.errors import GessoError, nearest
 from core.files import write_text
-from core.overrides import given_value, is_sweep, own_overrides, put_before, quoted, quoted_name, typed
+from core.overrides import PICTURES, given_value, is_sweep, own_overrides, put_before, quoted, quoted_name, typed
 from core.run import Run
 
 log = logging.getLogger(__name__)
 
 # Groups whose options have keys of their own: chosen anew, they are replaced, not merged.
 REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features": "features"}
+
+# What may change where nothing is left to train: how it is measured, and where things lie.
+OF_MEASURING = (
+    "metrics", "features", "weights", "evaluate_num", "steps", "trainer", "precision", "dataset.cache_dir",
+    *PICTURES,
+)  # fmt: skip
 
 
 def resume_arguments(arguments: list[str]) -> list[str]:
@@ -43,6 +49,9 @@ def resume_arguments(arguments: list[str]) -> list[str]:
         missing = run.config.relative_to(run.folder)
         raise GessoError(f"resume={folder}: not a run directory, it has no {missing}.{meant}")
     stored.check_folder(run.folder)
+    other = given_value(arguments, "hydra.run.dir")
+    if other is not None and Path(other).resolve() != run.folder.resolve():
+        raise GessoError(f"resume={folder} goes on in that folder, and nowhere else: leave out hydra.run.dir=.")
     own = run.load_overrides()
     recipe = given_value(arguments, "experiment")
     if recipe is not None and recipe != run.choices().get("experiment"):
@@ -78,7 +87,11 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
     Raises `GessoError` where a change would not fit the checkpoints.
     """
     run = Run(Path(config.resume))
+    _refuse_bare(run)
     before, own = run.load_config(), run.load_overrides()
+    for group in ("model", "dataset", "trainer"):
+        if not OmegaConf.is_dict(before.get(group)):
+            raise GessoError(f"{run.config} is damaged: it has no {group}.")
     if "kind" not in before.model:
         raise GessoError(
             f"resume={config.resume}: an earlier Gesso began this run, and this one cannot go on with it."
@@ -105,7 +118,7 @@ def resumed(config: DictConfig, config_name: str, overrides: Sequence[str]) -> D
         raise GessoError(f"steps={goes_on.steps}: {config.resume} is at step {run.last_step} already. Raise it.")
     stored.check_unfolds(OmegaConf.to_container(goes_on), run.folder)
     _check_stored(goes_on, composed, config_name, everything.hydra.runtime.choices)
-    _check_changes(before, goes_on, config.resume, changeable(composed))
+    _check_changes(before, goes_on, config.resume, changeable(composed), run.last_step)
     goes_on.resume = config.resume
     return goes_on
 
@@ -126,7 +139,10 @@ def _refuse_another(config: DictConfig, run: Run) -> None:
 
     With the same one it is an interrupted run, which goes on: a sweep does its jobs again.
     """
-    if not (run.is_run and run.has_checkpoints):
+    if not run.is_run:
+        return
+    _refuse_bare(run)
+    if not run.has_checkpoints:
         return
     changed = [change for change in _differences(run.load_config(), config) if change[0] != "steps"]
     if changed:
@@ -134,6 +150,16 @@ def _refuse_another(config: DictConfig, run: Run) -> None:
         raise GessoError(
             f"{run.folder} holds a run of another configuration: {'; '.join(values)}{' ...' * (len(changed) > 3)}. "
             f"Name another folder, or go on with that run: {typed('resume', run.folder)}."
+        )
+
+
+def _refuse_bare(run: Run) -> None:
+    """Raises `GessoError` for a run that has networks, and no more the checkpoints that come before them."""
+    if not run.has_checkpoints and (networks := run.networks()):
+        raise GessoError(
+            f"{run.folder} has no checkpoints any more, so that it cannot go on, and a training from step 0 would "
+            f"overwrite what it left, {networks[0].name} among it. Put {run.checkpoints.name}/ "
+            f"back, or go on from its networks in a new folder: {typed('model.start', run.folder)}."
         )
 
 
@@ -175,8 +201,13 @@ def _write_overrides(run: Run, overrides: Sequence[str]) -> None:
     write_text(run.overrides, OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
 
 
-def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool]) -> None:
-    """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`."""
+def _check_changes(
+    before: DictConfig, goes_on: DictConfig, folder: str, may_change: Callable[[str], bool], last: int
+) -> None:
+    """Logs changes. Raises `GessoError` for one that does not fit checkpoints in `folder`, up to step `last`.
+
+    And for one of how it trains, where nothing is left to train: what the run says of itself would be untrue.
+    """
     penalties = [_penalties(config) for config in (before, goes_on)]
     changes = [("penalty", *penalties)] if penalties[0] != penalties[1] else []
     changes += _differences(before, goes_on)
@@ -185,6 +216,11 @@ def _check_changes(before: DictConfig, goes_on: DictConfig, folder: str, may_cha
             raise GessoError(
                 f"{key}={quoted(here)} would change what {folder} began with (there: {quoted(there)}), and its "
                 "checkpoints would not fit. Start a new run instead."
+            )
+        if last >= goes_on.steps and not any(f"{key}.".startswith(f"{name}.") for name in OF_MEASURING):
+            raise GessoError(
+                f"{key}={quoted(here)}: {folder} is at step {last}, its last, and was trained with "
+                f"{quoted(there)}. To go on with another, give it more steps=, too."
             )
     for key, there, here in changes:
         log.info("%s: %s -> %s", key, quoted(there), quoted(here))

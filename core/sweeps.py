@@ -73,10 +73,11 @@ def in_fresh_process(script: str, rewritten: Callable[[list[str]], list[str]] = 
         raise KeyboardInterrupt
     if code:
         how = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
-        if last_error(run.log) is None:
+        log_file = run.folder / f"{config.job.name}.log"
+        if last_error(log_file) is None:
             write_error(f"It said nothing: {how}.")
         hint = f" python compare.py {typed('runs', config.sweep.dir)} lists all." * (config.job.name == "train")
-        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}): {last_error(run.log)}{hint}")
+        raise GessoError(f"The job {' '.join(overrides)} of the sweep failed ({how}): {last_error(log_file)}{hint}")
     result = read_result(run)
     return None if result is None else result["values"][result["objective"]]
 

@@ -1,5 +1,7 @@
 """Checks of values that several data sets take. All raise `GessoError`."""
 
+import numpy as np
+
 from core.errors import GessoError
 from data.decode import CROPS
 
@@ -17,6 +19,33 @@ def check_whole(key: str, value: object, of: str, least: int = 1) -> None:
     """Refuses what is no whole number of at least `least`; `of` says what it counts: "a number of pictures"."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise GessoError(f"{key}={value}: must be {of}, {least} or more.")
+
+
+def check_pictures(name: str, images: np.ndarray, labels: np.ndarray | None, classes: int) -> None:
+    """Refuses pictures that are not uint8 `[n, height, width, 1 or 3]`, and labels that do not number `classes`.
+
+    `images` may be a `Store`, which is always so.
+    """
+    kind = getattr(images, "dtype", np.uint8)
+    if kind != np.uint8:
+        raise GessoError(f"The pictures of the data set '{name}' are {kind}: they must be uint8, from 0 to 255.")
+    if len(images.shape) != 4:
+        raise GessoError(
+            f"The pictures of the data set '{name}' are an array {tuple(images.shape)}: it must be "
+            "[n, height, width, channels]."
+        )
+    if labels is None:
+        return
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise GessoError(
+            f"The labels of the data set '{name}' are {labels.dtype} {labels.shape}: they must be int32 "
+            f"({len(images)},), a number for each picture."
+        )
+    if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
+        raise GessoError(
+            f"The labels of the data set '{name}' are from {labels.min()} to {labels.max()}: it has {classes} "
+            "class_names, which are numbered from 0."
+        )
 
 
 def check_batch(name: str, num: int, batch_size: int, worker: int, workers: int) -> None:

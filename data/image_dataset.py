@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import GessoError
 from core.images import to_float
-from data.checks import check_batch
+from data.checks import check_batch, check_pictures
 from data.dataset import DatasetSpec, digest
 from data.store import Store
 
@@ -35,7 +35,7 @@ class ImageDataset:
         origin: a name (`digest`) of all that decides which pictures these are, such as their files' names, sizes
             and times. Without one, the fingerprint takes a pass over the pixels.
 
-    Raises `GessoError` if it is to be balanced and has no classes.
+    Raises `GessoError` for arrays of other kinds or shapes, and if it is to be balanced and has no classes.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class ImageDataset:
         resizer: str = "none",
         origin: str | None = None,
     ):
+        check_pictures(name, images, labels, len(class_names))
         if balance and labels is None:
             raise GessoError(
                 f"dataset.balance=true, but the data set '{name}' has no classes that could come equally "

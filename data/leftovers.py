@@ -122,6 +122,8 @@ def main() -> None:
     parser.add_argument("--unused", type=float, metavar="DAYS", help="what was not used for so long is of no use")
     parser.add_argument("--cache", default=PLACE, help=f"the cache's folder (default: {PLACE})")
     options = parser.parse_args()
+    if not expanded(options.cache).is_dir():
+        parser.error(f"there is no folder {options.cache}")
     found = entries(options.cache)
     for entry in found:
         days = (time.time() - entry.used) / 86400

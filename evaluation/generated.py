@@ -11,15 +11,13 @@ from core.images import to_float, to_uint8
 from core.instantiate import build
 from data import DatasetSpec, ImageDataset
 from evaluation import baselines, sets
-from evaluation.modes import Metrics, Rows, Settings
+from evaluation.modes import OF_SPACE, Metrics, Rows, Settings
 from evaluation.subject import Subject
 from metrics import fid
 from models import trained
 from models.labels import same_classes
 
 log = logging.getLogger(__name__)
-
-OF_SPACE = {"features", "labelled", "moments"}  # kinds of metrics that look through the feature space
 
 
 def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Rows, Settings]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from core.config import metrics_named
+from core.config import check_metrics, metrics_named
 from core.errors import GessoError
 from core.network_file import find_network, read_metadata
 from core.overrides import refuse_keys
@@ -91,6 +91,7 @@ def _film(config: DictConfig, metrics: Metrics, network: None) -> tuple[Rows, Se
 
 
 OF = {"pairs": "pairs", "sentences": "sentences", "attributes": "sentences"}  # what metrics are of; else sets
+OF_SPACE = {"features", "labelled", "moments"}  # those of sets that look through the feature space
 SETS = ("fid", "kid", "precision_recall", "density_coverage", "neighbor_distance_ratio")
 PAIRS = ("l1", "psnr", "ssim")
 REFERENCE = "dataset= says what the pictures are compared with: dataset=image_folder dataset.root=..."
@@ -145,6 +146,7 @@ def choose(config: DictConfig, overrides: Iterable[str]) -> tuple[Mode, DictConf
     theirs = {key for other in MODES.values() for key in other.uses} - mode.uses
     refuse_keys(theirs, overrides, f"in an evaluation of {mode.what}")
     metrics = _metrics(config, mode)
+    refuse_keys(_idle(metrics, mode), overrides, f"with metrics=[{','.join(metrics)}]")
     _check_files(config, mode)
     return mode, metrics, network
 
@@ -171,6 +173,7 @@ def _metrics(config: DictConfig, mode: Mode) -> DictConfig:
     if mode.of is None:
         return OmegaConf.create({})
     metrics = config.metrics or metrics_named(mode.metrics, config.weights)
+    check_metrics(metrics)
     for name, metric in metrics.items():
         of = OF.get(metric.of, "sets")
         if of == "sentences" != mode.of:
@@ -181,6 +184,13 @@ def _metrics(config: DictConfig, mode: Mode) -> DictConfig:
         if metric.of == "probabilities" and config.classifier is None:
             raise GessoError(f"metrics={name} asks a classifier: classifier=<file.keras>.")
     return metrics
+
+
+def _idle(metrics: DictConfig, mode: Mode) -> set[str]:
+    """Finds the keys of networks through which none of these metrics of sets looks."""
+    kinds = {metric.of for metric in metrics.values()}
+    through = {"features": OF_SPACE, "weights": OF_SPACE, "classifier": {"probabilities"}}
+    return {key for key, those in through.items() if mode.of == "sets" and not kinds & those}
 
 
 def _check_files(config: DictConfig, mode: Mode) -> None:

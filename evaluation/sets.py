@@ -117,7 +117,10 @@ def computed(metrics: Mapping[str, Mapping[str, Any]], inputs: Mapping[str, tupl
             found = metric["function"](*inputs[metric["of"]])
         except ValueError as error:
             raise GessoError(f"metrics={name}: {error}") from error
-        values |= zip(metric["names"], np.atleast_1d(found).tolist(), strict=True)
+        numbers, names = np.atleast_1d(found), metric["names"]
+        if numbers.shape != (len(names),):
+            raise GessoError(f"metrics={name} has {len(names)} names; its function gives {numbers.shape} numbers.")
+        values |= zip(names, numbers.tolist(), strict=True)
     return values
 
 

@@ -127,11 +127,21 @@ def check_of_films(jobs: Sequence[tuple[Path, Path]], overrides: Iterable[str]) 
 def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int) -> None:
     """Raises `GessoError` where a result, `scale` times as large as its content, is too large for its format.
 
-    A folder's are PNGs, which hold any.
+    A folder's are PNGs, which hold any; and yet what `size` asks for is to be no more than Gesso reads again.
     """
     content, output = jobs[0]
     if len(jobs) == 1 and not film.is_film(content):
         picture_writer.kind_for(output, scale * (size or max(picture.sides(content))))
+    if size is None or size**2 <= picture.MOST:
+        return
+    for content, _ in jobs:
+        with suppress(GessoError):  # one that cannot be read is said where it is read
+            height, width = (1, 1) if film.is_film(content) else picture.sides(content)
+            if math.prod(picture.scale_sides((height, width), size)) > picture.MOST:
+                break
+    else:
+        return
+    raise GessoError(f"size={size}: {content} would have more than {picture.MOST // 10**6} million pixels.")
 
 
 def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:

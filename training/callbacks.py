@@ -121,8 +121,8 @@ class ScalarLogger(StepCallback):
         bad = [name for name, value in losses.items() if not math.isfinite(value)]
         if bad:
             raise DivergedError(
-                f"{', '.join(bad)} became NaN or infinite by step {step}; stopped. The checkpoints so far are "
-                "kept. A lower learning rate, or precision=float32, may help."
+                f"{', '.join(bad)} became NaN or infinite by step {step}; stopped. Checkpoints from before are "
+                "kept, if there are any. A lower learning rate, or precision=float32, may help."
             )
 
     def at(self, step: int) -> None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -57,18 +58,19 @@ def save(run: Run, model: keras.Model, keep: int) -> Path:
 def restore(run: Run, model: keras.Model, weights_alone: bool = False) -> int:
     """Loads the newest undamaged checkpoint into the compiled `model`; returns its step, 0 if there is none.
 
-    With `weights_alone` nothing of its optimizers, whatever precision they were for.
-    A damaged one is passed over with a warning. Raises `GessoError` if one was written by other networks, or if
-    all are damaged.
+    With `weights_alone` nothing of its optimizers, whatever precision they were for, and no file is touched.
+    A damaged one is passed over with a warning, and renamed: it is not to count among those that are kept. Raises
+    `GessoError` if one was written by other networks, or if all are damaged.
     """
-    paths = run.saved()
+    paths, damaged = run.saved(), []
     for path in reversed(paths):
         try:
             arrays, meta = _read(path, variables(model))
         except GessoError:
             raise
         except Exception as error:  # damaged zips and arrays raise a dozen kinds, SyntaxError among them
-            log.warning("%s is damaged (%s); trying the one before.", path, error)
+            log.warning("%s is damaged (%s).", path, error)
+            damaged.append(path)
             continue
         if weights_alone:
             weights = [variable for variable in model.variables if variable.name != "learning_rate"]
@@ -81,6 +83,10 @@ def restore(run: Run, model: keras.Model, weights_alone: bool = False) -> int:
                 f"loss. Give precision={meta['precision']}."
             )
         _assign(path, *_with_its_means(arrays, variables(model)))
+        for other in damaged:
+            os.replace(other, other.with_suffix(".damaged"))
+        if damaged:
+            log.warning("Goes on from the one before, %s.", path)
         model.memory = meta["memory"]
         if meta["precision"] != policy:
             log.warning("This run was in %s so far and goes on in %s.", meta["precision"], policy)

@@ -7,7 +7,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from core.config import options_that
+from core.config import check_metrics, options_that
 from core.errors import GessoError
 from data.dataset import Dataset
 
@@ -114,9 +114,12 @@ def _check_metrics(config: DictConfig) -> None:
         return
     if not config.get("metrics"):
         raise GessoError("metrics= must name one at least, by which runs are ranked.")
+    check_metrics(config.metrics)
     for name, metric in config.metrics.items():
         if metric.of in ("pairs", "probabilities", "sentences", "attributes"):
             raise GessoError(f"metrics={name} is of {metric.of}: evaluate.py measures it, training does not.")
+        if "mode" not in metric:
+            raise GessoError(f"metrics={name} has no mode, by which runs are ranked: min, max or one.")
 
 
 def _check_growth(config: DictConfig) -> None:
@@ -183,6 +186,9 @@ def check_data(config: DictConfig, dataset: Dataset) -> None:
     except AttributeError:
         raise GessoError("dataset._target_ names nothing that makes a data set.") from None
     _check_keys(config, spec.name, spec.batch_keys)
+    height, width, _ = spec.image_shape
+    if height != width:
+        raise GessoError(f"The pictures of {spec.name} are {width}x{height} px: models learn from squares.")
     if config.model.kind == "stylizer" and spec.image_shape[-1] != 3:
         raise GessoError(f"This model= paints in colour, and {spec.name} is grey.")
     batch = config.batch_size * config.model.get("discriminator_steps", 1)

@@ -1,5 +1,6 @@
 """What scripts do with their command line."""
 
+import re
 import signal
 import sys
 from types import SimpleNamespace
@@ -7,9 +8,12 @@ from types import SimpleNamespace
 import hydra
 import pytest
 from hydra.errors import ConfigCompositionException
+from omegaconf import OmegaConf
 
 from core.cli import _errors_in_words, _plain, _tidy_when_terminated
 from core.config import CONF
+from core.errors import GessoError
+from core.overrides import refuse_empty
 
 FILES = ("content", "style", "network")
 
@@ -43,6 +47,28 @@ def test_a_sweep_over_files(tmp_path):
     assert plain("style=a.jpg", sweep=True) == 'style="a.jpg"'
     (tmp_path / "a,b.jpg").touch()
     assert plain(f"style={tmp_path}/a,b.jpg", sweep=True) == f'style="{tmp_path}/a,b.jpg"'
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("resume=", "resume= has no value"),
+        ("+a.b=", "has no value. Give it one, or leave it out"),
+        ("loss=[hinge,wgan_gp]", "loss= takes one. For a run of each, -m loss=hinge,wgan_gp"),
+    ],
+)
+def test_what_a_shell_or_a_habit_makes_of_a_value(argument, words):
+    refuse_empty(["penalty=[r1,r2]", "'metrics=[kid]'", "dataset.styles=[cubism]", "seed=1", "--cfg=", "-m"])
+    with pytest.raises(GessoError, match=re.escape(words)):
+        refuse_empty(["seed=1", argument])
+
+
+def test_a_yaml_that_is_none_is_named_with_its_line(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text("a: 1\nweights: [1\n")
+    with pytest.raises(SystemExit) as end, _errors_in_words(None, "train"):
+        OmegaConf.load(tmp_path / "mine.yaml")
+    said = capsys.readouterr().err
+    assert end.value.code == 1 and f"{tmp_path / 'mine.yaml'}, line 3: expected ',' or ']'" in said, said
 
 
 @pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])

@@ -8,10 +8,10 @@ from omegaconf import OmegaConf
 from core import config
 from core.checks import without_blocks
 from core.cli import ROOT
-from core.config import CONF, check_types, explain, leaves
+from core.config import CONF, check_metrics, check_types, explain, leaves, metrics_named
 from core.errors import GessoError
 from core.instantiate import build
-from core.resume import begin, resume_arguments, resumed
+from core.resume import begin, opened, resume_arguments, resumed
 from core.run import Run
 from core.sweeps import slug
 from tests import compositions
@@ -32,6 +32,7 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("steps=abc", "steps=abc is text; it must be a whole number"),
         ("steps=1.5", "steps=1.5 is a number; it must be a whole number"),
         ("steps=true", "steps=True is true or false"),
+        ("seed=true", "seed=True is true or false"),  # whose default, 1, is equal to it
         ("steps=null", "steps=None is empty"),
         ("steps=[1,2]", "is a list"),
         ("model.width=wide", "model.width=wide"),
@@ -46,6 +47,7 @@ GROUPS = {"model": "dcgan", "loss": "non_saturating", "dataset": "paintings", "t
         ("model.width={_target_:training.schedules.Cosine}", "model.width is a group of keys; it must be a value"),
         ("model.ema_kimg={a:1}", "model.ema_kimg is a group of keys; it must be a value"),
         ("resume={a:1}", "resume is a group of keys; it must be a value"),
+        ("trainer.devices=[]", "trainer.devices=[] names none"),
         ("weights=[a,b]", "weights=['a', 'b'] is a list; it must be one value"),
         ("model.generator_optimizer=sgd", "a group of keys: model.generator_optimizer._target_, model.gen"),
         ("loss.discriminator_loss=hinge", "loss.discriminator_loss=hinge: it is a group of keys"),
@@ -151,6 +153,22 @@ def test_a_key_of_this_machine_that_no_script_has(composed, tmp_path, monkeypatc
         config._check_local()
 
 
+def test_a_file_of_this_machine_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("GESSO_LOCAL", "tpyo")
+    with pytest.raises(GessoError, match=r"GESSO_LOCAL=tpyo: there is no .*tpyo\.yaml"):
+        config._check_local()
+    monkeypatch.setenv("GESSO_LOCAL", "none")
+    config._check_local()
+
+
+def test_metrics_of_one_s_own_say_what_they_are_of():
+    check_metrics(metrics_named(["kid", "psnr"]))
+    wrong = {"of: imges": "of: imges: Did you mean images", "of: images\n  mode: best": "mode: best:"}
+    for line, words in wrong.items():
+        with pytest.raises(GessoError, match=f"metrics=mine: {words}"):
+            check_metrics(OmegaConf.create(f"mine:\n  {line}"))
+
+
 def test_leaves():
     assert dict(leaves({"a": {"b": 1, "c": {"d": None}}, "e": [1]})) == {"a.b": 1, "a.c.d": None, "e": [1]}
 
@@ -214,6 +232,8 @@ def test_resume_starts_from_the_runs_own_overrides(run):
     OmegaConf.save({"hydra": {"runtime": {"choices": {"model": "dcgan"}}}}, run / ".hydra" / "hydra.yaml")
     with pytest.raises(GessoError, match=r"experiment=wgan_mnist: .* goes on by what it began with"):
         resume_arguments([f"resume={run}", "experiment=wgan_mnist"])
+    with pytest.raises(GessoError, match=r"leave out hydra\.run\.dir="):
+        resume_arguments([f"resume={run}", "hydra.run.dir=elsewhere"])
     with pytest.raises(GessoError, match="leave out -m"):
         resume_arguments(["-m", f"resume={run}", "seed=1,2"])
     with pytest.raises(GessoError, match=r"not a run directory, it has no .*yaml\.$"):
@@ -250,6 +270,23 @@ def test_resume_changes_what_the_command_line_changes(run, composed):
     assert (kept.steps, kept.log_every, kept.resume) == (20, 33, None)
     assert Run(run).load_overrides() == ["steps=10", "model.width=8", "steps=20"]
     assert again(run, composed).steps == 20
+
+
+def test_resume_with_nothing_left_to_train_changes_only_how_it_is_measured(run, composed):
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "step_00000010.npz").touch()
+    assert again(run, composed, "metrics=[kid]", "evaluate_num=7").evaluate_num == 7
+    assert again(run, composed, "seed=5", "steps=20").seed == 5
+    with pytest.raises(GessoError, match=r"seed=5: .* is at step 10, its last, and was trained with 1\."):
+        again(run, composed, "seed=5")
+
+
+def test_a_run_without_its_checkpoints_is_not_written_over(run, composed):
+    (run / "generator.keras").touch()
+    with pytest.raises(GessoError, match=r"no checkpoints any more.*generator\.keras among it.*model.start="):
+        again(run, composed, "steps=20")
+    with pytest.raises(GessoError, match="no checkpoints any more"):
+        opened(without_blocks(composed("steps=10", "model.width=8")), Run(run))
 
 
 def test_resume_says_what_depends_on_steps(tmp_path, composed, caplog):

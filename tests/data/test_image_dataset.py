@@ -69,6 +69,21 @@ def test_what_a_batch_is():
     assert sorted(next(iter(in_memory(labels=False).stream(16, 1)))) == ["image"]
 
 
+@pytest.mark.parametrize(
+    ("images", "labels", "words"),
+    [
+        (np.zeros((3, 4, 4, 3), np.float32), None, "float32: they must be uint8"),
+        (np.zeros((3, 4, 4), np.uint8), None, r"an array \(3, 4, 4\): it must be \[n, height"),
+        (np.zeros((3, 4, 4, 3), np.uint8), np.zeros(2, np.int32), r"int32 \(2,\): they must be int32 \(3,\)"),
+        (np.zeros((3, 4, 4, 3), np.uint8), np.zeros(3), r"float64 \(3,\): they must be int32 \(3,\)"),
+        (np.zeros((3, 4, 4, 3), np.uint8), np.array([0, 1, 2]), "from 0 to 2: it has 2 class_names"),
+    ],
+)
+def test_arrays_that_are_no_data_set_are_refused(images, labels, words):
+    with pytest.raises(GessoError, match=f"of the data set 'mine' are {words}"):
+        ImageDataset("mine", images, labels, ("a", "b"))
+
+
 def test_black_is_minus_one_and_white_one():
     images = np.repeat(np.uint8([0, 255])[:, None], SIZE * SIZE * 3, axis=1).reshape(2, SIZE, SIZE, 3)
     batch = next(iter(ImageDataset("test", images).stream(2, 1)))["image"].numpy()

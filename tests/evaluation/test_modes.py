@@ -103,6 +103,8 @@ def test_keys_without_effect_are_refused(name, override, folder):
         ((*WAYS["translator"], "metrics=[fid]"), "this is an evaluation of pictures beside the truth"),
         ((*WAYS["folder"], "metrics=[psnr]"), "this is an evaluation of sets of pictures"),
         ((*WAYS["folder"], "metrics=[class_scores]"), "classifier=<file.keras>"),
+        ((*WAYS["folder"], "metrics=[sliced_wasserstein]", "features=inception"), "features= has no effect with"),
+        ((*WAYS["folder"], "metrics=[kid]", "classifier={f}/a"), r"classifier= has no effect with metrics=\[kid\]"),
     ],
 )
 def test_what_cannot_be_evaluated(overrides, words, folder):

@@ -82,6 +82,12 @@ def test_numbers_are_those_of_the_metrics():
     assert values["fid"] == fid.fid(one.moments, other.moments) > 0
 
 
+def test_a_metric_gives_as_many_numbers_as_it_has_names():
+    metrics = {"mine": {"of": "images", "names": ["a"], "function": lambda samples, reals: [1.0, 2.0]}}
+    with pytest.raises(GessoError, match=r"metrics=mine has 1 names; its function gives \(2,\) numbers"):
+        sets.computed(metrics, {"images": (None, None)})
+
+
 def test_reference_features_are_cached_by_content(tmp_path):
     network, chosen = Means(), np.arange(20)
     arguments = (space(network), str(tmp_path), 8)

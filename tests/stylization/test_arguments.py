@@ -171,6 +171,17 @@ def test_what_a_format_cannot_hold_is_said_before_painting(tmp_path):
             arguments.check_sides(jobs, size, scale)
 
 
+def test_more_pixels_than_can_be_read_again_are_refused_before_painting(tmp_path):
+    Image.new("L", (96, 64)).save(tmp_path / "a.png")
+    Image.new("L", (96, 1)).save(tmp_path / "b.png")
+    (tmp_path / "c.png").touch()  # said where it is read
+    jobs = [(tmp_path / name, tmp_path / f"out_{name}") for name in ("b.png", "c.png", "a.png")]
+    arguments.check_sides(jobs, 13_000, 1)
+    arguments.check_sides(jobs[:2], 60_000, 1)
+    with pytest.raises(GessoError, match=r"size=60000: .*a\.png would have more than 178 million pixels"):
+        arguments.check_sides(jobs, 60_000, 1)
+
+
 def test_how_often_is_saved_makes_no_other_picture(tmp_path):
     """What was painted without is not painted again with it. Of films nothing is kept on the way."""
     (tmp_path / "a.mp4").touch()

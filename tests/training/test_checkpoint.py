@@ -112,6 +112,10 @@ def test_damaged_newest_falls_back(tmp_path, damage, caplog):
     assert "is damaged" in caplog.text and newest.name in caplog.text
     for one, two in zip(good, state(other), strict=True):
         np.testing.assert_array_equal(one, two)
+    train(other, 2)
+    checkpoint.save(Run(tmp_path), other, keep=2)  # the damaged one is not one of these
+    assert [path.name for path in Run(tmp_path).saved()] == ["step_00000001.npz", "step_00000003.npz"]
+    assert newest.with_suffix(".damaged").is_file()
 
 
 def test_what_says_nothing_sensible_of_itself_is_damaged(tmp_path):

@@ -80,8 +80,8 @@ def test_what_spoils_a_run_is_warned_of(composed, caplog):
 class Pictures:
     """As much of a data set as is checked."""
 
-    def __init__(self, num, class_names=(), channels=3):
-        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, 32, channels), class_names=class_names)
+    def __init__(self, num, class_names=(), channels=3, width=32):
+        self.num, self.spec = num, DatasetSpec("mine", ("image",), (32, width, channels), class_names=class_names)
 
     def __len__(self):
         return self.num
@@ -89,6 +89,8 @@ class Pictures:
 
 def test_data_that_do_not_fit(composed):
     check_data(composed("batch_size=32"), Pictures(32))
+    with pytest.raises(GessoError, match="mine are 48x32 px: models learn from squares"):
+        check_data(composed("batch_size=32"), Pictures(32, width=48))
     with pytest.raises(GessoError, match=r"a step takes 32, 8 batches at once\. Try batch_size=1\."):
         check_data(composed("batch_size=4", "model.discriminator_steps=8"), Pictures(20))
     with pytest.raises(GessoError, match="a step takes 96"):
