@@ -26,8 +26,8 @@ REPLACED = {"loss": "loss", "penalty": "loss", "metrics": "metrics", "features":
 
 # What may change where nothing is left to train: how it is measured, and where things lie.
 OF_MEASURING = (
-    "metrics", "features", "weights", "evaluate_num", "steps", "trainer", "precision", "dataset.cache_dir",
-    *PICTURES,
+    "metrics", "features", "weights", "evaluate_num", "steps", "trainer", "precision", "cache_dir",
+    "dataset.cache_dir", *PICTURES,
 )  # fmt: skip
 
 

@@ -11,8 +11,9 @@ def train_arguments(arguments: list[str]) -> list[str]:
     """Returns the command line of a training: of `resume=<run>` as `resume_arguments`, of `model.start=` with more.
 
     Before what is given come the model of a generator or translator to start from, its size, the kind of data of a
-    translator, and the keys that its networks are built by, as far as they are not given. Other command lines come
-    back as they are. Raises `GessoError` where there is no such start, or it is of a model other than the given.
+    translator, and the keys that its networks are built by, as far as they are not given; what has grown does not
+    grow again. Other command lines come back as they are. Raises `GessoError` where there is no such start, or it
+    is of a model other than the given.
     """
     value = given_value(arguments, "model.start")
     # The jobs of a sweep have command lines of their own.
@@ -35,6 +36,8 @@ def train_arguments(arguments: list[str]) -> list[str]:
         raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")
     own = {"model": start.model, "image_size": start.image_size, "dataset": start.task}  # sets are named by tasks
     own |= {f"model.{key}": quoted(value) for key, value in start.architecture.items()}
+    if "phase_steps" in start.architecture:
+        own["model.phase_steps"] = 1  # it has grown already
     given = {argument.lstrip("+~").partition("=")[0] for argument in arguments}
     return put_before(
         [f"{key}={value}" for key, value in own.items() if value is not None and key not in given], arguments

@@ -22,7 +22,7 @@ def check_whole(key: str, value: object, of: str, least: int = 1) -> None:
 
 
 def check_pictures(name: str, images: np.ndarray, labels: np.ndarray | None, classes: int) -> None:
-    """Refuses pictures that are not uint8 `[n, height, width, 1 or 3]`, and labels that do not number `classes`.
+    """Refuses pictures that are not uint8 `[n, height, width, channels]`, and labels that do not number `classes`.
 
     `images` may be a `Store`, which is always so.
     """

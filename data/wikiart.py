@@ -15,7 +15,7 @@ from pathlib import Path
 from core.errors import GessoError
 from core.files import expanded
 from data import parquet
-from data.folder import PictureFile, find_files
+from data.folder import PictureFile, find_files, named
 from data.image_dataset import ImageDataset
 from data.image_folder import from_source
 from data.listing import list_folder
@@ -33,7 +33,7 @@ SAME = {"Art_Nouveau_Modern": "Art_Nouveau"}  # the folder's name, and the class
 
 
 def load(
-    root: str,
+    root: str | None,
     image_size: int,
     cache_dir: str,
     label: str = "style",
@@ -59,14 +59,13 @@ def load(
     """
     if label not in LABELS:
         raise GessoError(f"dataset.label={label}: must be one of {', '.join(LABELS)}.")
-    source = replace(_find(expanded(root), label, csv, cache_dir, text, trust_cache), name="wikiart")
+    root = named(root, "dataset.root", f"{LAYOUT} {SOURCE}")
+    source = replace(_find(root, label, csv, cache_dir, text, trust_cache), name="wikiart")
     return from_source(source, image_size, cache_dir, crop, flip, limit, balance, store, clusters, clusters_of)
 
 
 def _find(root: Path, label: str, csv: str | None, cache_dir: str, text: bool, trust_cache: bool) -> Source:
     """The release, as a folder or an archive, or Hugging Face's copy of it, in parquet files; with this label."""
-    if not root.exists():
-        raise GessoError(f"No WikiArt in {root.absolute()} (dataset.root): no such folder. {LAYOUT} {SOURCE}")
     may_be = root.is_dir() and (trust_cache or find_files(root, is_parquet))  # to list all takes its time
     if may_be and not list_folder(root, find_files, cache_dir, trust_cache) and find_files(root, is_parquet):
         return parquet.find(str(root), label, text=text)

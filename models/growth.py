@@ -31,15 +31,10 @@ def restarts(optimizer: keras.Optimizer) -> Callable[[Tensor], None]:
 
     To be called in a step; `when` is a scalar boolean, and where it is false no bit changes. What comes back is all
     state, with gradients that are being accumulated and the count of updates, but not the learning rate, nor the
-    scale of a loss (float16), which is no matter of levels. Raises `ValueError` for a schedule of the learning
-    rate, which goes by the count of updates, and for state that does not begin at one number.
+    scale of a loss (float16), which is no matter of levels; schedules go by the system's step
+    (`models.by_step`). Raises `ValueError` for state that does not begin at one number.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if isinstance(optimizer.get_config()["learning_rate"], dict):
-        raise ValueError(
-            "The optimizers of a network that grows begin anew with each level, and with them a schedule of the "
-            "learning rate would: give it as a number."
-        )
     begun = [(v, ops.convert_to_numpy(v)) for v in optimizer.variables if v.name != "learning_rate"]
     for variable, values in begun:
         if np.ptp(values):

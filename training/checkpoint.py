@@ -3,8 +3,8 @@
 import json
 import logging
 import math
-import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,8 @@ def restore(run: Run, model: keras.Model, weights_alone: bool = False) -> int:
             )
         _assign(path, *_with_its_means(arrays, variables(model)))
         for other in damaged:
-            os.replace(other, other.with_suffix(".damaged"))
+            with suppress(OSError):  # another worker was faster
+                other.rename(other.with_suffix(".damaged"))
         if damaged:
             log.warning("Goes on from the one before, %s.", path)
         model.memory = meta["memory"]

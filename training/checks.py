@@ -5,7 +5,7 @@ import math
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from core.config import check_metrics, options_that
 from core.errors import GessoError
@@ -42,8 +42,10 @@ def _check_size(config: DictConfig) -> None:
             f"image_size={config.image_size}: this model makes pictures of {', '.join(map(str, sizes))} px."
         )
     multiple = config.model.get("image_multiple", 1)
-    if config.image_size % multiple:
-        raise GessoError(f"image_size={config.image_size}: this model wants a multiple of {multiple}.")
+    if config.image_size % multiple or config.image_size < 2 * multiple:
+        raise GessoError(
+            f"image_size={config.image_size}: this model wants a multiple of {multiple}, {2 * multiple} at least."
+        )
 
 
 def _check_objective(config: DictConfig) -> None:
@@ -64,7 +66,8 @@ def _check_objective(config: DictConfig) -> None:
         if config.get("loss"):
             raise GessoError("loss= has no effect with this model=, which has an objective of its own.")
         return
-    if wanted not in config.get("loss", {}):
+    found = loss.get(wanted)  # of another loss, it may hold what the model itself says of its own
+    if found is None or (OmegaConf.is_dict(found) and "_target_" not in found):
         fitting = options_that("loss", lambda loss: wanted in loss)
         raise GessoError(f"This loss= does not fit this model=; what does: {', '.join(fitting)}.")
     if config.model.get("augment_target") is not None and config.loss.get("threshold") is None:

@@ -101,6 +101,11 @@ def check(config: DictConfig, model: keras.Model) -> None:
         )
     if config.batch_size % replicas:
         raise GessoError(f"batch_size={config.batch_size} must be a multiple of the {replicas} devices.")
+    if config.model.get("condition") == "text" and config.batch_size == replicas:
+        raise GessoError(
+            f"batch_size={config.batch_size}: with model.condition=text each device takes two pictures at least, "
+            "as one is shown beside another's sentence."
+        )
 
 
 def fit(training: Training, model: keras.Model, last: int) -> None:

@@ -52,7 +52,7 @@ def generator(
 ) -> keras.Model:
     """Draws pictures from noise: latent `[batch, latent_dim]` (and label) -> image `[batch, size, size, channels]`.
 
-    `width` is the number of channels at 4 to 32 px; it takes `phase_steps * (2 log2(size / 4) + 1)` steps to grow.
+    `width` is the number of channels at 4 to 32 px; it takes `phase_steps * 2 log2(size / 4)` steps to grow.
     Images are float32 in [-1, 1]. Conditions and priors: `models/networks/condition.py`; as there is no batch
     normalisation, `projection` scales and shifts by class after each pixel norm.
     Raises `ValueError` unless `image_shape` is square with a power of two from 8 to 1024 px.

@@ -73,9 +73,10 @@ def discriminator(
     `image_shape` is square and of 32, 64, 128 or 256 px.
     """
     size, _ = square("Projected GAN", image_shape, SIZES)
-    if (shown or size) < SMALLEST[features]:
+    if (shown or size) < SMALLEST[features] or (shown or size) % 32:
         raise ValueError(
-            f"features={features} wants pictures of {SMALLEST[features]} px: shown={SMALLEST[features]}."
+            f"features={features} wants pictures of {SMALLEST[features]} px, or a larger multiple of 32: "
+            f"shown={SMALLEST[features]}."
         )
     if condition == "concat":
         raise ValueError("condition=concat: a pretrained network takes no planes of labels; take projection.")

@@ -88,6 +88,11 @@ def test_a_start_says_what_networks_are_made_of_unless_the_command_line_does():
     assert train_arguments(given) == [
         "model=pix2pix", "image_size=128", "dataset=inpaint", "model.width=16", *given,
     ]  # fmt: skip
+    architecture = {"width": 8, "phase_steps": 900}
+    write(zoo.network("grown"), replace(PAINTINGS, model="progressive", architecture=architecture))
+    grown = train_arguments(["model.start=grown"])
+    assert "model.phase_steps=1" in grown and "model.width=8" in grown
+    assert train_arguments(["model.start=grown", "model.phase_steps=7"]).count("model.phase_steps=1") == 0
     for untouched in (["steps=5"], ["model.start=styles"], ["model.start=null"], ["-m", "model.start=paintings,x"]):
         assert train_arguments(untouched) == untouched
     with pytest.raises(GessoError, match=r"model=resnet, but model\.start=paintings is of model=dcgan"):

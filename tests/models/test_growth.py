@@ -122,7 +122,13 @@ def test_float16_keeps_the_scale_of_its_loss():
         keras.config.set_dtype_policy(before)
 
 
-def test_schedules_are_refused():
-    schedule = keras.optimizers.schedules.CosineDecay(1e-3, 100)
-    with pytest.raises(ValueError, match="schedule"):
-        make(lambda: keras.optimizers.Adam(schedule))
+def test_schedules_go_on_where_optimizers_begin_anew():
+    """By the step: to 0 at the sixth, at which the optimizers begin anew."""
+    model = make(lambda: keras.optimizers.SGD(keras.optimizers.schedules.PolynomialDecay(0.1, 6, 0.0)))
+    moved = []
+    for _ in range(8):
+        before = [v.numpy() for v in model.trainable_variables]
+        model.train_step(reals())
+        both = zip(model.trainable_variables, before, strict=True)
+        moved.append(any((variable.numpy() != old).any() for variable, old in both))
+    assert moved == [True] * 6 + [False] * 2

@@ -38,6 +38,9 @@ def composed():
         (["loss=wasserstein", "model.augment=[color]", "model.augment_target=0.6"], "or fix model.augment_prob"),
         (["model=pix2pix", "loss=perceptual"], "what does: hinge, least_squares, minimax"),
         (["model=adain", "loss=hinge"], "what does: adain."),
+        (["model=fast_style", "loss=hinge"], "what does: perceptual."),  # it sets keys of that
+        (["model=any_style", "loss=wasserstein"], "what does: perceptual."),
+        (["model=adain", "image_size=8"], "a multiple of 8, 16 at least"),
         (["model=pix2pix", "restarts=2", "restart_steps=1"], "generators of pictures from noise"),
         (["metrics=[]"], "must name one at least"),
         (["trainer.devices=[0,1]"], "several train together with trainer=mirrored"),
