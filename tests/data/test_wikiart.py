@@ -216,5 +216,5 @@ def test_without_wikiart_the_user_is_told_what_to_do(script):
     said = done.stdout + done.stderr
     assert "/nowhere does not exist" in said and "wikiart.zip" in said and "dataset.root=<folder>" in said
     done = script("train.py", "dataset=wikiart", "dataset.root=null")
-    assert done.returncode == 1 and "dataset.root=<folder>. Expected: one folder a style" in done.stderr, done.stderr
+    assert done.returncode == 1 and "dataset.root=<folder>. Expected: one folder" in done.stderr, done.stderr
     assert "Traceback" not in said
