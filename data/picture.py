@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 FOREIGN = (  # often met, and not read
     ".heic", ".heif", ".avif", ".jxl", ".psd", ".svg", ".pdf", ".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf",
 )  # fmt: skip
-MOST = 2 * Image.MAX_IMAGE_PIXELS  # px of a picture: what Pillow reads
 MIN_SIDE = 16  # px of a shorter side: in less, the deepest layers of an encoder would see nothing
 SAME = 2  # levels of 255 by which a profile that is sRGB's changes colours at most, and their resizing
 
@@ -79,6 +78,11 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
         return _deepened(found, image, path, TURNS.get(turn)) if depth == 16 else found
 
 
+def most() -> int:
+    """The pixels that a picture may have: what Pillow reads, of which a page takes less than a command line."""
+    return 2 * Image.MAX_IMAGE_PIXELS
+
+
 def sides(path: str | Path) -> tuple[int, int]:
     """Returns height and width of the picture in a file, upright, by what its head says: at once.
 
@@ -107,7 +111,7 @@ def _in_words(path: Path) -> Iterator[None]:
         if path.suffix.lower() in FOREIGN:
             reason = f"is of a kind that Gesso does not read ({path.suffix}): export it as JPEG or PNG"
     except Image.DecompressionBombError:
-        reason = f"is too large: Gesso reads pictures of up to {MOST // 10**6} million pixels"
+        reason = f"is too large: Gesso reads pictures of up to {most() // 10**6} million pixels"
     except MemoryError:  # says nothing of the file
         raise
     except Exception as error:  # a damaged file can make Pillow raise anything

@@ -132,16 +132,16 @@ def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int)
     content, output = jobs[0]
     if len(jobs) == 1 and not film.is_film(content):
         picture_writer.kind_for(output, scale * (size or max(picture.sides(content))))
-    if size is None or size**2 <= picture.MOST:
+    if size is None or size**2 <= picture.most():
         return
     for content, _ in jobs:
         with suppress(GessoError):  # one that cannot be read is said where it is read
             height, width = (1, 1) if film.is_film(content) else picture.sides(content)
-            if math.prod(picture.scale_sides((height, width), size)) > picture.MOST:
+            if math.prod(picture.scale_sides((height, width), size)) > picture.most():
                 break
     else:
         return
-    raise GessoError(f"size={size}: {content} would have more than {picture.MOST // 10**6} million pixels.")
+    raise GessoError(f"size={size}: {content} would have more than {picture.most() // 10**6} million pixels.")
 
 
 def settings(config: DictConfig, keys: Sequence[str], network: Path | None = None) -> dict[str, str]:
