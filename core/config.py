@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 
 from core.checks import choices, ranges, scheduled, several, without_blocks
@@ -218,7 +223,10 @@ def _takes_several(key: str, config_name: str, arguments: Sequence[str]) -> bool
     if (CONF / key).is_dir():
         return key in LISTS
     groups = [a for a in arguments if (CONF / a.partition("=")[0]).is_dir() and "," not in a]
-    config = hydra.compose(config_name, groups)
+    try:
+        config = hydra.compose(config_name, groups)
+    except HydraException:  # another thing that is wrong
+        config = hydra.compose(config_name)
     default = OmegaConf.to_container(without_blocks(config))
     for name in key.split("."):
         default = default.get(name) if isinstance(default, dict) else None

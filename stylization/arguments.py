@@ -136,6 +136,7 @@ def check_sides(jobs: Sequence[tuple[Path, Path]], size: int | None, scale: int)
         return
     for content, _ in jobs:
         with suppress(GessoError):  # one that cannot be read is said where it is read
+            # A film may be of any shape: it takes long to ask.
             height, width = (1, 1) if film.is_film(content) else picture.sides(content)
             if math.prod(picture.scale_sides((height, width), size)) > picture.most():
                 break
