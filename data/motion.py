@@ -7,6 +7,7 @@ import numpy as np
 
 from core.errors import GessoError
 
+SMALLEST = 16  # px of a side
 TOLERANCE = 0.5  # px squared, beside a hundredth of how far it moved: how near home the way there and back leads
 
 
@@ -32,8 +33,13 @@ class Motion:
         return _warped(image, flow)
 
 
+def fits(frame: np.ndarray) -> bool:
+    """Says whether a frame `[height, width, ...]` is so large that its motion can be found: OpenCV crashes else."""
+    return min(frame.shape[:2]) >= SMALLEST
+
+
 def between(before: np.ndarray, after: np.ndarray) -> Motion:
-    """Finds the motion between two frames, uint8 `[height, width, 3]` of one size, at least 16 px a side.
+    """Finds the motion between two frames, uint8 `[height, width, 3]` of one size that `fits`.
 
     Dense inverse search (Kroeger et al. 2016, arXiv:1603.03590), both ways: where the way back does not lead home,
     something came to light, or the flow is wrong (Sundaram et al. 2010). Raises `GessoError` without OpenCV.

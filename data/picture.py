@@ -64,6 +64,9 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
             image.load()
+            if _transparent_in_16_bits(image):  # Pillow compares that with eight
+                del image.info["transparency"]
+                log.warning("%s: its transparency is ignored, a colour of 16 bits", path)
             turn, profile = orientation(image), image.info.get("icc_profile")
             if image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False):
                 log.warning("%s moves: only its first frame is read; an .mp4 of it would be read whole.", path)
@@ -146,6 +149,11 @@ def scale_sides(sides: tuple[int, int], size: float) -> tuple[int, int]:
     """Two sides of the same shape as `sides`, in their order: the longer one `size`, the shorter at least 1."""
     one, other = (max(1, round(side * size / max(sides))) for side in sides)
     return one, other
+
+
+def _transparent_in_16_bits(image: Image.Image) -> bool:
+    color = image.info.get("transparency")
+    return color is not None and (image.mode.startswith("I") or (isinstance(color, tuple) and max(color) > 255))
 
 
 def _resizable(image: Image.Image) -> tuple[str, Convert | None]:

@@ -40,7 +40,9 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
         "threshold": STILL,
         "unit": "levels of 255",
     }
-    if motion.available():
+    if min(height, width) < motion.SMALLEST:
+        log.info("warping_error is left out: a film of %dx%d px is too small for optical flow.", width, height)
+    elif motion.available():
         for row, film_itself in zip(rows.values(), (painted, content), strict=True):
             row["warping_error"] = warping_error(_moved(content, film_itself, (height, width)))
         settings["flow"] = "DIS, OpenCV"

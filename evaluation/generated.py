@@ -42,6 +42,8 @@ def evaluate(config: DictConfig, metrics: Metrics, subject: Subject) -> tuple[Ro
     streams = {subject.name: subject.batches(num, asked, dataset.spec.class_names)}
     if config.baselines and len(second) == num:
         streams |= _baselines(dataset, second, config.batch_size)
+    elif config.baselines:
+        log.info("No rows beside it: with other reals among them, they take a data set of %d.", 2 * num)
     rows = {name: comparison.measure(batches) for name, batches in streams.items()}
     if "moments" in comparison.kinds and (said := fid.warning(num, comparison.space.dimensions)):
         log.warning("%s", said)

@@ -187,7 +187,9 @@ def _metrics(config: DictConfig, mode: Mode) -> DictConfig:
 
 
 def _idle(metrics: DictConfig, mode: Mode) -> set[str]:
-    """Finds the keys of networks through which none of these metrics of sets looks."""
+    """Finds the keys of networks through which none of these metrics looks."""
+    if mode.of == "pairs":
+        return set() if any("weights" in metric.function for metric in metrics.values()) else {"weights"}
     kinds = {metric.of for metric in metrics.values()}
     through = {"features": OF_SPACE, "weights": OF_SPACE, "classifier": {"probabilities"}}
     return {key for key, those in through.items() if mode.of == "sets" and not kinds & those}

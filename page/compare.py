@@ -39,13 +39,13 @@ def curves(runs: Sequence[Run]) -> dict[str, list[tuple[str, int, float]]]:
 
 
 def numbers(runs: Sequence[Run]) -> Table:
-    """Returns what each run ended with, or has come to, and what `evaluate.py` measured of it beside baselines."""
+    """Returns what each run ended with, or has come to, and what `evaluate.py` measured last, beside baselines."""
     table: Table = {}
     for run in runs:
         result = read_result(run)
         step, values = (result["step"], result["values"]) if result else last_values(run)
         table[str(run.folder)] = {"step": step} | {k: v for k, v in values.items() if isinstance(v, int | float)}
-        for measured in evaluations(run):
+        for measured in evaluations(run)[-1:]:
             baselines = measured.pop("baselines", {})
             table[f"{run.folder}, evaluated"] = _plain(measured)
             beside = baselines.items() if isinstance(baselines, dict) else ()

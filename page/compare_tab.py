@@ -39,7 +39,7 @@ def build() -> None:
     )
     table = gr.Dataframe(label="Numbers", interactive=False, wrap=True, elem_id="compare-numbers")
     gr.Markdown(TENSORBOARD)
-    command = widgets.command_line()
+    command = widgets.command_line("All runs, ranked")
 
     outputs = [samples, step, which, plot, table, status, command]
     event = go.click(begin, runs, outputs, **widgets.LIGHT)

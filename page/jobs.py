@@ -72,6 +72,8 @@ def watch(visitor: str, work: Callable[[Job], Any]) -> Iterator[Job]:
                 return
             yield job
         try:
+            if job.stopped.is_set():
+                return
             thread = threading.Thread(target=job.run, name="job", daemon=True)
             thread.start()
             try:

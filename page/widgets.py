@@ -69,10 +69,10 @@ def canvas(path: str | None) -> Any:
         return gr.update(value=None)
 
 
-def command_line() -> gr.Code:
-    """The place for the command line that does the same."""
+def command_line(label: str = "The same, typed") -> gr.Code:
+    """The place for the command line that does the same, or what the label says."""
     return gr.Code(
-        label="The same, typed", language="shell", interactive=False, lines=1, wrap_lines=True,
+        label=label, language="shell", interactive=False, lines=1, wrap_lines=True,
         show_line_numbers=False, buttons=["copy"], visible=False,
     )  # fmt: skip
 

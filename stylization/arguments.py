@@ -65,7 +65,8 @@ def find_contents(config: DictConfig) -> list[Path]:
 
 def _say_left_out(folder: Path, found: list[Path]) -> None:
     """Logs what else lies in a folder, which a painter may have meant."""
-    others = [path for path in folder.iterdir() if path not in found and not path.name.startswith(".")]
+    known = set(found)
+    others = [path for path in folder.iterdir() if path not in known and not path.name.startswith(".")]
     kinds = Counter("subfolder" if path.is_dir() else path.suffix.lower() or "without suffix" for path in others)
     if kinds:
         most = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:8]
@@ -88,11 +89,11 @@ def outputs(contents: list[Path], config: DictConfig) -> list[tuple[Path, Path]]
         raise GessoError(f"output={folder} is the folder of content=: what is painted would count as content.")
     kept = {_identity(expanded(path)) for path in [*contents, *input_files(config)]} - {None}
     made: set[str] = set()
-    stems = [path.stem.casefold() for path in contents]  # on many disks, Sea.png and sea.png are one file
+    stems = Counter(path.stem.casefold() for path in contents)  # on many disks, Sea.png and sea.png are one file
     jobs = []
     for content in contents:
         moving = film.is_film(content)
-        name = content.stem if stems.count(content.stem.casefold()) == 1 else content.name  # a.jpg beside a.png
+        name = content.stem if stems[content.stem.casefold()] == 1 else content.name  # a.jpg beside a.png
         output = folder if one_file else folder / (name + (film_writer.suffix(content) if moving else ".png"))
         known = film_writer.OUTPUTS if moving else picture_writer.OUTPUTS
         if output.suffix.lower() not in known:

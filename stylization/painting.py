@@ -72,7 +72,7 @@ def paint_picture(
     save_every: int | None = None,
     depth: int = 8,
 ) -> None:
-    """Paints a picture, read and written with `depth` bits a colour, 8 or 16; transparency and profile go along.
+    """Paints a picture, read and written with `depth` bits a colour, 8 or 16; transparency goes along.
 
     On Ctrl-C, and after each `save_every` evaluations of an optimisation, <name>.partial.png is what is done.
     """

@@ -7,12 +7,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from core.images import STILL, to_float
-from data.motion import Motion
+from data import motion
 from stylization.method import Paint
 from stylization.resizing import resize_map
 
 BLUR = 2.0  # px: single noisy pixels do not move
-SMALLEST = 16  # px, of a frame whose motion can be found
 CUT = 0.02  # mean stillness below which another shot begins
 
 
@@ -20,7 +19,7 @@ def stabilize(
     frames: Iterable[np.ndarray],
     paint: Paint,
     keep: float,
-    between: Callable[[np.ndarray, np.ndarray], Motion] | None = None,
+    between: Callable[[np.ndarray, np.ndarray], motion.Motion] | None = None,
 ) -> Iterator[np.ndarray]:
     """Paints each of `frames`, uint8 `[height, width, 3]`: float32 in [-1, 1]. Holds two frames, whatever comes.
 
@@ -51,13 +50,13 @@ def _kept(
     last: np.ndarray, frame: np.ndarray, painted: np.ndarray, between: Callable | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns how much of the frame before is to be kept, `[height, width]`, and what there is of it to be kept."""
-    if between is None or min(frame.shape[:2]) < SMALLEST:
+    if between is None or not motion.fits(frame):
         return stillness(last, frame), painted
-    motion = between(last, frame)
-    still = stillness(motion.carry(last), frame) * motion.visible
-    carried = motion.carry(painted)
+    found = between(last, frame)
+    still = stillness(found.carry(last), frame) * found.visible
+    carried = found.carry(painted)
     if carried.shape == frame.shape:  # what came to light has no strokes yet: it starts from the film
-        visible = motion.visible[..., None]
+        visible = found.visible[..., None]
         carried = visible * carried + (1 - visible) * to_float(frame)
     return still, carried
 

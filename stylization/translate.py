@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from core import color
 from core.errors import GessoError
 from core.network_metadata import Geometry, Metadata
+from data.picture import pad_to_min
 from models import trained
 from stylization import options
 from stylization.method import Method, Paint
@@ -79,7 +80,8 @@ def painter(
             painted = run(transforms.colorize(tf.constant(small[None])).numpy()[0])
             return color.with_luminance(resize_lanczos(painted, image.shape[:2]), image)
         if task == "edges":
-            source = transforms.edges(source)
+            padded = pad_to_min(image, 3)  # it looks at neighbours, mirrored at the edges
+            source = transforms.edges(tf.constant(padded[None]))[:, : image.shape[0], : image.shape[1]]
         painted = run(source.numpy()[0])
         return np.clip(painted, -1, 1, out=painted if painted.flags.writeable else None)
 

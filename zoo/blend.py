@@ -51,7 +51,7 @@ def write(network: Path, other: Path, share: float, output: Path) -> None:
     metadata = read_metadata(network)
     (one, _), (two, _) = (trained.load(path, metadata.kind) for path in (network, other))
     average(one, two, share)
-    trained.save(one, output, replace(metadata, step=None, images=None, config_sha256=None))
+    trained.save(one, output, replace(metadata, step=None, images=None, config_sha256=None, command=()))
 
 
 def average(network, other, share: float) -> None:

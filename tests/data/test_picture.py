@@ -196,6 +196,13 @@ def test_what_nobody_sees_does_not_bleed_into_what_is_seen(tmp_path):
         assert apart(found.pixels[found.alpha > 40], COLOUR) <= 4
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+def test_one_transparent_colour_of_16_bits_is_ignored_in_words(tmp_path, depth, caplog):
+    Image.fromarray(np.full((20, 30), 3000, np.uint16)).save(tmp_path / "a.png", transparency=3000)
+    found = read(tmp_path / "a.png", 15, depth)
+    assert found.alpha is None and found.pixels.dtype == f"uint{depth}" and "transparency is ignored" in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["png", "gif"])
 def test_one_transparent_colour_of_a_palette(tmp_path, kind):
     image = Image.fromarray(np.repeat(np.uint8([[0] * 16 + [1] * 16]), 32, axis=0))

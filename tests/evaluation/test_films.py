@@ -55,6 +55,13 @@ def test_what_moves_is_compared_where_it_moved_to(tmp_path):
     assert settings["flow"] == "DIS, OpenCV"
 
 
+def test_a_film_too_small_for_optical_flow_has_the_other_numbers(tmp_path):
+    """OpenCV's crashes on it, and Python with it."""
+    content = written(tmp_path / "content.mkv", [np.full((12, 40, 3), 90, np.uint8)] * 3)
+    rows, settings = measured(content, content)
+    assert rows[str(content)] == {"flicker": 0, "still": 1} and "flow" not in settings
+
+
 def test_what_is_not_one_film_is_said(tmp_path):
     content = written(tmp_path / "content.mkv", [np.zeros((32, 48, 3), np.uint8)] * 3)
     wide = written(tmp_path / "wide.mkv", [np.zeros((32, 64, 3), np.uint8)] * 3)

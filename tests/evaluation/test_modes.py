@@ -103,6 +103,7 @@ def test_keys_without_effect_are_refused(name, override, folder):
         ((*WAYS["translator"], "metrics=[fid]"), "this is an evaluation of pictures beside the truth"),
         ((*WAYS["folder"], "metrics=[psnr]"), "this is an evaluation of sets of pictures"),
         ((*WAYS["folder"], "metrics=[class_scores]"), "classifier=<file.keras>"),
+        ((*WAYS["folders"], "weights={f}/a"), r"weights= has no effect with metrics=\[l1,psnr,ssim\]"),
         ((*WAYS["folder"], "metrics=[sliced_wasserstein]", "features=inception"), "features= has no effect with"),
         ((*WAYS["folder"], "metrics=[kid]", "classifier={f}/a"), r"classifier= has no effect with metrics=\[kid\]"),
     ],
@@ -113,6 +114,7 @@ def test_what_cannot_be_evaluated(overrides, words, folder):
 
 
 def test_metrics_that_are_asked_for_and_their_options(folder):
+    choose(folder, *WAYS["folders"], "metrics=[l1,perceptual_distance]", "weights={f}/a")
     _, metrics, _ = choose(folder, *WAYS["folder"], "metrics=[precision_recall,kid]", "metrics.kid.function.num=7")
     options = modes.options(metrics)
     assert options["precision_recall.k"] == 3 and options["kid.num"] == 7

@@ -241,6 +241,17 @@ def test_what_is_stopped_while_it_waits_did_not_succeed(monkeypatch):
     assert widgets.done(visitor, lambda: "made") == "made" and widgets.done(visitor, lambda: None) is None
 
 
+def test_what_is_stopped_as_its_turn_comes_is_not_done(monkeypatch):
+    monkeypatch.setattr(jobs, "POLL", 0.01)
+    done = []
+    jobs._turn.acquire()
+    waiting = jobs.watch("a", lambda job: done.append(1))
+    job = next(waiting)
+    jobs.stop("a")
+    jobs._turn.release()
+    assert list(waiting) == [] and not done and not job.finished and not jobs._turn.locked()
+
+
 def test_what_is_stopped_before_it_begins_is_withdrawn():
     jobs.stop("a")  # at rest, and on leaving
     assert jobs.withdrawn("a") and not jobs.withdrawn("b")
@@ -346,12 +357,15 @@ def test_runs_compared(here):
     other = here / "outputs" / "evaluated" / "file"
     other.mkdir()
     (other / "evaluation.json").write_text(json.dumps({"fid": 2.0, "baselines": 3}))
+    older = here / "outputs" / "evaluated" / "before"
+    shutil.copytree(other, older)  # of the same run, whose baselines are of other settings
+    (older / "evaluation.json").write_text(json.dumps({"fid": 9.0, "baselines": {"others": {"fid": 7.0}}}))
     (other / "evaluate.log").write_text(
         f"[now][x][INFO] python evaluate.py network={here}/outputs/run1/generator.keras\n"
     )
     table = compare.numbers(runs)
     assert table["outputs/run1"] == {"step": 4, "loss": 0.25}
-    assert table["outputs/run1, evaluated"] == {"fid": 2.0}
+    assert table["outputs/run1, evaluated"] == {"fid": 2.0} and "outputs/run1, beside it others" not in table
     assert table["outputs/run2, evaluated"] == {"fid": 3.0} and table["outputs/run2, beside it others"] == {
         "fid": 1.0
     }

@@ -60,6 +60,8 @@ def test_a_network_that_paints_drawings_is_given_one(given):
     image = picture()
     translate.painter(None, None, "edges", 32, None, None)(image, None)
     np.testing.assert_allclose(given[0], transforms.edges(image[None])[0], atol=1e-6)
+    translate.painter(None, None, "edges", 32, None, None)(image[:1, :2], None)
+    assert given[1].shape == (1, 2, 1)
 
 
 def test_pictures_of_several_sizes_are_enlarged():

@@ -15,8 +15,9 @@ def written(path, seed: int, task: str = "super_resolution", width: int = 4):
     keras.utils.set_random_seed(seed)
     network = srresnet.generator((32, 32, 3), (8, 8, 3), width=width, blocks=1)
     metadata = Metadata(
-        "translator", method="translate", task=task, geometry=Geometry(scale=4), model="srgan", step=9
-    )
+        "translator", method="translate", task=task, geometry=Geometry(scale=4), model="srgan", step=9,
+        command=("steps=9",),
+    )  # fmt: skip
     trained.save(network, path, metadata)
     return network
 
@@ -29,6 +30,7 @@ def test_is_between_the_two_and_does_what_they_do(tmp_path):
     for a, b, c in zip(one.get_weights(), other.get_weights(), found.get_weights(), strict=True):
         np.testing.assert_allclose(c, 0.75 * a + 0.25 * b, atol=1e-6)
     assert (metadata.task, metadata.geometry.scale, metadata.step) == ("super_resolution", 4, None)
+    assert metadata.command == ()  # no one command made it
 
 
 def test_what_has_nothing_between_is_refused(tmp_path):
