@@ -191,6 +191,8 @@ class _errors_in_words:
                 advice = f"for none of them, {none}" if none else "one of them is needed"
                 return f"{nothing[0]}: groups take names of their options; {advice}."
             return f"{error}. It cannot be composed: groups (model=, dataset=, ...) take names of their options."
+        if isinstance(error, RecursionError):
+            return "Folders, or what a file says, are nested more deeply than can be read."
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}." if error.filename else str(error)
         if type(error).__module__.startswith("tensorflow") and (said := refused_file(str(error))):

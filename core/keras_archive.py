@@ -38,6 +38,7 @@ DAMAGE = (
 )
 RATIO = 100  # of unpacked to packed bytes; Keras does not pack at all
 LARGEST = 2**16  # number in config.json that a network without weights may have: sides of pictures, strides
+MOST = 20_000  # layers and what they are made of: ours have up to some thousand
 DEEPEST = 60  # levels of config.json; a dozen are usual
 
 PLAIN = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
@@ -69,7 +70,10 @@ def check(path: str | Path, known: Collection[str]) -> None:
             _check_members(path, archive.infolist())
             config = json.loads(archive.read("config.json"))
             most = max(LARGEST, archive.getinfo(WEIGHTS).file_size)
-        for part in _parts(config):
+        parts = list(_parts(config))
+        if len(parts) > MOST:
+            raise GessoError(f"{path} is refused: {len(parts)} layers and parts of them, more than any has.")
+        for part in parts:
             _check_part(path, part, known)
         _check_numbers(path, config, most)
     except DAMAGE as error:
@@ -116,6 +120,9 @@ def _check_part(path: Path, part: dict, known: Collection[str]) -> None:
     if any(value is not None and not isinstance(value, str) for value in (module, name, registered)):
         raise GessoError(f"{path} is refused: a module or a name of a layer in it is none.")
     if name in PLAIN:
+        dtype = part["config"].get("dtype") if isinstance(part.get("config"), dict) else None
+        if dtype is not None and not re.fullmatch(r"(bfloat|float|u?int)\d{1,2}|bool|string", str(dtype)):
+            raise GessoError(f"{path} is refused: {str(dtype)[:40]!r} in it is no kind of number.")
         return
     if name in RUN_OR_READ:
         raise GessoError(f"{path} is refused: a {name} in it may run code or read other files, of whoever made it.")

@@ -1,6 +1,7 @@
 """Log files of runs: when they begin, and what they say of a run's end."""
 
 import copy
+import errno
 import logging
 import os
 import re
@@ -54,8 +55,14 @@ class LogFile(logging.FileHandler):
         super().close()
 
     def _open(self) -> IO:
-        """Opens the file, as logging does, but waits for nobody: a stranger's run may have a named pipe there."""
-        return open_regular(Path(self.baseFilename), self.mode, encoding=self.encoding, errors=self.errors)
+        """Opens the file, as logging does, but waits for nobody, and writes nowhere else.
+
+        A stranger's run may have a named pipe there, or a link to another file.
+        """
+        path = Path(self.baseFilename)
+        if not path.resolve().is_relative_to(path.parent.resolve()):
+            raise OSError(errno.EPERM, "It is a link that leads out of its folder")
+        return open_regular(path, self.mode, encoding=self.encoding, errors=self.errors)
 
     def _may_write(self) -> bool:
         folder = Path(self.baseFilename).parent

@@ -74,6 +74,7 @@ def opened(config: DictConfig, run: Run) -> DictConfig:
     """
     if config.resume:
         return resumed(config, "train", own_overrides())
+    stored.check_folder(run.folder, run.written)
     _refuse_another(config, run)
     stored.check_kept(config, own_overrides() if HydraConfig.initialized() else ())
     return config

@@ -53,6 +53,15 @@ class Run:
         return self.config.is_file()
 
     @property
+    def written(self) -> tuple[str, ...]:
+        """The names in the folder of what is written in place, or that holds such."""
+        of = (
+            self.log, self.config.parent, self.samples, self.tensorboard, self.checkpoints, self.best.folder,
+            self.words.folder, self.restarts, self.metrics,
+        )  # fmt: skip
+        return tuple(path.name for path in of)
+
+    @property
     def has_checkpoints(self) -> bool:
         """Says whether anything has been trained, by the run itself, one of its tries, or as its text encoder."""
         tries = self.restarts.glob(f"*/{self.checkpoints.name}/*.npz")

@@ -6,6 +6,8 @@ from core.overrides import given_value, is_sweep, put_before, quoted
 from core.resume import resume_arguments
 from core.stored import OPTION
 
+LARGEST = 2**13  # number that a network is made of: widths, lengths of latents
+
 
 def train_arguments(arguments: list[str]) -> list[str]:
     """Returns the command line of a training: of `resume=<run>` as `resume_arguments`, of `model.start=` with more.
@@ -31,6 +33,9 @@ def train_arguments(arguments: list[str]) -> list[str]:
     for group, option in (("model", start.model), ("dataset", start.task)):  # a stranger may have made it
         if option is not None and not OPTION.fullmatch(option):
             raise GessoError(f"{path} is refused: {group}={option} is no name of an option.")
+    for key, number in start.architecture.items():
+        if isinstance(number, int) and abs(number) > LARGEST:
+            raise GessoError(f"{path} is refused: model.{key}={number} is larger than any network's.")
     model = given_value(arguments, "model")
     if model not in (None, start.model):
         raise GessoError(f"model={model}, but model.start={value} is of model={start.model}. Leave model= out.")

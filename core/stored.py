@@ -166,20 +166,24 @@ def load_overrides(path: Path) -> list[str]:
     return overrides
 
 
-def check_folder(folder: Path) -> None:
+def check_folder(folder: Path, names: Sequence[str] | None = None) -> None:
     """Raises `GessoError` where a link in a run directory leads out of it, and for what is neither file nor folder.
 
-    A run that goes on writes there, and waits for ever for a pipe.
+    A run writes there, and waits for ever for a pipe. Of a folder that is to become one, `names` are those that it
+    will have written to; else all.
     """
     inside = folder.resolve()
     for parent, folders, files in os.walk(folder):
+        if names is not None and Path(parent) == folder:
+            folders[:] = [name for name in folders if name in names]
+            files = [name for name in files if name in names]
         for path in (Path(parent, name) for name in (*folders, *files)):
             if path.exists() and not (path.is_file() or path.is_dir()):
                 raise GessoError(f"{path} is refused: it is neither a file nor a folder.")
             if path.is_symlink() and not path.resolve().is_relative_to(inside):
                 raise GessoError(
-                    f"{path} is a link that leads out of the run directory, to {os.readlink(path)}. A run that "
-                    "goes on writes only what is its own: put the file itself there, or remove the link."
+                    f"{path} is a link that leads out of the run directory, to {os.readlink(path)}. A run "
+                    "writes only what is its own: put the file itself there, or remove the link."
                 )
 
 

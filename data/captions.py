@@ -81,9 +81,9 @@ def _rows(table: Path) -> Iterator[tuple[str, str]]:
     text = _read(table, 256 * MOST)
     try:
         if table.suffix == ".csv":
-            rows = list(csv.DictReader(io.StringIO(text)))
+            rows = csv.DictReader(io.StringIO(text))
         else:
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+            rows = (json.loads(line) for line in text.split("\n") if line.strip())
         for row in rows:
             name, said = row["file_name"], row["text"]
             if not isinstance(name, str) or not isinstance(said, str):

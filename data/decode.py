@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from data import jpeg
+from data import gif, jpeg
 from data.budget import Budget, checked, needed
 from data.strips import Convert, converted, resized, rounded, shrinkage, tones
 
@@ -117,6 +117,7 @@ def loaded(
         for file in files:
             try:
                 opened = io.BytesIO(file) if isinstance(file, bytes) else stack.enter_context(open(file, "rb"))
+                gif.check_comments(opened)
                 image = stack.enter_context(Image.open(opened, formats=FORMATS))
             except UnidentifiedImageError:
                 length = len(file) if isinstance(file, bytes) else os.path.getsize(file)

@@ -216,6 +216,8 @@ def _is_binary(kind: "pyarrow.DataType") -> bool:
 def _classes(path: Path, file: Any, column: str, feature: Any) -> list[str | None]:
     """The class of each row: a name by its number, or what stands there; None for what is unknown."""
     names = feature.get("names") if isinstance(feature, dict) else None
+    if not (isinstance(names, list) and all(isinstance(name, str) and name.isprintable() for name in names)):
+        names = None
     known: dict[Any, str | None] = {}  # each once, however many rows have it
 
     def named(value: Any) -> str | None:
@@ -268,7 +270,17 @@ def _spaced(name: str) -> str:
 
 
 def _values(path: Path, file: Any, column: str) -> Iterator[Any]:
-    """The values of a column; equal ones of a dictionary are one. Raises `GessoError` for gigabytes of them."""
+    """The values of a column; equal ones of a dictionary are one.
+
+    Raises `GessoError` for gigabytes of them, and for what Python has no value for, such as the year 300,000.
+    """
+    try:
+        yield from _as_they_are(path, file, column)
+    except (ValueError, OverflowError, LookupError) as error:
+        raise GessoError(f"{path}: column {column} cannot be read: {error}.") from error
+
+
+def _as_they_are(path: Path, file: Any, column: str) -> Iterator[Any]:
     types, kind = _pyarrow().types, file.schema_arrow.field(column).type
     texts = [column] if types.is_string(kind) or types.is_large_string(kind) else []
     few = not texts and not types.is_primitive(kind)  # lists, whose texts are read as often as they occur

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from core.errors import GessoError
-from core.files import expanded, in_utf8
+from core.files import expanded, in_utf8, open_regular
 from core.images import to_float
-from data import deep
+from data import deep, gif
 from data.checks import check_whole
 from data.decode import FORMATS, TURNS, orientation
 from data.folder import SUFFIXES
@@ -58,8 +58,7 @@ def read(path: str | Path, size: int | None = None, depth: int = 8) -> Picture:
     if size is not None:
         check_whole("size", size, "null or a number of pixels")
     with _in_words(path):
-        # As a file, not by its name: Pillow maps some TIFFs into memory, and then takes turned ones for upright.
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        with _opened(path) as image:
             target = scale_sides(image.size, size) if size else image.size
             # JPEG's decoder shrinks by 2, 4 or 8 for nothing. Twice what is needed: Lanczos does the rest.
             image.draft(image.mode, (2 * target[0], 2 * target[1]))
@@ -91,10 +90,19 @@ def sides(path: str | Path) -> tuple[int, int]:
 
     Raises `GessoError` as `read` does, but not for what is damaged further on.
     """
-    with _in_words(Path(path)), Image.open(path, formats=FORMATS) as image:
+    with _in_words(Path(path)), _opened(Path(path)) as image:
         width, height = image.size
         turned = orientation(image) in (5, 6, 7, 8) and image.format != "TIFF"  # Pillow turns the sides of these
         return (width, height) if turned else (height, width)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    # As a file, not by its name: Pillow maps some TIFFs into memory, and then takes turned ones for upright.
+    with open_regular(path) as file:
+        gif.check_comments(file)
+        with Image.open(file, formats=FORMATS) as image:
+            yield image
 
 
 @contextmanager

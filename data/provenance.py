@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -10,8 +11,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from core.errors import GessoError
-from core.files import try_out
+from core.files import open_regular, try_out
 from core.images import provenance_text
+from data import gif
 
 # What `data.picture_writer.write` can write: the format of each suffix.
 OUTPUTS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -31,19 +33,24 @@ def check_folder(folder: Path, names: Iterable[str]) -> None:
     try_out(folder)
 
 
+def _said(file: BinaryIO, suffix: str) -> str:
+    if suffix == ".gif":
+        gif.check_comments(file)
+        with GifImageFile(file) as image:
+            return image.info.get("comment", b"").decode("utf-8", "replace")
+    kind = READERS.get(OUTPUTS.get(suffix))
+    if kind is not None:
+        with kind(file) as image:
+            said = image.getexif().get(DESCRIPTION)
+            return said if isinstance(said, str) else ""  # numbers, of a stranger's
+    with PngImageFile(file) as image:  # of any size: its pixels are not asked for
+        return provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)})
+
+
 def chunks(path: str | Path) -> str | None:
     """Returns the provenance that Gesso put into a picture, as `provenance_text`; None where there is none."""
     try:
-        if Path(path).suffix.lower() == ".gif":
-            with GifImageFile(path) as image:
-                return image.info.get("comment", b"").decode("utf-8", "replace") or None
-        kind = READERS.get(OUTPUTS.get(Path(path).suffix.lower()))
-        if kind is not None:
-            with kind(path) as image:
-                return image.getexif().get(DESCRIPTION) or None
-        with PngImageFile(path) as image:  # of any size: its pixels are not asked for
-            return (
-                provenance_text({key: value for key, value in image.info.items() if isinstance(value, str)}) or None
-            )
+        with open_regular(Path(path)) as file:
+            return _said(file, Path(path).suffix.lower()) or None
     except (OSError, ValueError, SyntaxError):
         return None

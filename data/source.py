@@ -182,7 +182,7 @@ def _suffix(name: str) -> str | None:
 def _below(names: Sequence[str]) -> list[str]:
     """The names without the folders that all of them are in, as long as others are below."""
     names = [name.replace("\\", "/") for name in names]
-    names = ["/".join(part for part in name.split("/") if part.strip(".")) for name in names]
-    while all(name.count("/") > 1 for name in names) and len({name.partition("/")[0] for name in names}) == 1:
-        names = [name.partition("/")[2] for name in names]
-    return names
+    parts, depth = [[part for part in name.split("/") if part.strip(".")] for name in names], 0
+    while all(len(path) - depth > 2 for path in parts) and len({path[depth] for path in parts}) == 1:
+        depth += 1
+    return ["/".join(path[depth:]) for path in parts]

@@ -29,6 +29,7 @@ SOURCE = (
     "To get it: the ArtGAN project (github.com/cs-chan/ArtGAN, WikiArt Dataset) links to wikiart.zip, 25.4 GB, "
     "for non-commercial research; give dataset.root=<that file>, or unpack it: dataset.root=<folder>."
 )
+NUMBER = re.compile(r"[0-9]{1,9}")
 SAME = {"Art_Nouveau_Modern": "Art_Nouveau"}  # the folder's name, and the class list's
 
 
@@ -150,12 +151,12 @@ def read_labels(folder: Path, label: str) -> dict[str, str]:
     """
     names = {}
     for row in _rows(folder, f"{label}_class", delimiter=" "):
-        if row and row[0].isdigit():
+        if row and NUMBER.fullmatch(row[0]):
             names[int(row[0])] = "_".join(row[1:])
     labels: dict[str, str] = {}
     for part in ("train", "val"):
         for row in _rows(folder, f"{label}_{part}"):
-            if len(row) < 2 or not row[-1].strip().isdigit():  # the prose, the blank line
+            if len(row) < 2 or not NUMBER.fullmatch(row[-1].strip()):  # the prose, the blank line
                 continue
             number = int(row[-1])
             if number not in names:
@@ -169,7 +170,10 @@ def _rows(folder: Path, stem: str, delimiter: str = ",") -> list[list[str]]:
     if path is None:
         raise GessoError(f"There is no {stem}, {stem}.csv or {stem}.txt in {folder}.")
     with open(path, encoding="utf-8", errors="replace", newline="") as file:
-        return list(csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE))
+        try:
+            return list(csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE))
+        except csv.Error as error:
+            raise GessoError(f"{path} cannot be read: {error}.") from None
 
 
 def _file(folder: Path, stem: str) -> Path | None:

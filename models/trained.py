@@ -1,5 +1,6 @@
 """Trained networks, from a `.keras` file to what they make, and into one."""
 
+import errno
 import importlib
 import pkgutil
 import time
@@ -68,6 +69,8 @@ def load_network(path: str | Path):
     try:
         network = keras.models.load_model(path, compile=False, safe_mode=True)
     except (*keras_archive.DAMAGE, OpError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise  # where Keras unpacks it
         reason = str(error).split(": filepath=")[0].split("\n")[0]
         raise GessoError(f"{path} is not a network that Keras can read: {reason}.") from error
     if not isinstance(network, keras.Model) or not getattr(network, "inputs", None):
@@ -188,10 +191,17 @@ def draw(
 ) -> np.ndarray:
     """Draws the pictures of `latents` and `labels`, as `drawer`'s, a batch at a time, with a progress bar.
 
-    Of each batch, what `kept` makes of it stays: `to_uint8` takes a quarter of the memory.
+    Of each batch, what `kept` makes of it stays: `to_uint8` takes a quarter of the memory. Raises `GessoError` for
+    pictures with NaN in them.
     """
     one_batch, starts = drawer(generator), range(0, len(latents), batch_size)
     parts = (slice(i, i + batch_size) for i in tqdm(starts, desc="drawing", unit="batch", disable=None))
     return np.concatenate(
-        [kept(one_batch(latents[part], None if labels is None else labels[part])) for part in parts]
+        [kept(_finite(one_batch(latents[part], None if labels is None else labels[part]))) for part in parts]
     )
+
+
+def _finite(pictures: np.ndarray) -> np.ndarray:
+    if not np.isfinite(pictures).all():
+        raise GessoError("The network makes pictures of NaN or infinite numbers: it is damaged, or diverged.")
+    return pictures

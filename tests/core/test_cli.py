@@ -63,6 +63,12 @@ def test_what_a_shell_or_a_habit_makes_of_a_value(argument, words):
         refuse_empty(["seed=1", argument])
 
 
+def test_what_is_nested_too_deeply_is_said(capsys):
+    with pytest.raises(SystemExit) as end, _errors_in_words(None, "train"):
+        raise RecursionError
+    assert end.value.code == 1 and "nested more deeply" in capsys.readouterr().err
+
+
 def test_a_yaml_that_is_none_is_named_with_its_line(tmp_path, capsys):
     (tmp_path / "mine.yaml").write_text("a: 1\nweights: [1\n")
     with pytest.raises(SystemExit) as end, _errors_in_words(None, "train"):

@@ -116,6 +116,14 @@ def test_a_pipe_in_its_place_is_not_waited_for(handler, tmp_path, capsys):
     assert last_error(path) is None
 
 
+def test_a_link_to_another_file_is_not_written_through(handler, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run" / "train.log").symlink_to("../precious")
+    logging.getLogger("x").warning("first")
+    assert "Could not write" in capsys.readouterr().err and (tmp_path / "precious").read_text() == "precious"
+
+
 def test_of_a_huge_log_the_end_is_read(tmp_path):
     path = tmp_path / "train.log"
     path.write_text("[time][x][ERROR] Error: long ago\n")

@@ -103,6 +103,9 @@ def test_a_file_of_a_stranger_names_a_model_and_no_more(folder):
     write(folder / "odd.keras", replace(PAINTINGS, model="dcgan,{a:b}"))
     with pytest.raises(GessoError, match="refused: model="):
         train_arguments(["model.start=odd.keras"])
+    write(folder / "vast.keras", replace(PAINTINGS, architecture={"width": 60_000}))
+    with pytest.raises(GessoError, match=r"model\.width=60000 is larger than any network's"):
+        train_arguments(["model.start=vast.keras"])
 
 
 @pytest.mark.parametrize("wrong", [{"width": "${seed}"}, {"a.b": 1}, {"width": [1]}, {"_target_": "os.system"}])

@@ -239,3 +239,21 @@ def test_values_are_those_that_pyarrow_reads(tmp_path, options):
             assert numbers == [str(i) for i in range(2000)]
             read = [opened.enter_result for opened in parquet._open(found, range(3, 1999, 2))]
             assert read == [image[row] or b"" for row in range(3, 1999, 2)]
+
+
+@pytest.mark.parametrize("names", [{"a": 1}, 5, ["a", "\ud800", "c"], [1, 2, 3]])
+def test_names_of_classes_that_are_none_leave_their_numbers(tmp_path, files, names):
+    write(tmp_path / "a.parquet", [files[0]] * 3)
+    table = pyarrow.parquet.read_table(tmp_path / "a.parquet")
+    features = {"style": {"names": names, "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "a.parquet")
+    found = parquet.load(str(tmp_path / "a.parquet"), 8, str(tmp_path / "cache"), label="style")
+    assert found.spec.class_names == ("0", "1", "2")
+
+
+def test_times_that_python_has_none_of_are_said_with_their_column(tmp_path, files):
+    late = pyarrow.array([2**62] * 3, pyarrow.timestamp("ms"))
+    write(tmp_path / "a.parquet", [files[0]] * 3, style=late)
+    with pytest.raises(GessoError, match=r"a\.parquet: column style cannot be read"):
+        parquet.load(str(tmp_path / "a.parquet"), 8, str(tmp_path / "cache"), label="style")

@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 from core.errors import GessoError
 from core.images import provenance_text
 from data import deep, picture, picture_writer, provenance
-from data.decode import TURNS
-from data.picture import Picture, find, read
+from data.decode import TURNS, decode
+from data.picture import Picture, find, read, sides
 from data.picture_writer import write
 
 COLOUR = (200, 40, 90)
@@ -194,6 +194,40 @@ def test_what_nobody_sees_does_not_bleed_into_what_is_seen(tmp_path):
         found = read(tmp_path / "a.png", size)
         assert found.alpha.shape == (size, size)
         assert apart(found.pixels[found.alpha > 40], COLOUR) <= 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    for reading in (read, sides):
+        with pytest.raises(GessoError, match=r"a\.png cannot be read.*no regular file"):
+            reading(tmp_path / "a.png")
+    assert provenance.chunks(tmp_path / "a.png") is None
+
+
+def test_comments_that_would_take_minutes_are_refused(tmp_path):
+    """Each of Pillow's is added to a copy of those before."""
+    frames = [Image.fromarray(np.full((8, 8), level, np.uint8)) for level in (0, 90)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], comment=b"hi" * 1000)
+    assert read(tmp_path / "a.gif").pixels.shape == (8, 8, 3)
+    content = (tmp_path / "a.gif").read_bytes()
+    first = content.index(b"!\xfe")
+    said = b"!\xfe" + (b"\xff" + b"c" * 255) * 5000 + b"\0"
+    end = content.rindex(b";")
+    for place in (first, end):  # before the first picture, and after the last
+        (tmp_path / "b.gif").write_bytes(content[:place] + said + content[place:])
+        for look in (read, sides, lambda path: decode(path, 8, 3)):
+            with pytest.raises((GessoError, ValueError), match="more than 1 MB of comments"):
+                look(tmp_path / "b.gif")
+        assert provenance.chunks(tmp_path / "b.gif") is None
+
+
+def test_a_description_that_is_a_number_is_no_provenance(tmp_path):
+    entry = struct.pack("<HHIHH", 0x010E, 3, 1, 7, 0)  # of type SHORT
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 1) + entry + bytes(4)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.jpg", exif=exif)
+    assert Image.open(tmp_path / "a.jpg").getexif()[0x010E] == 7
+    assert provenance.chunks(tmp_path / "a.jpg") is None
 
 
 @pytest.mark.parametrize("depth", [8, 16])

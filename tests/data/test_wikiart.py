@@ -148,6 +148,15 @@ def test_genre_and_artist_need_their_files(root, tmp_path, label):
         assert part in str(raised.value)
 
 
+def test_label_files_with_numbers_that_are_none(root, tmp_path):
+    """Superscripts are digits by Unicode, and a field may be longer than Python's csv takes."""
+    folder = write(tmp_path / "labels", "genre", [("x/a.jpg", 1), ("x/b.jpg", "²")], classes="1 a\n² b\n")
+    assert list(read_labels(folder, "genre").values()) == ["a"]
+    (folder / "genre_train.csv").write_text("x" * 200_000)
+    with pytest.raises(GessoError, match=r"genre_train\.csv cannot be read: field larger"):
+        read_labels(folder, "genre")
+
+
 def test_half_of_the_label_files_is_an_error(root, tmp_path):
     write(root, "genre", [("Baroque/rembrandt_self-portrait.jpg", 0)])
     (root / "genre_class").unlink()

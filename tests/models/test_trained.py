@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from core.errors import GessoError
+from core.images import to_uint8
 from core.network_metadata import Geometry, Metadata
 from models import trained
 from models.networks.transform_net import transformer
@@ -34,6 +35,11 @@ def test_a_saved_generator_draws_what_it_is_asked(conditional, tmp_path):
     assert images.dtype == np.float32
     expected = latents + np.eye(3)[labels] if conditional else latents
     np.testing.assert_allclose(images[:, 0, :, 0], expected, rtol=1e-6)
+
+
+def test_nan_is_no_picture():
+    with pytest.raises(GessoError, match="NaN or infinite"):
+        trained.draw(toy(False), np.full((2, 3), np.nan, np.float32), kept=to_uint8)
 
 
 def test_what_is_no_generator_is_refused(tmp_path):

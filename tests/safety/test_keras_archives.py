@@ -111,6 +111,13 @@ def test_what_would_be_gigabytes_is_refused(changed, monkeypatch):
         keras_archive.check(changed(), KNOWN)
 
 
+def test_more_layers_than_any_network_has_are_refused(changed, monkeypatch):
+    monkeypatch.setattr(keras_archive, "MOST", 20)
+    part = {"module": "keras.layers", "class_name": "ReLU", "config": {}, "registered_name": None}
+    with pytest.raises(GessoError, match="layers and parts of them, more than any has"):
+        trained.load_network(changed(with_part([part] * 21)))
+
+
 def test_numbers_larger_than_the_weights_are_refused(changed):
     """A layer of so many units would be made before its weights are missed."""
 
@@ -199,6 +206,7 @@ LAMBDA = {"class_name": "__lambda__", "config": {"value": "4wEAAAA=", "defaults"
         ({"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {}}, "TorchModuleWrapper"),
         ({"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "x"}}, "StringLookup"),
         ({"module": "keras.src.layers", "class_name": "IndexLookup", "config": {}}, "IndexLookup"),
+        ({"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "U1200000"}}, "no kind of number"),
         ({"module": "os", "class_name": "system", "config": "true"}, "needs os.system"),
         ({"module": "os", "class_name": "function", "config": "system"}, "needs os.system"),
         ({"module": "builtins", "class_name": "exec", "config": {}}, "needs builtins.exec"),

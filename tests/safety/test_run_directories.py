@@ -13,7 +13,7 @@ from core.config import CONF, compose
 from core.errors import GessoError
 from core.images import config_hash
 from core.overrides import run_arguments
-from core.resume import resume_arguments, resumed
+from core.resume import opened, resume_arguments, resumed
 from core.run import Run
 
 
@@ -267,6 +267,18 @@ def test_a_link_out_of_the_run_is_not_written_through(run, tmp_path):
         with pytest.raises(GessoError, match="leads out of the run directory"):
             resume_arguments([f"resume={run.folder}"])
         (run.folder / "best" / "train.log").unlink()
+
+
+def test_nor_does_a_new_run_write_through_what_lies_in_its_folder(run, tmp_path, own):
+    folder = tmp_path / "new"
+    (folder / "mine").mkdir(parents=True)
+    (folder / "mine" / "linked").symlink_to("/")  # is no business of the run's
+    opened(own, Run(folder))
+    for name in ("samples", "train.log", "tensorboard", ".hydra"):
+        (folder / name).symlink_to(tmp_path)
+        with pytest.raises(GessoError, match=f"{name} is a link that leads out of the run directory"):
+            opened(own, Run(folder))
+        (folder / name).unlink()
 
 
 def test_pipes_are_not_waited_for(run):
