@@ -88,6 +88,8 @@ def _check_objective(config: DictConfig) -> None:
             f"penalty={', '.join(config.loss.generator_penalties)} is for generators with an intermediate latent, "
             "as model=stylegan2 has one; the YAML of this model= does not say intermediate_latent: true."
         )
+    if "matching_aware" in config.loss.get("penalties", {}) and config.model.get("condition") != "text":
+        raise GessoError("penalty=matching_aware is of pictures with their sentences: model.condition=text, or r1.")
     penalties = config.loss.get("penalties", {}).items()
     slopes = [penalty for name, penalty in penalties if name != "drift"]
     if config.model.get("normalization") == "batch" and any(penalty.every == 1 for penalty in slopes):

@@ -49,6 +49,7 @@ def composed():
         (["model.augment_target=0.6"], "model.augment_target has nothing to adapt"),
         (["experiment=acgan_paintings", "penalty=[]"], "penalty= does not have r1: add it, or take that away by"),
         (["model=stylegan2", "loss=wasserstein", "model.condition=projection"], "take loss=wgan_gp, or"),
+        (["penalty=matching_aware"], "of pictures with their sentences: model.condition=text"),
         (["penalty=[r1,path_length]"], "penalty=path_length is for generators with an intermediate latent"),
     ],
 )
