@@ -26,6 +26,10 @@ def test_a_square_that_moves_is_carried_along_and_what_it_uncovers_is_not_visibl
     assert found.visible[34:66, 31:36].mean() < 0.5  # came to light behind it
     carried = found.carry(before.astype(np.float32))
     assert abs(carried - after)[inner].mean() < 10
+    down = ground.copy()
+    down[36:76, 30:70] = square  # 6 px
+    carried = motion.between(before, down).carry(before.astype(np.float32))
+    assert abs(carried - down)[42:70, 36:64].mean() < 10
     # Of twice the size, twice as far.
     large = np.kron(before, np.ones((2, 2, 1))).astype(np.float32)
     assert abs(found.carry(large)[72:128, 92:144] - np.kron(after, np.ones((2, 2, 1)))[72:128, 92:144]).mean() < 12

@@ -25,6 +25,8 @@ def test_lightness_and_contrast_by_hand():
     assert numbers["lightness"] == pytest.approx(75, abs=0.01)
     assert numbers["contrast"] == pytest.approx(25, abs=0.01)  # 50 in one, 0 in the other
     assert numbers["chroma"] == pytest.approx(0, abs=0.01)
+    red = ColorBalance().update(plain(255, 0, 0)).numbers()["chroma"]
+    assert red == pytest.approx(np.hypot(80.09, 67.20), abs=0.05)  # its a and b
 
 
 def test_distance_is_the_share_that_differs():

@@ -106,13 +106,15 @@ def test_it_learns_and_what_reads_stays_as_it_was(small, objective):
 def test_smoothness_counts_if_it_is_asked_for(small, objective):
     data = {"content": tf.constant(pictures(1, 32, 32)), "style": tf.constant(pictures(1, 32, 32))}
     means = []
-    for weight in (0.0, 3.0):
+    for weight in (0.0, 3.0, 6.0):
+        keras.utils.set_random_seed(0)
         model, own = AnyStyle(small), copy.copy(objective)
         own.smoothness = weight
         model.compile(keras.optimizers.SGD(0.0), own)
         means.append({name: float(value) for name, value in model.train_step(data).items()})
-    plain, smooth = means
+    plain, smooth, twice = means
     assert "smoothness_loss" not in plain and smooth["smoothness_loss"] > 0
+    assert twice["smoothness_loss"] == pytest.approx(2 * smooth["smoothness_loss"], rel=1e-5)
     for losses in means:
         assert losses.pop("total_loss") == pytest.approx(sum(losses.values()), rel=1e-5)
 
@@ -127,6 +129,21 @@ def test_a_style_counts_relative_to_its_strength(small, objective):
     objective.style = lambda features: {name: 2 * gram for name, gram in grams(features).items()}
     model.reset_metrics()
     assert float(model.train_step(data)["style_loss"]) == pytest.approx(first, rel=1e-4)
+
+
+def test_a_loud_style_does_not_drown_a_quiet_one(small, objective):
+    """Of a batch, the loss is the mean of those that each has alone."""
+    model = AnyStyle(small)
+    model.compile(keras.optimizers.SGD(0.0), objective)
+    loud_and_quiet = np.float32([1, 0.1])[:, None, None, None]
+    contents, styles = tf.constant(pictures(2, 32, 32)), tf.constant(pictures(2, 32, 32) * loud_and_quiet)
+
+    def style_loss(part: slice) -> float:
+        model.reset_metrics()
+        return float(model.train_step({"content": contents[part], "style": styles[part]})["style_loss"])
+
+    both = style_loss(slice(0, 2))
+    assert both == pytest.approx((style_loss(slice(0, 1)) + style_loss(slice(1, 2))) / 2, rel=1e-3)
 
 
 def test_a_resumed_step_is_the_straight_one(small, objective):

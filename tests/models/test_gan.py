@@ -317,6 +317,11 @@ def test_what_is_logged_is_on_the_objectives_own_scale():
         assert {name: float(means[name]) for name in expected} == pytest.approx(
             {name: float(value) for name, value in expected.items()}, rel=1e-4
         )
+        right = base.accuracy(
+            model.discriminator(reals()["image"], training=True), model.discriminator(fakes, training=True),
+            model.threshold,
+        )  # fmt: skip
+        assert float(means["discriminator_accuracy"]) == pytest.approx(float(right)) and 0 < float(right) < 1
         named = {name for name in means if name.startswith(("real_", "fake_", "pair_"))}
         assert named == set(expected)
 

@@ -63,6 +63,21 @@ def test_penalty_and_its_mean_by_hand():
         assert float(penalty.mean.value) == pytest.approx(mean, rel=1e-5)
 
 
+def test_labels_go_along_with_their_latents():
+    class Labelled(Scaled):
+        def get_layer(self, name):
+            if name == "mapping":
+                return lambda inputs, training: tf.repeat(inputs[0][:, None], 2, axis=1) * inputs[1][:, None, None]
+            return lambda styles, training: styles[:, :, :, None] ** 2
+
+    def lengths(labels):
+        penalty = PathLength(decay=1.0, shrink=2)
+        penalty(Labelled(), tf.ones([4, 4]), tf.constant(labels), SEED)
+        return float(penalty.mean.value)
+
+    assert lengths([2.0, 2.0, 7.0, 7.0]) == pytest.approx(2 * lengths([1.0, 1.0, 7.0, 7.0]), rel=1e-5)
+
+
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_generators_penalty_in_a_step(every):
     """Weight decay as a penalty, of a generator that learns nothing else."""

@@ -88,6 +88,8 @@ def test_pix2pix_learns_its_pairs(loss):
     assert all(np.isfinite(float(value)) for value in last.values())
     rows = model.preview({"source": data["source"].numpy(), "target": data["target"].numpy()}, columns=2)
     assert rows.shape == (6, 32, 32, 3)
+    np.testing.assert_allclose(rows[2:4], model.ema(data["source"], training=False), atol=1e-6)
+    np.testing.assert_array_equal(rows[4:], data["target"])
 
 
 def test_fit_to():
@@ -104,6 +106,7 @@ def test_history_keeps_and_swaps():
     same = [value == i for i, pair in enumerate(given) if i >= 2 for value in pair]
     assert 0.3 < np.mean(same) < 0.7
     assert all(value <= i for i, pair in enumerate(given) for value in pair)
+    assert (np.ravel(history.pictures) > 1).all()  # of those that came first none is left, after so many
     again = ImagePool((1, 1, 1), size=4)
     for i in range(40):
         repeated = again(tf.fill([2, 1, 1, 1], float(i)), tf.constant([1, i])).numpy().ravel()

@@ -55,6 +55,23 @@ def test_matching_aware_penalty_is_of_pictures_and_sentences():
     assert float(value) == pytest.approx((3**3 + 4**3) / 2)
 
 
+def test_matching_aware_penalty_teaches_the_critic():
+    """Scores are a times pictures' sum and b of sentences': (2 |a| + |b| |s|)^3, by a and b."""
+    a, b, sentences = tf.Variable(0.5), tf.Variable(2.0), tf.constant([[1.0, 0.0], [0.0, 2.0]])
+
+    def critic(images, sentences=sentences):
+        return a * tf.reduce_sum(images, axis=(1, 2, 3)) + b * tf.reduce_sum(sentences**2, axis=1) / 2
+
+    critic.sentences = sentences
+    with tf.GradientTape() as tape:
+        value = penalties.matching_aware(critic, tf.zeros([2, 2, 2, 1]), None, tf.constant([0, 0]), power=3.0)
+    lengths = np.array([1.0, 2.0])
+    slopes = 2 * 0.5 + 2 * lengths
+    assert float(value) == pytest.approx((slopes**3).mean())
+    expected = (3 * slopes**2 * 2).mean(), (3 * slopes**2 * lengths).mean()
+    np.testing.assert_allclose(tape.gradient(value, [a, b]), expected, rtol=1e-5)
+
+
 def test_mismatched_pictures_are_judged_with_the_sentence_before():
     features, sentence = keras.Input((5,)), keras.Input((3,))
     alone = keras.layers.Dense(1)(features)
@@ -157,15 +174,17 @@ def test_a_generator_learns_by_what_the_text_encoder_takes_its_pictures_for(tiny
     expected = float(info_nce(model.words.look(fakes), batch["label"], 10.0))
     of_others = tf.roll(batch["label"], 1, axis=0)
     pairs = [IMAGES, batch["label"]], [fakes, batch["label"]], [IMAGES, of_others]
+    told = float(info_nce(model.discriminator(pairs[0], training=True)["sentence"], batch["label"], 10.0))
     real, fake, mismatched = (model.discriminator(pair, training=True)["logits"].numpy() for pair in pairs)
     below, above, beside = (np.maximum(0, 1 + logits).mean() for logits in (-real, fake, mismatched))
-    step, losses, judged = tf.function(model.train_step), [], []
+    step, losses, judged, sentences = tf.function(model.train_step), [], [], []
     for _ in range(30):
         model.reset_metrics()
         means = step(batch)
+        sentences.append(float(means["discriminator_sentence_loss"]))
         losses.append(float(means["matching_loss"]))
         judged.append(float(means["discriminator_loss"]))
-    assert losses[0] == pytest.approx(expected, rel=1e-4)
+    assert losses[0] == pytest.approx(expected, rel=1e-4) and sentences[0] == pytest.approx(told, rel=1e-4)
     assert judged[0] == pytest.approx(below + (above + beside) / 2, rel=1e-4) and abs(above - beside) > 1e-2
     assert np.mean(losses[-5:]) < losses[0] - 0.02
     for before, weight in zip(frozen, model.words.network.weights, strict=True):

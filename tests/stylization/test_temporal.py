@@ -1,4 +1,5 @@
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,6 +25,21 @@ def test_without_keeping_nothing_changes():
     film = random.integers(0, 255, (3, 8, 8, 3), np.uint8)
     for frame, painted in zip(film, stabilize(film, lambda frame, before: frame, keep=0.0), strict=True):
         np.testing.assert_allclose(painted, frame / 127.5 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(("keep", "second"), [(0.0, 0.5), (0.25, 0.4), (0.8, 0.18)])
+def test_so_much_of_what_was_painted_before_is_kept(keep, second):
+    film, levels = [np.full((8, 8, 3), 128, np.uint8)] * 2, iter((0.1, 0.5))
+    painted = list(stabilize(film, lambda frame, before: frame * 0 + np.float32(next(levels)), keep))
+    np.testing.assert_allclose(painted[1], second, atol=1e-3)
+
+
+def test_what_comes_to_light_starts_from_the_film():
+    visible = np.repeat(np.float32([[1] * 8 + [0] * 8]), 16, axis=0)
+    motion = SimpleNamespace(carry=lambda image: image, visible=visible)
+    film, given = [np.full((16, 16, 3), 128, np.uint8)] * 2, []
+    list(stabilize(film, lambda frame, before: given.append(before) or frame + 0.3, 0.8, lambda *_: motion))
+    np.testing.assert_allclose(given[1], film[1] / 127.5 - 1 + 0.3 * visible[..., None], atol=1e-6)
 
 
 def test_what_the_painter_leaves_alone_stays_the_films():

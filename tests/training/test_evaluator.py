@@ -63,8 +63,9 @@ def test_generated_pictures_have_the_classes_of_the_reals():
     np.testing.assert_array_equal(model.labels, labels[dataset.drawn(40)])
 
 
-def test_diversity_is_within_classes_where_they_were_asked_for():
-    """Two classes of which each has one picture again and again: none within, some between."""
+def test_diversity_is_within_classes_where_they_were_asked_for(monkeypatch):
+    """Two classes of which each has one picture again and again: none within, some between. In several batches."""
+    monkeypatch.setattr("training.evaluator.BATCH", 7)
     labels = np.arange(40, dtype=np.int32) % 2
     dataset = ImageDataset("made", IMAGES, labels, ("a", "b"))
     evaluator = Evaluator(composed("metrics=[diversity]", "features=pixels", "evaluate_num=40"), dataset)
