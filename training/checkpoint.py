@@ -43,12 +43,16 @@ def save(run: Run, model: keras.Model, keep: int) -> Path:
         f"{i:04d} {variable.path}": keras.ops.convert_to_numpy(variable)
         for i, variable in enumerate(variables(model))
     }
-    meta = {"step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name}
+    meta = {
+        "step": step, "keras": keras.__version__, "precision": keras.config.dtype_policy().name,
+        "memory": model.memory,
+    }  # fmt: skip
     path = run.checkpoint(step)
     for left in path.parent.glob(".*.npz"):  # of a process that was killed while it wrote
         left.unlink(missing_ok=True)
     with atomic(path) as temporary:
-        np.savez(temporary, meta=np.array(json.dumps(meta | {"memory": model.memory})), **arrays)
+        # Sorted: in which order things came to be remembered is no part of the state.
+        np.savez(temporary, meta=np.array(json.dumps(meta, sort_keys=True)), **arrays)
     newest_first = [other for other in reversed(run.saved()) if other != path]
     for old in newest_first[keep - 1 :]:
         old.unlink(missing_ok=True)
