@@ -227,10 +227,7 @@ def _takes_several(key: str, config_name: str, arguments: Sequence[str]) -> bool
         config = hydra.compose(config_name, groups)
     except HydraException:  # another thing that is wrong
         config = hydra.compose(config_name)
-    default = OmegaConf.to_container(without_blocks(config))
-    for name in key.split("."):
-        default = default.get(name) if isinstance(default, dict) else None
-    return isinstance(default, list) or key in several(config)
+    return isinstance(dict(leaves(config)).get(key), list) or key in several(config)
 
 
 def explain(error: Exception, config_name: str, arguments: Sequence[str] = ()) -> str:

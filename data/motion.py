@@ -33,9 +33,9 @@ class Motion:
         return _warped(image, flow)
 
 
-def fits(frame: np.ndarray) -> bool:
-    """Says whether a frame `[height, width, ...]` is so large that its motion can be found: OpenCV crashes else."""
-    return min(frame.shape[:2]) >= SMALLEST
+def fits(height: int, width: int) -> bool:
+    """Says whether frames of so many px are so large that their motion can be found: OpenCV crashes else."""
+    return min(height, width) >= SMALLEST
 
 
 def between(before: np.ndarray, after: np.ndarray) -> Motion:

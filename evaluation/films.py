@@ -40,7 +40,7 @@ def evaluate(config: DictConfig) -> tuple[dict, dict]:
         "threshold": STILL,
         "unit": "levels of 255",
     }
-    if min(height, width) < motion.SMALLEST:
+    if not motion.fits(height, width):
         log.info("warping_error is left out: a film of %dx%d px is too small for optical flow.", width, height)
     elif motion.available():
         for row, film_itself in zip(rows.values(), (painted, content), strict=True):

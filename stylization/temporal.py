@@ -50,7 +50,7 @@ def _kept(
     last: np.ndarray, frame: np.ndarray, painted: np.ndarray, between: Callable | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns how much of the frame before is to be kept, `[height, width]`, and what there is of it to be kept."""
-    if between is None or not motion.fits(frame):
+    if between is None or not motion.fits(*frame.shape[:2]):
         return stillness(last, frame), painted
     found = between(last, frame)
     still = stillness(found.carry(last), frame) * found.visible
