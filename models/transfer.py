@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from core.errors import GessoError
+from models.layers.normalization import InstanceNormalization
 
 VECTORS = "label_embedding/embeddings"
 LABELS = {"gamma": "_gamma/embeddings", "beta": "_beta/embeddings"}  # models/layers/normalization.py: batch_norm
@@ -106,6 +107,12 @@ def transfer_styles(source: keras.Model, target: keras.Model, repeated: bool = F
         values = [_of_other_styles(value, shape, repeated) for value, shape in pairs]
     if [value.shape for value in values] != shapes:
         raise GessoError("model.start is a network of another width or depth than this one.")
+    there, here = (
+        sum(isinstance(layer, InstanceNormalization) for layer in network.layers) for network in (source, target)
+    )
+    if there != here:
+        has = "all" if there > here else "first"
+        raise GessoError(f"model.start is a network in which other layers are normalised: model.normalize={has}.")
     for variable, value in zip(target.weights, values, strict=True):
         variable.assign(value)
 

@@ -156,7 +156,7 @@ class _Shared:
         copy = type(layer).from_config(layer.get_config())
         if isinstance(layer, InstanceNormalization):
             self.statistics.append(_Statistics(self, layer.output.shape[-1], layer.epsilon))
-            copy.normalize = self.statistics[-1].normalize
+            copy.scaled = self.statistics[-1].scaled
         return copy
 
     def estimate(self, sample: np.ndarray, conditions: dict[str, Tensor]) -> None:
@@ -195,8 +195,8 @@ class _Statistics:
         self.count = tf.Variable(0.0, dtype=tf.float64)
         self.sums = tf.Variable(tf.zeros((2, channels), tf.float64))  # of values and of their squares
 
-    def normalize(self, inputs: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        """As `InstanceNormalization.normalize`."""
+    def scaled(self, inputs: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
+        """As `InstanceNormalization.scaled`."""
         moments = self._add(inputs) if self.adding else None
         mean, variance = moments if self.own else (self.mean, self.variance)
         return tf.raw_ops.FusedBatchNormV3(

@@ -73,21 +73,17 @@ def batch_norm(
 
 
 @keras.saving.register_keras_serializable(package="gesso")
-class InstanceNormalization(layers.Layer):
-    """Each channel of each picture to mean 0 and variance 1, then scaled and shifted (Ulyanov et al. 2016,
-    arXiv:1607.08022): the contrast of a content picture is no business of its style's.
+class ScaleAndShift(layers.Layer):
+    """Scales and shifts each channel of `[batch, height, width, channels]`, by numbers that are learned.
 
     With `styles` > 1 it also takes weights float `[batch, styles]`, and scale and offset are blends of those of the
-    styles: conditional instance normalisation (Dumoulin et al. 2017, arXiv:1610.07629).
-
-    TensorFlow's fused batch normalisation of a batch of one is just that, and several times as fast as the
-    textbook's passes; a batch of a known, small size is taken picture by picture.
+    styles, as in conditional instance normalisation (Dumoulin et al. 2017, arXiv:1610.07629), of which this is what
+    is left without the normalisation (FiLM: Perez et al. 2017, arXiv:1709.07871).
     """
 
-    def __init__(self, styles: int = 1, epsilon: float = 1e-5, gamma_initializer: str = "ones", **options):
+    def __init__(self, styles: int = 1, gamma_initializer: str = "ones", **options):
         super().__init__(**options)
         self.styles = styles
-        self.epsilon = epsilon
         self.gamma_initializer = gamma_initializer
 
     def build(self, shape: tuple) -> None:
@@ -100,10 +96,35 @@ class InstanceNormalization(layers.Layer):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if weights is not None:
             gamma, beta = (tf.matmul(tf.cast(weights, "float32"), table) for table in (gamma, beta))
-        return self.normalize(inputs, gamma, beta)
+        return self.scaled(inputs, gamma, beta)
 
-    def normalize(self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-        """Normalises `[batch, height, width, channels]`, with gamma and beta `[1 or batch, channels]`."""
+    def scaled(self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        """Scales `[batch, height, width, channels]` by gamma and shifts it by beta, `[1 or batch, channels]`."""
+        gamma, beta = (tf.cast(part, inputs.dtype)[:, None, None] for part in (gamma, beta))
+        return inputs * gamma + beta
+
+    def compute_output_shape(self, inputs_shape: tuple, weights_shape: tuple | None = None) -> tuple:
+        return inputs_shape
+
+    def get_config(self) -> dict:
+        return super().get_config() | {"styles": self.styles, "gamma_initializer": self.gamma_initializer}
+
+
+@keras.saving.register_keras_serializable(package="gesso")
+class InstanceNormalization(ScaleAndShift):
+    """Each channel of each picture to mean 0 and variance 1, then scaled and shifted (Ulyanov et al. 2016,
+    arXiv:1607.08022): the contrast of a content picture is no business of its style's.
+
+    TensorFlow's fused batch normalisation of a batch of one is just that, and several times as fast as the
+    textbook's passes; a batch of a known, small size is taken picture by picture.
+    """
+
+    def __init__(self, styles: int = 1, epsilon: float = 1e-5, gamma_initializer: str = "ones", **options):
+        super().__init__(styles, gamma_initializer, **options)
+        self.epsilon = epsilon
+
+    def scaled(self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+        """As `ScaleAndShift.scaled`, of inputs that are normalised first."""
         if inputs.shape[0] is None or inputs.shape[0] > 16:
             mean, variance = tf.nn.moments(tf.cast(inputs, "float32"), [1, 2], keepdims=True)
             scale = gamma[:, None, None] * tf.math.rsqrt(variance + self.epsilon)
@@ -119,12 +140,8 @@ class InstanceNormalization(layers.Layer):
             )  # fmt: skip
         return tf.concat(pictures, axis=0)
 
-    def compute_output_shape(self, inputs_shape: tuple, weights_shape: tuple | None = None) -> tuple:
-        return inputs_shape
-
     def get_config(self) -> dict:
-        options = ("styles", "epsilon", "gamma_initializer")
-        return super().get_config() | {name: getattr(self, name) for name in options}
+        return super().get_config() | {"epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="gesso")
@@ -141,7 +158,7 @@ class AdaptiveInstanceNormalization(InstanceNormalization):
     def call(self, inputs: tf.Tensor, mean: tf.Tensor, deviation: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
         mean, deviation = tf.cast(mean, "float32"), tf.cast(deviation, "float32")
         strength = tf.cast(strength, inputs.dtype)[:, None, None]
-        return strength * self.normalize(inputs, deviation, mean) + (1 - strength) * inputs
+        return strength * self.scaled(inputs, deviation, mean) + (1 - strength) * inputs
 
     def compute_output_shape(self, inputs_shape: tuple, *shapes: tuple, **named: tuple) -> tuple:
         return inputs_shape

@@ -57,15 +57,20 @@ def reader(dimensions: int, weights: str | Path | None = None) -> keras.Model:
 
 
 def stylizer(
-    dimensions: int = 64, width: int = 32, blocks: int = 5, weights: str | Path | None = None
+    dimensions: int = 64,
+    width: int = 32,
+    blocks: int = 5,
+    weights: str | Path | None = None,
+    normalize: str = "all",
 ) -> keras.Model:
     """Paints a picture in the manner of a painting: inputs "image" and "style", both `[batch, height, width, 3]` in
     [-1, 1], the picture's sides divisible by 4 -> `[batch, height, width, 3]`, float32, to be clipped.
 
-    `dimensions` of the code, `width` and `blocks` of the part that paints, `weights` of the one that reads. `parts`
-    takes the two apart: one painting serves many pictures.
+    `dimensions` of the code; `width`, `blocks` and `normalize` of the part that paints, `weights` of the one that
+    reads. `parts` takes the two apart: one painting serves many pictures.
     """
-    return assembled(reader(dimensions, weights), transformer(width, blocks, dimensions, output="linear"))
+    paints = transformer(width, blocks, dimensions, output="linear", normalize=normalize)
+    return assembled(reader(dimensions, weights), paints)
 
 
 def assembled(reads: keras.Model, paints: keras.Model) -> keras.Model:

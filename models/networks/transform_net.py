@@ -6,12 +6,12 @@ import keras
 from keras import layers
 
 from core.network_metadata import Geometry
-from models.layers.normalization import InstanceNormalization
+from models.layers.normalization import InstanceNormalization, ScaleAndShift
 from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 
 
 def transformer(
-    width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9, output: str = "tanh"
+    width: int = 32, blocks: int = 5, styles: int = 1, edge: int = 9, output: str = "tanh", normalize: str = "all"
 ) -> keras.Model:
     """Repaints pictures: `[batch, height, width, 3]` in [-1, 1], sides divisible by 4 -> the same, float32.
 
@@ -21,18 +21,27 @@ def transformer(
     With `styles` > 1 there is a second input "weights", float `[batch, styles]`: how much of each style; ones that
     add up to 1 blend. `width` 32, 5 residual blocks, and `edge`, the side of the first and last kernels, 9 are the
     paper's; CycleGAN (Zhu et al. 2017, arXiv:1703.10593) has 64, 9 and 7.
+
+    `normalize`: "all" layers, as in the papers, or the "first", down to the smallest size, alone; those that follow
+    are scaled and shifted, by style. That is enough to make a picture's contrast no matter, and no later layer can
+    enlarge what is rare in a picture until one spot outweighs all else.
     """
     image = keras.Input((None, None, 3), name="image")
     weights = keras.Input((styles,), name="weights") if styles > 1 else None
 
+    def normalized(name: str) -> bool:
+        return normalize == "all" or name in ("in", "down1", "down2")
+
     def conv(x, filters: int, size: int, strides: int = 1, name: str = ""):
         x = ReflectionPadding2D(size // 2, name=f"{name}_pad")(x)
-        return layers.Conv2D(filters, size, strides, use_bias=False, name=name)(x)
+        start = "glorot_uniform" if normalized(name) else "he_normal"
+        return layers.Conv2D(filters, size, strides, use_bias=False, kernel_initializer=start, name=name)(x)
 
     def norm(x, name: str, relu: bool = True):
         # Blocks begin by adding nothing (Goyal et al. 2017, arXiv:1706.02677). Each normalisation enlarges what is
         # rare in a picture; a dozen of them, untrained, let one spot outweigh all else, hard to unlearn.
-        norm = InstanceNormalization(styles, gamma_initializer="ones" if relu else "zeros", name=f"{name}_norm")
+        kind = InstanceNormalization if normalized(name) else ScaleAndShift
+        norm = kind(styles, gamma_initializer="ones" if relu else "zeros", name=f"{name}_norm")
         x = norm(x) if weights is None else norm(x, weights)
         return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from models.by_objective import flattened
 from models.layers import resampling
-from models.layers.normalization import AdaptiveInstanceNormalization, InstanceNormalization
+from models.layers.normalization import AdaptiveInstanceNormalization, InstanceNormalization, ScaleAndShift
 from models.layers.resampling import ReflectionPadding2D, ToPictureConv2D, UpsamplingConv2D
 from models.networks import adain, transform_net
 
@@ -77,6 +77,17 @@ def test_conditional_instance_normalization_blends_scales_and_offsets():
     np.testing.assert_allclose(layer(x, weights), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_scale_and_shift_is_what_is_left_without_the_normalization():
+    x, weights = pictures(2, 6, 5, 4), np.array([[0, 1, 0], [0.25, 0, 0.75]], np.float32)
+    layer = ScaleAndShift(3)
+    layer.build(x.shape)
+    layer.gamma.assign(pictures(3, 4))
+    layer.beta.assign(pictures(3, 4))
+    gamma, beta = ((weights @ table)[:, None, None] for table in layer.get_weights())
+    np.testing.assert_allclose(layer(x, weights), x * gamma + beta, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(layer(x[:1], weights[:1]), (x * gamma + beta)[:1], rtol=1e-5, atol=1e-6)
+
+
 def test_adaptive_instance_normalization_takes_on_moments():
     x = pictures(2, 30, 30, 4)
     mean, deviation = pictures(2, 4), 1 + abs(pictures(2, 4))
@@ -94,6 +105,22 @@ def test_size_and_shape_are_the_papers():
     assert network.count_params() == 1_679_235 - (32 + 64 + 128 + 10 * 128 + 64 + 32)
     assert network(np.zeros((1, 64, 48, 3), np.float32)).shape == (1, 64, 48, 3)
     assert [layer.filters for layer in network.layers if isinstance(layer, UpsamplingConv2D)] == [64, 32]
+
+
+def test_layers_after_the_smallest_size_may_go_without_normalization():
+    """Then what is far away does not change a place: no mean of the whole picture is taken any more."""
+    plain, usual = (transform_net.transformer(4, 2, normalize=which) for which in ("first", "all"))
+    assert plain.count_params() == usual.count_params()
+    for network, spreads in ((plain, False), (usual, True)):
+        for weight in network.weights:
+            if weight.path.endswith("gamma"):
+                weight.assign(np.ones(weight.shape))
+        after = keras.Model(network.get_layer("down2_relu").output, network.output)
+        x = pictures(1, 40, 40, 16)
+        other = x.copy()
+        other[0, 0, 0] += 50
+        changed = np.abs(after(x) - after(other))[0, -8:, -8:].max()
+        assert (changed > 0) == spreads
 
 
 @pytest.mark.parametrize("output", ["tanh", "linear"])
@@ -149,6 +176,10 @@ def test_stylizers_can_be_saved_and_loaded(tmp_path, vgg_weights):
     x = np.clip(pictures(1, 32, 40, 3), -1, 1)
     for network, inputs in (
         (transform_net.transformer(width=4, blocks=1, styles=2), {"image": x, "weights": np.ones((1, 2)) / 2}),
+        (
+            transform_net.transformer(width=4, blocks=1, styles=2, normalize="first"),
+            {"image": x, "weights": np.ones((1, 2)) / 2},
+        ),
         (
             adain.stylizer(width=4, weights=vgg_weights),
             {"image": x, "mean": np.ones((1, 512)), "deviation": np.ones((1, 512)), "strength": np.ones((1, 1))},
