@@ -391,6 +391,18 @@ def test_adaptive_augmentation_adapts_in_training():
     assert 0 < float(means["augment_probability"]) <= 0.064 + 1e-6
 
 
+def test_adaptive_augmentation_counts_from_the_objective_s_own_threshold(monkeypatch):
+    """Least squares divides real from generated at 0.5, not at 0."""
+    given = []
+    model = make(rate=0.0, augmentation=Augmentation(["color"], target=0.6))
+    model.threshold = 0.5
+    monkeypatch.setattr(model.augmentation, "update", lambda signs, number: given.append(signs.numpy()))
+    judge = model.discriminator.get_layer("judge")
+    judge.set_weights([np.zeros(judge.kernel.shape)])  # all logits are 0
+    model.train_step(reals())
+    np.testing.assert_allclose(np.ravel(given), [-0.5] * 8, atol=1e-6)
+
+
 @pytest.mark.parametrize("kimg", [0.02, lambda step: 0.02 * tf.cast(step, tf.float32) / 1000])
 def test_the_average_forgets_a_half_over_so_many_pictures(kimg):
     model = make(ema_kimg=kimg)

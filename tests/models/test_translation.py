@@ -134,6 +134,11 @@ def test_cyclegan_cycles_close():
     assert float(last["identity_loss"]) < 0.7 * first["identity_loss"]
     rows = model.preview({name: value.numpy() for name, value in data.items()}, columns=2)
     assert rows.shape == (12, 32, 32, 3)
+    to = {"a": model.ema_b_to_a, "b": model.ema_a_to_b}
+    for half, one, other in ((rows[:6], "a", "b"), (rows[6:], "b", "a")):
+        np.testing.assert_array_equal(half[:2], data[one])
+        np.testing.assert_allclose(half[2:4], to[other](half[:2], training=False), atol=1e-5)
+        np.testing.assert_allclose(half[4:], to[one](half[2:4], training=False), atol=1e-5)
     with pytest.raises(ValueError, match="relativistic"):
         compiled(model, "relativistic")
 
@@ -186,6 +191,9 @@ def test_srgan_changes_its_aim(vgg_weights):
     assert not any("block" in v.path and "conv" in v.path for v in model.discriminator.variables)
     rows = model.preview({name: value.numpy() for name, value in data.items()}, columns=2)
     assert rows.shape == (6, 32, 32, 3) and abs(rows).max() <= 1
+    np.testing.assert_array_equal(rows[:2, ::4, ::4], data["source"])
+    np.testing.assert_allclose(rows[2:4], np.clip(model.ema(data["source"], training=False), -1, 1), atol=1e-5)
+    np.testing.assert_array_equal(rows[4:], data["target"])
 
 
 @pytest.mark.parametrize("classes", [0, 2])

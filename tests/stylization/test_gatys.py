@@ -48,6 +48,38 @@ def test_terms_are_those_of_numpy(objective):
     assert terms["style"] == pytest.approx(2 * 30 * sum(errors), rel=1e-3)
 
 
+def test_layers_are_weighed(vgg_weights):
+    layers, weights = ["block1_conv1", "block2_conv1"], [3.0, 0.5]
+    named = {"content_layers": layers, "style_layers": layers}
+    weighed = Perceptual(
+        **named, content_layer_weights=weights, style_layer_weights=weights[::-1], weights=vgg_weights
+    )
+    image, other = picture()[None], picture()[None]
+
+    def terms(objective: Perceptual) -> np.ndarray:
+        seen, target = objective.encoder(image), objective.encoder(other)
+        content = objective.content_loss(objective.content(seen), objective.content(target))
+        return np.float64([content, objective.style_loss(objective.style(seen), objective.style(target))])
+
+    alone = [terms(Perceptual([layer], [layer], weights=vgg_weights)) for layer in layers]
+    expected = [3 * alone[0][0] + 0.5 * alone[1][0], 0.5 * alone[0][1] + 3 * alone[1][1]]
+    np.testing.assert_allclose(terms(weighed), expected, rtol=1e-4)
+
+
+def test_styles_have_the_size_asked_for(objective, monkeypatch):
+    """`style_scale` of the longer side that the content has at that level."""
+    asked = []
+
+    class Seen(Problem):
+        def __init__(self, objective, content, styles, masks, style_side, *options):
+            asked.append((max(content.shape), style_side))
+            super().__init__(objective, content, styles, masks, style_side, *options)
+
+    monkeypatch.setattr(optimization, "Problem", Seen)
+    optimization.optimize(picture(64, 32), [Style(picture())], objective, steps=1, coarsest=32, style_scale=0.75)
+    assert asked == [(32, 24), (64, 48)]
+
+
 def test_thin_pictures(objective):
     """Thinner than the places of the deepest layer: a scroll, of 3 px."""
     content, style = picture(90, 3), picture(5, 70)

@@ -265,6 +265,9 @@ def test_panoramas_and_scrolls(vgg_weights, encoder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(neural_neighbors, "optimize", optimize)
     np.testing.assert_array_equal(nnst.painter(config)(content, None), content)
+    given.clear()
+    nnst.painter(OmegaConf.merge(config, {"nnst": {"style_scale": 1.5}}))(content, None)
+    assert given[1].shape[0] == 1.5 * 256  # the scroll's longer side beside the panorama's
     with pytest.raises(GessoError, match=r"nnst\.style_scale=6: styles may have up to 1280 px, here .*=5"):
         nnst.painter(OmegaConf.merge(config, {"nnst": {"style_scale": 6}}))(content, None)
     shortest = min(min(picture.shape[:2]) for picture in given) >> neural_neighbors.schedule(256, 1)[0].halvings
