@@ -11,7 +11,7 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.vocabulary import Vocabulary
-from data import image_folder, source
+from data import gif, image_folder, source
 from data.decode import FORMATS
 from evaluation import sets
 from models import trained
@@ -79,8 +79,8 @@ def _side(folder: str, cache_dir: str) -> int:
     """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
     first = next(source.find(folder, "images", cache_dir).files([0]))
     try:
-        with first as file:
-            opened = io.BytesIO(file) if isinstance(file, bytes) else file
+        with first as file, io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as opened:
+            gif.check_comments(opened)
             with Image.open(opened, formats=FORMATS) as image:
                 return min(*image.size, LARGEST)
     except (OSError, ValueError, Image.DecompressionBombError):  # the loader says what is wrong with it

@@ -57,10 +57,12 @@ def write(network: Path, other: Path, share: float, output: Path) -> None:
 def average(network, other, share: float) -> None:
     """Brings the weights of `network` to `1 - share` of its own and `share` of `other`'s, both `keras.Model`s.
 
-    Raises `GessoError` if they are of other shapes.
+    Raises `GessoError` if they are of other shapes, or of layers that do other things.
     """
     if [weight.shape for weight in network.weights] != [weight.shape for weight in other.weights]:
         raise GessoError("The two networks are of different sizes: there is nothing between them.")
+    if [type(layer) for layer in network.layers] != [type(layer) for layer in other.layers]:
+        raise GessoError("The two networks are made of different layers: there is nothing between them.")
     pairs = zip(network.get_weights(), other.get_weights(), strict=True)
     network.set_weights([a if a.dtype.kind in "iub" else (1 - share) * a + share * b for a, b in pairs])
 

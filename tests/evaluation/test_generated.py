@@ -40,6 +40,15 @@ def evaluate(config) -> tuple[dict, dict]:
     return generated.evaluate(config, build(config.metrics), subject.of_folder(config))
 
 
+def test_a_gif_whose_comments_take_minutes_is_not_opened_for_its_size(tmp_path, monkeypatch):
+    Image.new("L", (8, 8)).save(tmp_path / "a.gif")
+    content = (tmp_path / "a.gif").read_bytes()
+    said = b"!\xfe" + (b"\xff" + b"c" * 255) * 5000 + b"\0"
+    (tmp_path / "a.gif").write_bytes(content[:-1] + said + content[-1:])
+    monkeypatch.setattr(Image, "open", lambda *args, **options: pytest.fail("opened"))
+    assert subject._side(str(tmp_path), str(tmp_path / "cache")) == subject.LARGEST
+
+
 def test_the_subject_decides_the_size_and_no_configuration_is_changed(folders):
     config = composed(folders, "b")
     before = OmegaConf.to_container(config)

@@ -8,6 +8,7 @@ from core.errors import GessoError
 from core.network_metadata import Geometry, Metadata
 from models import trained
 from models.networks import srresnet
+from models.networks.transform_net import transformer
 from zoo.blend import check, write
 
 
@@ -43,4 +44,9 @@ def test_what_has_nothing_between_is_refused(tmp_path):
     check(one, wide)
     with pytest.raises(GessoError, match="of different sizes"):
         write(one, wide, 0.5, tmp_path / "between.keras")
+    for normalize, path in (("all", one), ("first", other)):
+        paints = transformer(width=4, blocks=1, normalize=normalize)
+        trained.save(paints, path, Metadata("stylizer", "fast", styles=("a",), geometry=paints.geometry))
+    with pytest.raises(GessoError, match="of different layers"):
+        write(one, other, 0.5, tmp_path / "between.keras")
     assert not (tmp_path / "between.keras").exists()
