@@ -106,7 +106,10 @@ def transfer_styles(source: keras.Model, target: keras.Model, repeated: bool = F
         pairs = zip(values, shapes, strict=True)
         values = [_of_other_styles(value, shape, repeated) for value, shape in pairs]
     if [value.shape for value in values] != shapes:
-        raise GessoError("model.start is a network of another width or depth than this one.")
+        raise GessoError(
+            "model.start is a network of another width or depth than this one. Give model.width= and model.blocks= "
+            "as it was trained with."
+        )
     there, here = (
         sum(isinstance(layer, InstanceNormalization) for layer in network.layers) for network in (source, target)
     )

@@ -137,7 +137,8 @@ def difference(one, other, metadata: Metadata) -> int:
             coarse = random.uniform(-1, 1, (1, side // 8, side // 8, tensor.shape[-1]))
             inputs.append(np.kron(coarse, np.ones((1, 8, 8, 1))).astype(np.float32))
         else:
-            inputs.append(np.abs(random.normal(size=(1, *tensor.shape[1:]))).astype(np.float32))
+            drawn = np.abs(random.normal(size=(1, *tensor.shape[1:]))).astype(np.float32)
+            inputs.append(drawn / drawn.sum() if tensor.name == "weights" else drawn)  # shares of styles
     inputs = inputs if len(inputs) > 1 else inputs[0]
     pictures = [to_uint8(network(inputs, training=False)).astype(int) for network in (one, other)]
     return int(np.abs(pictures[0] - pictures[1]).max())

@@ -59,6 +59,7 @@ def transformer(
     x = ToPictureConv2D(3, edge, kernel_initializer="glorot_uniform" if output == "tanh" else faint, name="out")(x)
     x = layers.Activation(output, dtype="float32", name="picture")(x)
     network = keras.Model([image, weights] if styles > 1 else image, x, name="transformer")
-    # In mixed precision, a square of the tile's side takes 3.5 GB.
-    network.geometry = Geometry(stride=4, reach=20 + 8 * blocks, tile=int(3072 * (32 / width) ** 0.5))
+    # VGG, which judges, sees black beyond a picture: a frame of 2 px is learned, and cut off by the edge. In mixed
+    # precision, a square of the tile's side takes 3.5 GB.
+    network.geometry = Geometry(stride=4, reach=20 + 8 * blocks, edge=4, tile=int(3072 * (32 / width) ** 0.5))
     return network

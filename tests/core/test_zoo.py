@@ -93,6 +93,11 @@ def test_a_start_says_what_networks_are_made_of_unless_the_command_line_does():
     grown = train_arguments(["model.start=grown"])
     assert "model.phase_steps=1" in grown and "model.width=8" in grown
     assert train_arguments(["model.start=grown", "model.phase_steps=7"]).count("model.phase_steps=1") == 0
+    write(zoo.network("light"), replace(STYLES, model="fast_style", architecture={"width": 16, "normalize": "all"}))
+    given = ["model=fast_style", "model.start=light"]
+    assert train_arguments(given) == ["model.width=16", 'model.normalize="all"', *given]
+    for other in ("any_style", "adain"):  # what these are made of is another matter
+        assert train_arguments([f"model={other}", "model.start=light"]) == [f"model={other}", "model.start=light"]
     for untouched in (["steps=5"], ["model.start=styles"], ["model.start=null"], ["-m", "model.start=paintings,x"]):
         assert train_arguments(untouched) == untouched
     with pytest.raises(GessoError, match=r"model=resnet, but model\.start=paintings is of model=dcgan"):

@@ -60,7 +60,7 @@ def test_a_translator_says_its_task_and_both_ways_are_translators(tmp_path):
     for name in ("translator", "translator_back"):
         found = read_metadata(run.network(name))
         assert (found.kind, found.method, found.task) == ("translator", "translate", None)
-        assert found.geometry == Geometry(stride=4, reach=36, tile=8688)
+        assert found.geometry == Geometry(stride=4, reach=36, edge=4, tile=8688)
 
 
 def test_a_stylizer_names_its_styles(tmp_path, vgg_weights):

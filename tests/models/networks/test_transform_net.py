@@ -128,7 +128,7 @@ def test_outputs(output):
     keras.utils.set_random_seed(0)
     x = np.clip(pictures(1, 32, 40, 3), -1, 1)
     network = transform_net.transformer(width=4, blocks=2, output=output)
-    assert network.geometry.reach == 36
+    assert (network.geometry.reach, network.geometry.edge) == (36, 4)
     network.get_layer("out").bias.assign([5.0, 5.0, 5.0])
     painted = network(x).numpy()
     assert (painted.max() <= 1) == (output == "tanh")
