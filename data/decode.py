@@ -104,6 +104,15 @@ def _loaded_jpeg(
 
 
 @contextmanager
+def opened(file: str | Path | bytes) -> Iterator[Image.Image]:
+    """Opens a picture; no pixels are read. Raises what Pillow does, and `ValueError` as `gif.check_comments`."""
+    with io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as content:
+        gif.check_comments(content)
+        with Image.open(content, formats=FORMATS) as image:
+            yield image
+
+
+@contextmanager
 def loaded(
     *files: str | Path | bytes, shrinks: Callable[[tuple[int, int]], bool], side: int | None = None, copies: int = 1
 ) -> Iterator[list[Image.Image]]:
@@ -116,9 +125,7 @@ def loaded(
         images, total = [], 0
         for file in files:
             try:
-                opened = io.BytesIO(file) if isinstance(file, bytes) else stack.enter_context(open(file, "rb"))
-                gif.check_comments(opened)
-                image = stack.enter_context(Image.open(opened, formats=FORMATS))
+                image = stack.enter_context(opened(file))
             except UnidentifiedImageError:
                 length = len(file) if isinstance(file, bytes) else os.path.getsize(file)
                 reason = f"is no picture ({', '.join(FORMATS)})" if length else "is empty"

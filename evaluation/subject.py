@@ -1,6 +1,5 @@
 """Subjects of an evaluation as a set: the pictures of a generator, or of a folder."""
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +10,8 @@ from PIL import Image
 
 from core.errors import GessoError
 from core.vocabulary import Vocabulary
-from data import gif, image_folder, source
-from data.decode import FORMATS
+from data import image_folder, source
+from data.decode import opened
 from evaluation import sets
 from models import trained
 from models.labels import as_asked
@@ -79,9 +78,7 @@ def _side(folder: str, cache_dir: str) -> int:
     """Returns the shorter side of the first picture in a folder, in px, at most `LARGEST`."""
     first = next(source.find(folder, "images", cache_dir).files([0]))
     try:
-        with first as file, io.BytesIO(file) if isinstance(file, bytes) else open(file, "rb") as opened:
-            gif.check_comments(opened)
-            with Image.open(opened, formats=FORMATS) as image:
-                return min(*image.size, LARGEST)
+        with first as file, opened(file) as image:
+            return min(*image.size, LARGEST)
     except (OSError, ValueError, Image.DecompressionBombError):  # the loader says what is wrong with it
         return LARGEST
